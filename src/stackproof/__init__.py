@@ -1,0 +1,1 @@
+"""A disposable copy of a whole system, and the proof that it works."""

@@ -1,0 +1,255 @@
+"""Every error that stackproof raises on purpose, as one tree.
+
+    StackproofError
+    ├── ConfigError              a stack file, stack config or setting is wrong
+    ├── EngineUnavailable        the machine lacks what the engine needs
+    ├── CommandFailed            a command that was run for the user exited non-zero
+    ├── StackBusy                another command is working on the same stack
+    ├── NoStack                  the command needs a running stack and there is none
+    ├── Refused                  doing it could touch something stackproof did not make
+    ├── StartFailed              a stack could not be started
+    │   ├── NotReady             a service did not become ready in time
+    │   ├── ServiceExited        a service ended while it was being waited for
+    │   └── PortTaken            somebody else listens on a service's port
+    ├── WaitTimeout              a condition did not become true in time
+    └── TeardownIncomplete       something is still there after taking down
+
+Each text has up to three parts: what failed, what was observed, what to do next.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+
+class StackproofError(Exception):
+    """The root of all expected failures.
+
+    Args:
+        what: What failed, one line.
+        observed: What was seen, any number of lines.
+        remedy: What the reader can do next.
+    """
+
+    def __init__(self, what: str, *, observed: str = "", remedy: str = "") -> None:
+        self.what = what
+        self.observed = observed
+        self.remedy = remedy
+        super().__init__(what, observed, remedy)
+
+    def __str__(self) -> str:
+        parts = [self.what]
+        if self.observed:
+            parts.extend("  " + line for line in self.observed.splitlines())
+        if self.remedy:
+            parts.append("→ " + self.remedy)
+        return "\n".join(parts)
+
+
+class ConfigError(StackproofError):
+    """A file or setting that a person wrote is wrong.
+
+    Args:
+        what: What is wrong, one line.
+        source: The file, or a name such as `environment` or `command line`.
+        line: Line in the file, counted from 1; None where there is no file.
+        key: Dotted path of the key, such as `services.api.ports[0]`.
+        observed: What was found there.
+        remedy: What to write instead.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        source: Path | str | None = None,
+        line: int | None = None,
+        key: str = "",
+        observed: str = "",
+        remedy: str = "",
+    ) -> None:
+        self.source = source
+        self.line = line
+        self.key = key
+        place = "" if source is None else f"{source}:{line}" if line else f"{source}"
+        where = ": ".join(part for part in (place, key) if part)
+        super().__init__(f"{where}: {what}" if where else what, observed=observed, remedy=remedy)
+
+
+class EngineUnavailable(StackproofError):
+    """The machine lacks something that the engine needs.
+
+    Args:
+        what: What is missing.
+        checked: Each place that was looked at, with what was found there.
+        remedy: The ways to supply it.
+    """
+
+    def __init__(self, what: str, *, checked: Sequence[str] = (), remedy: str = "") -> None:
+        self.checked = tuple(checked)
+        observed = "\n".join(f"checked {place}" for place in self.checked)
+        super().__init__(what, observed=observed, remedy=remedy)
+
+
+class CommandFailed(StackproofError):
+    """A command that ran on the user's behalf ended with a non-zero status.
+
+    Args:
+        what: Which command, for what.
+        exit_code: Its exit status; negative is minus the signal's number.
+        output: The end of its output.
+        remedy: What to do next.
+    """
+
+    def __init__(self, what: str, *, exit_code: int, output: str = "", remedy: str = "") -> None:
+        self.exit_code = exit_code
+        self.output = output
+        super().__init__(what, observed=output, remedy=remedy)
+
+
+class StackBusy(StackproofError):
+    """Another command holds the lock of the same stack."""
+
+
+class NoStack(StackproofError):
+    """The command needs a running stack, and there is none."""
+
+
+class Refused(StackproofError):
+    """Going on could touch a database, container or process that stackproof did not make."""
+
+
+class StartFailed(StackproofError):
+    """The stack could not be started."""
+
+
+class NotReady(StartFailed):
+    """A service did not become ready within its time.
+
+    Args:
+        service: Name of the service.
+        probe: The probe that was asked, in words.
+        waited: Seconds waited.
+        last_failure: The probe's last answer.
+        log_tail: The service's last lines.
+        remedy: What to do next.
+    """
+
+    def __init__(
+        self,
+        service: str,
+        *,
+        probe: str,
+        waited: float,
+        last_failure: str,
+        log_tail: Sequence[str] = (),
+        remedy: str = "",
+    ) -> None:
+        self.service = service
+        self.probe = probe
+        self.waited = waited
+        self.last_failure = last_failure
+        self.log_tail = tuple(log_tail)
+        observed = [f"probe: {probe}", f"last answer: {last_failure}", *_tail(service, log_tail)]
+        super().__init__(
+            f"{service} was not ready after {waited:.1f} s",
+            observed="\n".join(observed),
+            remedy=remedy,
+        )
+
+
+class ServiceExited(StartFailed):
+    """A service ended while it was being waited for.
+
+    Args:
+        service: Name of the service.
+        code: Its exit status; negative is minus the signal's number.
+        verdict: The same in words, such as `exited with status 3` or `killed: out of memory`.
+        log_tail: The service's last lines.
+        remedy: What to do next.
+    """
+
+    def __init__(
+        self,
+        service: str,
+        *,
+        code: int | None,
+        verdict: str,
+        log_tail: Sequence[str] = (),
+        remedy: str = "",
+    ) -> None:
+        self.service = service
+        self.code = code
+        self.verdict = verdict
+        self.log_tail = tuple(log_tail)
+        super().__init__(
+            f"{service} {verdict}", observed="\n".join(_tail(service, log_tail)), remedy=remedy
+        )
+
+
+class PortTaken(StartFailed):
+    """Somebody else listens on a port that a service needs.
+
+    Args:
+        service: Name of the service.
+        port: The port's number.
+        holder: Who listens there, as far as could be found out.
+        remedy: What to do next.
+    """
+
+    def __init__(self, service: str, *, port: int, holder: str, remedy: str = "") -> None:
+        self.service = service
+        self.port = port
+        self.holder = holder
+        super().__init__(
+            f"{service} can't have port {port}: it is taken",
+            observed=f"listening there: {holder}",
+            remedy=remedy or "stop the other program, or give the service another port",
+        )
+
+
+class WaitTimeout(StackproofError):
+    """A condition did not become true in time.
+
+    Args:
+        what: What was waited for.
+        waited: Seconds waited.
+        trace: What was observed, oldest first.
+        remedy: What to do next.
+    """
+
+    def __init__(
+        self, what: str, *, waited: float, trace: Sequence[str] = (), remedy: str = ""
+    ) -> None:
+        self.waited = waited
+        self.trace = tuple(trace)
+        super().__init__(
+            f"{what}: not within {waited:.1f} s", observed="\n".join(trace), remedy=remedy
+        )
+
+
+class TeardownIncomplete(StackproofError):
+    """Something is still there after taking a stack down.
+
+    Args:
+        leftovers: Each thing that is left, in words.
+        remedy: What to do next.
+    """
+
+    def __init__(self, leftovers: Sequence[str], *, remedy: str = "") -> None:
+        self.leftovers = tuple(leftovers)
+        super().__init__(
+            "not everything could be taken down",
+            observed="\n".join(leftovers),
+            remedy=remedy or "run `invoke clean`; it names what it can't end",
+        )
+
+
+def _tail(service: str, lines: Sequence[str]) -> list[str]:
+    if not lines:
+        return [f"{service} has written no output"]
+    return ["last lines:", *("  | " + line for line in lines)]

@@ -1,0 +1,158 @@
+"""The plan: everything that will be started, resolved, as pure printable data.
+
+Nothing has happened yet when a plan exists; an engine turns it into running services.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from stackproof.readiness import HealthTiming, Probe
+from stackproof.stack_file.model import Condition, Limits, Restart
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where a port of a service is reached from this machine.
+
+    Attributes:
+        service: Name of the service.
+        target: The port inside the container, as the stack file has it.
+        host: Address to connect to.
+        port: Port to connect to.
+        scheme: URL scheme that fits (`http`, `postgresql`, `redis`, …), or `tcp`.
+    """
+
+    service: str
+    target: int
+    host: str
+    port: int
+    scheme: str = "tcp"
+
+    @property
+    def url(self) -> str:
+        """The address as a URL."""
+        return f"{self.scheme}://{self.host}:{self.port}"
+
+
+@dataclass(frozen=True)
+class Translation:
+    """One value of the stack file that the process engine sees in another form.
+
+    Attributes:
+        service: Whose environment, command or health check it stands in.
+        place: Where, such as `environment DATABASE_URL` or `command[3]`.
+        before: As written in the stack file.
+        after: As the process gets it.
+        rule: Why: `url`, `address`, `host`, `port`, `own port`, `bind address`, `path`, `probe`.
+    """
+
+    service: str
+    place: str
+    before: str
+    after: str
+    rule: str
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """How the process engine runs a service: a known image, or a Python project.
+
+    Attributes:
+        kind: `image` (natively, by a module of stackproof.images) or `project`.
+        image: For `image`: which one (`postgres`, `redis`).
+        version: For `image`: the major version asked for, or "" for any.
+        project: For `project`: the folder of the Python project.
+        lock: For `project`: its requirements file; None where there is nothing to install.
+        source_roots: Folders to put on the import path of the project.
+        python: Version of Python wanted (`3.12`), or "" for the one that runs stackproof.
+    """
+
+    kind: Literal["image", "project"]
+    image: str = ""
+    version: str = ""
+    project: Path | None = None
+    lock: Path | None = None
+    source_roots: tuple[Path, ...] = ()
+    python: str = ""
+
+
+@dataclass(frozen=True)
+class ServicePlan:
+    """One service, resolved.
+
+    Attributes:
+        name: Name of the service.
+        argv: Entrypoint and command, translated; empty for a known image, which brings its own.
+        environment: Its whole own environment, translated (without what the engine adds).
+        working_dir: Folder to start in; None for the engine's choice.
+        runtime: How the process engine runs it; None for the compose engine.
+        depends_on: Services it waits for, with the condition.
+        probe: What shows that it is ready; None means started is ready.
+        timing: When the probe is asked.
+        restart: Restart policy.
+        stop_signal: Name of the signal that asks it to stop.
+        stop_grace: Seconds between that signal and SIGKILL.
+        limits: Upper bounds of resources.
+        endpoints: Its ports.
+        folders: Data folders to create: path to the container path that it stands for.
+        one_shot: True where the service is expected to end by itself with status 0.
+    """
+
+    name: str
+    argv: tuple[str, ...]
+    environment: Mapping[str, str]
+    working_dir: Path | None = None
+    runtime: Runtime | None = None
+    depends_on: Mapping[str, Condition] = field(default_factory=dict)
+    probe: Probe | None = None
+    timing: HealthTiming = HealthTiming()
+    restart: Restart = Restart()
+    stop_signal: str = "SIGTERM"
+    stop_grace: float = 10.0
+    limits: Limits = Limits()
+    endpoints: tuple[Endpoint, ...] = ()
+    folders: Mapping[Path, str] = field(default_factory=dict)
+    one_shot: bool = False
+    extension: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A whole stack, resolved.
+
+    Attributes:
+        stack: Name of the stack, as in `config/<stack>.yaml`.
+        project: Name of this copy of it; run folder, labels and networks carry it.
+        engine: `process` or `compose`.
+        run_folder: The temporary folder of the run: data, logs, sockets; removed by `down`.
+        services: In start order: each after all that it depends on.
+        translations: What the process engine sees differently from the stack file.
+        notices: Sentences a person should read: what is ignored, weaker or guessed.
+        fingerprint: Digest of all that decides whether a running stack is the same one.
+        secrets: Values that must never be written or shown.
+    """
+
+    stack: str
+    project: str
+    engine: str
+    run_folder: Path
+    services: tuple[ServicePlan, ...]
+    translations: tuple[Translation, ...] = ()
+    notices: tuple[str, ...] = ()
+    fingerprint: str = ""
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+
+    def service(self, name: str) -> ServicePlan:
+        """The service of that name.
+
+        Raises:
+            KeyError: If there is none.
+        """
+        for service in self.services:
+            if service.name == name:
+                return service
+        raise KeyError(name)

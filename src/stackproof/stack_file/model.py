@@ -1,0 +1,191 @@
+"""The stack file as plain, frozen data: a Compose file after merging and interpolation.
+
+Only what stackproof supports is here. Durations are seconds, sizes are bytes, paths are absolute.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal
+
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+Condition = Literal["service_started", "service_healthy", "service_completed_successfully"]
+
+
+@dataclass(frozen=True)
+class Location:
+    """Where a value was written: the file, and the line counted from 1."""
+
+    source: Path
+    line: int
+
+
+@dataclass(frozen=True)
+class Build:
+    """How an image is built (`build:`)."""
+
+    context: Path
+    dockerfile: str = "Dockerfile"
+    dockerfile_inline: str | None = None
+    target: str | None = None
+    args: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Dependency:
+    """One entry of `depends_on`."""
+
+    condition: Condition = "service_started"
+    restart: bool = False
+    required: bool = True
+
+
+@dataclass(frozen=True)
+class Healthcheck:
+    """`healthcheck:`; `test` is the canonical list, beginning with CMD, CMD-SHELL or NONE.
+
+    `test` is empty where the file sets only timings; None for a time means Compose's default.
+    """
+
+    test: tuple[str, ...] = ()
+    interval: float | None = None
+    timeout: float | None = None
+    retries: int | None = None
+    start_period: float | None = None
+    start_interval: float | None = None
+    disable: bool = False
+
+
+@dataclass(frozen=True)
+class Port:
+    """One container port, with the host side where it is published.
+
+    Ranges are expanded; `published` is None where Docker would choose a free port. A range on the
+    host side for a single container port stays a string such as `8000-8010`.
+    """
+
+    target: int
+    published: str | None = None
+    host_ip: str | None = None
+    protocol: Literal["tcp", "udp"] = "tcp"
+    name: str | None = None
+    app_protocol: str | None = None
+    mode: str = "ingress"
+
+
+@dataclass(frozen=True)
+class Mount:
+    """One entry of `volumes:` of a service."""
+
+    kind: Literal["bind", "volume", "tmpfs"]
+    target: str
+    source: str | None = None  # absolute path for bind, volume name for volume (None: anonymous)
+    read_only: bool = False
+    create_host_path: bool = True
+    size: int | None = None  # bytes, tmpfs only
+
+
+@dataclass(frozen=True)
+class Restart:
+    """`restart:`; `max_retries` is None for no bound."""
+
+    policy: Literal["no", "always", "on-failure", "unless-stopped"] = "no"
+    max_retries: int | None = None
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Upper bounds; None where the file sets none. `memory` is in bytes."""
+
+    cpus: float | None = None
+    memory: int | None = None
+    pids: int | None = None
+
+
+@dataclass(frozen=True)
+class Service:
+    """One service of the stack file."""
+
+    name: str
+    image: str | None = None
+    build: Build | None = None
+    command: tuple[str, ...] | None = None  # None: the image's own; () clears it
+    entrypoint: tuple[str, ...] | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+    working_dir: str | None = None
+    user: str | None = None
+    hostname: str | None = None
+    container_name: str | None = None
+    init: bool = False
+    read_only: bool = False
+    privileged: bool = False
+    platform: str | None = None
+    shm_size: int | None = None
+    depends_on: Mapping[str, Dependency] = field(default_factory=dict)
+    healthcheck: Healthcheck | None = None
+    ports: tuple[Port, ...] = ()
+    expose: tuple[int, ...] = ()
+    mounts: tuple[Mount, ...] = ()
+    tmpfs: tuple[str, ...] = ()
+    profiles: tuple[str, ...] = ()
+    restart: Restart = Restart()
+    stop_signal: str = "SIGTERM"
+    stop_grace_period: float = 10.0
+    limits: Limits = Limits()
+    reservations: Limits = Limits()
+    networks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # network → aliases
+    extra_hosts: tuple[str, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    extension: Mapping[str, Any] = field(default_factory=dict)  # x-stackproof, plain values
+
+
+@dataclass(frozen=True)
+class NamedVolume:
+    """One entry of the top-level `volumes:`."""
+
+    name: str
+    external: bool = False
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Network:
+    """One entry of the top-level `networks:`."""
+
+    name: str
+    external: bool = False
+    internal: bool = False
+    driver: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class StackFile:
+    """All services of one or several merged Compose files.
+
+    Attributes:
+        name: The top-level `name:`, if any.
+        sources: The files that were read, in order, `extends` and `env_file` files included.
+        project_directory: What relative paths were resolved against.
+        services: Every service, whatever its profiles; see `select`.
+        volumes: Named volumes.
+        networks: Networks.
+        extension: The top-level `x-stackproof`, plain values.
+        variables: Each variable that interpolation looked up, with the value it was given
+            (None: it was unset).
+        locations: Dotted key path (`services.api.ports[0]`) to where it was written.
+    """
+
+    sources: tuple[Path, ...]
+    project_directory: Path
+    services: Mapping[str, Service]
+    name: str | None = None
+    volumes: Mapping[str, NamedVolume] = field(default_factory=dict)
+    networks: Mapping[str, Network] = field(default_factory=dict)
+    extension: Mapping[str, Any] = field(default_factory=dict)
+    variables: Mapping[str, str | None] = field(default_factory=dict)
+    locations: Mapping[str, Location] = field(default_factory=dict)
