@@ -1,0 +1,1 @@
+"""The pytest plugin: fixtures, markers, and what a failing test leaves behind."""
