@@ -1,0 +1,104 @@
+"""What a run leaves on purpose: one folder a run under `.artifacts/<suite>/`, secrets masked."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from stackproof.redaction import Redactor
+
+LATEST = "latest"
+"""Name of the link to the newest run of a suite."""
+
+KEPT_RUNS = 20
+"""How many runs of a suite are kept; older ones are removed when a new one begins."""
+
+_RUN_NAME = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}")
+
+
+@dataclass(frozen=True)
+class RunArtifacts:
+    """The folder of one run; every text that is written here is masked first.
+
+    Attributes:
+        folder: Where the run's files are.
+        redactor: Masks the secrets of the run.
+    """
+
+    folder: Path
+    redactor: Redactor
+
+    def write_text(self, name: str, text: str) -> Path:
+        """Write a text file and give back its path."""
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(self.redactor.text(text), encoding="utf-8")
+        return path
+
+    def write_lines(self, name: str, lines: Iterable[str]) -> Path:
+        """Write a text file line by line, without holding it in memory."""
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("w", encoding="utf-8") as file:
+            file.writelines(self.redactor.text(line) + "\n" for line in lines)
+        return path
+
+    def write_json(self, name: str, value: object) -> Path:
+        """Write a JSON file and give back its path."""
+        masked = self.redactor.value(value)
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(masked, indent=2, default=str) + "\n", encoding="utf-8")
+        return path
+
+    def mask_files(self) -> None:
+        """Mask every file that another program wrote into the folder, such as JUnit XML."""
+        for path in sorted(self.folder.rglob("*")):
+            if path.is_symlink() or not path.is_file():
+                continue
+            with contextlib.suppress(UnicodeDecodeError):
+                before = path.read_text(encoding="utf-8")
+                after = self.redactor.text(before)
+                if after != before:
+                    path.write_text(after, encoding="utf-8")
+
+
+def new_run(
+    root: Path, suite: str, redactor: Redactor, *, now: datetime | None = None
+) -> RunArtifacts:
+    """Make the folder of a new run, and let `latest` point to it.
+
+    Args:
+        root: The artifacts folder of the project.
+        suite: Name of the suite.
+        redactor: Masks the secrets of the run.
+        now: The time that the folder is named after; the present if None.
+    """
+    moment = (now or datetime.now(UTC)).strftime("%Y%m%dT%H%M%SZ")
+    name = f"{moment}-{secrets.token_hex(3)}"
+    folder = root / suite / name
+    folder.mkdir(parents=True)
+    _point_latest(folder)
+    _drop_old(folder.parent)
+    return RunArtifacts(folder, redactor)
+
+
+def _point_latest(folder: Path) -> None:
+    link = folder.parent / f".{LATEST}-{os.getpid()}"
+    link.unlink(missing_ok=True)
+    link.symlink_to(folder.name)
+    link.replace(folder.parent / LATEST)
+
+
+def _drop_old(suite: Path) -> None:
+    runs = sorted(path for path in suite.iterdir() if _RUN_NAME.fullmatch(path.name))
+    for run in runs[:-KEPT_RUNS]:
+        shutil.rmtree(run, ignore_errors=True)

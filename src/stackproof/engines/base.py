@@ -1,0 +1,150 @@
+"""What every engine offers: a plan goes in, a running copy of the stack comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from stackproof.plan.model import Plan
+
+Say = Callable[[str], None]
+"""Takes one line of progress; the library itself never prints."""
+
+
+@dataclass(frozen=True)
+class ServiceStatus:
+    """What is known of one service now.
+
+    Attributes:
+        name: Name of the service.
+        state: `waiting`, `starting`, `running`, `exited`, `failed`, `completed`, `restarting`,
+            `stopped` or `paused`.
+        health: `healthy`, `unhealthy`, `starting`, or "" where nothing is checked.
+        pid: Its process, as seen from this machine; None where there is none.
+        exit_code: Status of its last end; negative is minus the signal's number.
+        restarts: How often its restart policy has started it again.
+        detail: What it waits for, its last probe's answer, or why it failed.
+        ready_after: Seconds from its own start to ready; None while it is not.
+    """
+
+    name: str
+    state: str
+    health: str = ""
+    pid: int | None = None
+    exit_code: int | None = None
+    restarts: int = 0
+    detail: str = ""
+    ready_after: float | None = None
+
+    @property
+    def is_well(self) -> bool:
+        """Whether nothing is left to wait for and nothing is wrong."""
+        if self.state == "completed":
+            return True
+        return self.state == "running" and self.health in {"", "healthy"}
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """One line that a service wrote.
+
+    Attributes:
+        at: Wall clock, UTC, ISO 8601 with microseconds and a final Z.
+        service: Who wrote it.
+        stream: `out` or `err`.
+        text: The line without its end, secrets masked.
+    """
+
+    at: str
+    service: str
+    stream: str
+    text: str
+
+
+@dataclass(frozen=True)
+class CommandResult:
+    """A command that was run inside a service's surroundings.
+
+    Attributes:
+        exit_code: Its exit status; negative is minus the signal's number.
+        stdout: What it wrote to standard output.
+        stderr: What it wrote to standard error.
+    """
+
+    exit_code: int
+    stdout: str
+    stderr: str = ""
+
+
+@dataclass(frozen=True)
+class Streams:
+    """File descriptors that a command is connected to."""
+
+    stdin: int
+    stdout: int
+    stderr: int
+
+
+class RunningPlan(Protocol):
+    """A plan that an engine has started; also reached from other processes than its owner."""
+
+    def status(self) -> tuple[ServiceStatus, ...]:
+        """What is known of each service now, in start order."""
+
+    def wait_ready(self, timeout: float, say: Say) -> None:
+        """Wait until every service is well.
+
+        Raises:
+            StartFailed: As soon as it is clear that one will not be, with the verdict.
+        """
+
+    def logs(
+        self, services: Sequence[str] = (), *, tail: int | None = None, since: str = ""
+    ) -> Iterator[LogLine]:
+        """Lines of some services (none named: all), merged by time, oldest first."""
+
+    def follow(self, services: Sequence[str] = ()) -> Iterator[LogLine]:
+        """New lines as they are written, until the stack is gone."""
+
+    def run(
+        self, name: str, service: str, argv: Sequence[str], *, timeout: float, say: Say
+    ) -> CommandResult:
+        """Run a command in a service's surroundings, its output kept as the log `name`."""
+
+    def execute(self, service: str, argv: Sequence[str], streams: Streams) -> int:
+        """Run a command in a service's surroundings, connected to the caller's streams."""
+
+    def start(self, services: Sequence[str]) -> None:
+        """Start stopped services and wait until they are well."""
+
+    def stop(self, services: Sequence[str]) -> None:
+        """Stop services, in the way their stack file says."""
+
+    def restart(self, services: Sequence[str]) -> None:
+        """Stop and start services and wait until they are well."""
+
+    def kill(self, services: Sequence[str], signal: str = "SIGKILL") -> None:
+        """Send a signal to services."""
+
+    def pause(self, services: Sequence[str]) -> None:
+        """Freeze all processes of services."""
+
+    def unpause(self, services: Sequence[str]) -> None:
+        """Let frozen services go on."""
+
+
+class Engine(Protocol):
+    """Starts plans, finds running ones, and takes them down."""
+
+    name: str
+
+    def start(self, plan: Plan, about: Mapping[str, object], say: Say) -> RunningPlan:
+        """Start all services; the caller owns the result until `release`."""
+
+    def attach(self, plan: Plan) -> RunningPlan:
+        """The running copy of a plan that somebody started earlier.
+
+        Raises:
+            NoStack: If there is none.
+        """
