@@ -112,8 +112,30 @@ class RunningPlan(Protocol):
     ) -> CommandResult:
         """Run a command in a service's surroundings, its output kept as the log `name`."""
 
-    def execute(self, service: str, argv: Sequence[str], streams: Streams) -> int:
-        """Run a command in a service's surroundings, connected to the caller's streams."""
+    def execute(
+        self,
+        service: str,
+        argv: Sequence[str],
+        streams: Streams,
+        *,
+        environment: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+    ) -> int:
+        """Run a command in a service's surroundings, connected to the caller's streams.
+
+        Args:
+            service: Whose environment, folder, user and limits the command gets.
+            argv: The command.
+            streams: What it reads from and writes to.
+            environment: Variables beside the service's own.
+            timeout: Seconds after which the command is ended; None for no bound.
+
+        Returns:
+            Its exit status; negative is minus the signal's number.
+
+        Raises:
+            WaitTimeout: If it was ended because of the time-out.
+        """
 
     def start(self, services: Sequence[str]) -> None:
         """Start stopped services and wait until they are well."""
