@@ -1,0 +1,1 @@
+"""Runs: a service that evaluates language models against datasets."""
