@@ -1,0 +1,50 @@
+"""INT-001: a smoke run completes."""
+
+import pytest
+from tests.integration.runs.scenario import (
+    NOT_WITHIN,
+    assert_calls,
+    assert_database_agrees,
+    assert_smoke_run_completed,
+    audit_trail,
+)
+
+from stackproof.errors import WaitTimeout
+
+pytestmark = pytest.mark.integration
+
+
+def test_a_smoke_run_completes(running_stack, gateway, tenant):
+    model = tenant.model("smoke")
+
+    run_id = tenant.start("smoke", model)
+    run = tenant.wait_for(run_id, "completed")
+
+    assert_smoke_run_completed(run)
+    assert_database_agrees(running_stack, run)
+    assert_calls(gateway, model, [200] * 5)
+    assert [(event["seq"], event["type"]) for event in audit_trail(running_stack, run_id)] == [
+        (1, "run.queued"),
+        (2, "run.started"),
+        *((seq, "item.scored") for seq in range(3, 8)),
+        (8, "run.completed"),
+    ]
+
+
+def test_without_a_worker_the_smoke_run_is_seen_to_stay_queued(running_stack, gateway, tenant):
+    model = tenant.model("smoke")
+
+    with running_stack.service("worker").stopped():
+        run_id = tenant.start("smoke", model)
+        with pytest.raises(WaitTimeout) as caught:
+            tenant.wait_for(run_id, "completed", timeout=NOT_WITHIN)
+        run = tenant.show(run_id)
+        with pytest.raises(AssertionError, match="queued after 0 of 3 attempts with 0 of 5 items"):
+            assert_smoke_run_completed(run)
+        with pytest.raises(AssertionError, match=f"calls for {model}: \\[\\]"):
+            assert_calls(gateway, model, [200] * 5)
+
+    assert f"run {run_id} is completed: not within" in str(caught.value)
+    assert "is queued after 0 of 3 attempts with 0 of 5 items done" in str(caught.value)
+    assert_smoke_run_completed(tenant.wait_for(run_id, "completed"))
+    assert_calls(gateway, model, [200] * 5)
