@@ -36,6 +36,7 @@ def execute_run(run_id: str) -> None:
         return
     if busy is not None:
         # Its worker may be dead, and this the only message that is left of it.
+        log.info("run %s: busy, looking again in %.0f s", run_id, busy.seconds)
         queue.enqueue(run, countdown=busy.seconds + 1)
 
 
