@@ -106,7 +106,8 @@ def describe(run: Run) -> str:
     totals, error = run["totals"], run["error"]
     line = (
         f"run of {run['model']} is {run['state']} after {run['attempts']} of "
-        f"{run['max_attempts']} attempts with {totals['done']} of {totals['items']} items done"
+        f"{run['max_attempts']} attempts with {totals['done']} of {totals['items']} items done, "
+        f"{totals['correct']} correct"
     )
     if run["retry_at"]:
         line += f", retry due at {run['retry_at']}{' (overdue)' if run['retry_overdue'] else ''}"
