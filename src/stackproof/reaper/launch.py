@@ -1,0 +1,223 @@
+"""Starting a run: the reaper first, which makes everything else; and ending it for certain."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from stackproof.errors import StartFailed, TeardownIncomplete
+from stackproof.reaper.leftovers import RunState, read_run, remove_leftover
+from stackproof.reaper.sweep import ProcessId
+from stackproof.run_folder import RunFolder, ensure_state_root
+
+ANSWER_SECONDS = 30.0
+ESCALATION_SECONDS = 5.0
+
+_BOOT = (
+    "import sys; sys.path.insert(0, sys.argv.pop(1)); "
+    "from stackproof.reaper.daemon import main; main()"
+)
+
+
+class Lease:
+    """Ties a run to the process that holds this object: when it dies, the run is taken down.
+
+    Args:
+        run: The run.
+        run_id: Identity of the run; each of its processes carries it as `STACKPROOF_RUN`.
+        reaper: The reaper.
+        link: Connection to the reaper.
+    """
+
+    def __init__(self, run: RunFolder, run_id: str, reaper: ProcessId, link: socket.socket) -> None:
+        self.run = run
+        self.run_id = run_id
+        self.reaper = reaper
+        self.namespace = ""
+        self._link = link
+        self._received = b""
+
+    def release(self) -> None:
+        """Let the run outlive this process; from now on it stays until it is taken down."""
+        self._ask({"op": "release"})
+        self._link.close()
+
+    def intend(self, path: Path) -> None:
+        """Name a path outside the run folder that must not outlive the run; call before making it.
+
+        Args:
+            path: An absolute path.
+        """
+        self._ask({"op": "intend", "path": str(path)})
+
+    def claim_ports(self, count: int) -> list[int]:
+        """Free ports of 127.0.0.1 that belong to this run until it ends.
+
+        Args:
+            count: How many.
+        """
+        answer = self._ask({"op": "claim", "count": count})
+        ports = answer.get("ports")
+        return [int(port) for port in ports] if isinstance(ports, list) else []
+
+    def answer(self) -> dict[str, object]:
+        """The reaper's next answer.
+
+        Raises:
+            StartFailed: If it has ended, or says what went wrong.
+        """
+        self._link.settimeout(ANSWER_SECONDS)
+        with contextlib.suppress(OSError):
+            while b"\n" not in self._received:
+                data = self._link.recv(65536)
+                if not data:
+                    break
+                self._received += data
+        line, _, self._received = self._received.partition(b"\n")
+        answer: dict[str, object] = json.loads(line) if line else {"error": "it gave no answer"}
+        if "error" in answer:
+            raise StartFailed(
+                f"the reaper of {self.run.project} could not do its work",
+                observed=str(answer["error"]),
+                remedy="run `invoke doctor`; it checks the temporary folder and namespaces",
+            )
+        return answer
+
+    def _ask(self, message: Mapping[str, object]) -> dict[str, object]:
+        with contextlib.suppress(OSError):
+            self._link.sendall(json.dumps(message).encode() + b"\n")
+        return self.answer()
+
+
+def launch(
+    run: RunFolder,
+    argv: Sequence[str],
+    *,
+    environment: Mapping[str, str],
+    owner: ProcessId | None = None,
+    private: bool = True,
+) -> Lease:
+    """Start a run's reaper, which makes the run folder and starts the supervisor.
+
+    Args:
+        run: The run; its folder must not exist.
+        argv: The supervisor's program, an absolute path, and its arguments.
+        environment: The supervisor's whole environment.
+        owner: Whose death ends the run; None for the calling process.
+        private: Whether to try for a PID namespace.
+
+    Returns:
+        The lease, held by the calling process.
+
+    Raises:
+        Refused: If the state root is not safe to use.
+        StartFailed: If the reaper or the supervisor could not be started; nothing is left then.
+    """
+    if run.root.exists():
+        ensure_state_root(run.root)
+    run_id = uuid.uuid4().hex[:16]
+    ours, theirs = socket.socketpair()
+    source = str(Path(__file__).parents[2])
+    boot = [sys.executable, "-I", "-S", "-c", _BOOT, source, str(theirs.fileno())]
+    reaper = subprocess.Popen(
+        boot,
+        pass_fds=[theirs.fileno()],
+        start_new_session=True,
+        cwd="/",
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={"PATH": os.defpath},
+    )
+    theirs.close()
+    process = ProcessId.of(reaper.pid) or ProcessId(reaper.pid, 0)
+    reaper.returncode = 0  # it is not waited for: it outlives this process on purpose
+    lease = Lease(run, run_id, process, ours)
+    holder = owner or ProcessId.current()
+    order = {
+        "run_id": run_id,
+        "project": run.project,
+        "folder": str(run.path),
+        "owner": list(holder),
+        "argv": list(argv),
+        "env": dict(environment),
+        "private": private,
+    }
+    try:
+        ours.sendall(json.dumps(order).encode() + b"\n")
+        lease.namespace = str(lease.answer()["kind"])
+    except BaseException:
+        process.kill(15)
+        raise
+    return lease
+
+
+def wait_gone(run: RunFolder, *, seconds: float) -> bool:
+    """Wait until a run's reaper has ended and its folder is removed.
+
+    Args:
+        run: The run.
+        seconds: How long to wait at the most.
+
+    Returns:
+        Whether both are gone.
+    """
+    state = read_run(run.path)
+    if state is not None and state.reaper is not None:
+        _wait_for_end(state.reaper, seconds)
+    end = time.monotonic() + 0.5
+    while run.path.exists() and time.monotonic() < end:
+        time.sleep(0.005)
+    return not run.path.exists()
+
+
+def _wait_for_end(process: ProcessId, seconds: float) -> None:
+    try:
+        handle = os.pidfd_open(process.pid)
+    except OSError:
+        return
+    try:
+        if process.is_alive():
+            select.select([handle], [], [], seconds)
+    finally:
+        os.close(handle)
+
+
+def take_down(run: RunFolder, *, seconds: float) -> None:
+    """End a run for certain: ask its reaper, then force it, then do its work.
+
+    Args:
+        run: The run; nothing happens if it is gone.
+        seconds: What the services get to end in an orderly way.
+
+    Raises:
+        TeardownIncomplete: If something is left after all.
+    """
+    state = read_run(run.path)
+    if state is None:
+        return
+    if state.reaper is not None and state.reaper.kill(15) and wait_gone(run, seconds=seconds):
+        return
+    for process in (state.supervisor, state.reaper):
+        if process is not None:
+            process.kill(9)
+    _wait_until_dead(state)
+    if run.path.exists():
+        remove_leftover(state)
+    if run.path.exists():
+        raise TeardownIncomplete([f"the folder {run.path}"])
+
+
+def _wait_until_dead(state: RunState) -> None:
+    for process in (state.supervisor, state.reaper):
+        if process is not None:
+            _wait_for_end(process, ESCALATION_SECONDS)

@@ -1,0 +1,106 @@
+"""Linux namespaces: a program as PID 1 of its own, so that its end is the end of all below it.
+
+Sources: pid_namespaces(7), user_namespaces(7), mount_namespaces(7), prctl(2).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Callable
+
+CLONE_NEWNS = 0x00020000
+CLONE_NEWUSER = 0x10000000
+CLONE_NEWPID = 0x20000000
+MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REC, MS_PRIVATE = 2, 4, 8, 16384, 1 << 18
+PR_SET_CHILD_SUBREAPER = 36
+
+PRIVATE, SHARED = "pid", "none"
+
+
+def become_subreaper() -> None:
+    """Let orphans of all descendants become children of this process.
+
+    Raises:
+        OSError: If the kernel refuses.
+    """
+    _call("prctl", PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def _call(function: str, *arguments: int | bytes | None) -> None:
+    library = ctypes.CDLL(None, use_errno=True)
+    if getattr(library, function)(*arguments) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{function}: {os.strerror(number)}")
+
+
+def spawn(program: Callable[[], None], *, private: bool) -> tuple[int, str]:
+    """Start a program below this process, if possible as PID 1 of a PID namespace.
+
+    The caller must be a subreaper: the process in between ends at once, and the program becomes
+    the caller's own child.
+
+    Args:
+        program: Called in the new process; replaces it, or ends it.
+        private: Whether to try for a namespace.
+
+    Returns:
+        The new process's number as the caller sees it, and `pid` where it has a namespace of its
+        own, else why not.
+    """
+    reading, writing = os.pipe()
+    middle = os.fork()
+    if middle == 0:
+        os.close(reading)
+        _start_from_the_middle(program, writing, private=private)
+    os.close(writing)
+    with os.fdopen(reading) as answers:
+        text = answers.read()
+    os.waitpid(middle, 0)
+    number, _, kind = text.partition(" ")
+    return int(number), kind
+
+
+def _start_from_the_middle(program: Callable[[], None], writing: int, *, private: bool) -> None:
+    kind = _separate() if private else SHARED
+    child = os.fork()
+    if child:
+        os.write(writing, f"{child} {kind}".encode())
+        os._exit(0)
+    os.close(writing)
+    try:
+        if kind == PRIVATE:
+            _mount_own_proc()
+        program()
+    finally:
+        os._exit(127)
+
+
+def _separate() -> str:
+    """Enter new namespaces; gives `pid`, or why that was refused."""
+    user, group = os.getuid(), os.getgid()
+    try:
+        if user == 0:
+            _call("unshare", CLONE_NEWPID | CLONE_NEWNS)
+        else:
+            _call("unshare", CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS)
+            _write("/proc/self/setgroups", "deny")
+            _write("/proc/self/uid_map", f"{user} {user} 1")
+            _write("/proc/self/gid_map", f"{group} {group} 1")
+    except (OSError, AttributeError) as error:
+        return f"{SHARED}: {error}"
+    return PRIVATE
+
+
+def _write(path: str, text: str) -> None:
+    with open(path, "w") as file:
+        file.write(text)
+
+
+def _mount_own_proc() -> None:
+    """Show only the namespace's own processes in /proc; without it, the outer ones are seen."""
+    try:
+        _call("mount", b"none", b"/", None, MS_REC | MS_PRIVATE, None)
+        _call("mount", b"proc", b"/proc", b"proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, None)
+    except OSError:
+        return

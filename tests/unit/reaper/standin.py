@@ -1,0 +1,60 @@
+"""Stands in for a supervisor: starts services that don't want to end, and watches its reaper.
+
+usage: standin.py RUN_FOLDER SERVICE...   with SERVICE one of plain, daemon, hopper, frozen
+"""
+
+import os
+import select
+import shutil
+import signal
+import sys
+import time
+
+PLAIN = "import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(600)"
+DAEMON = (
+    "import os, signal, time\n"
+    "signal.signal(15, signal.SIG_IGN)\n"
+    "for _ in range(2):\n"
+    "    if os.fork(): os._exit(0)\n"
+    "    os.setsid()\n"
+    "os.closerange(0, 64)\n"
+    "time.sleep(600)\n"
+)
+HOPPER = (
+    "import os, time\n"
+    "end = time.time() + 600\n"
+    "while time.time() < end:\n"
+    "    if os.fork(): os._exit(0)\n"
+    "    os.setsid()\n"
+    "    time.sleep(0.002)\n"
+)
+FROZEN = "import os, signal; os.kill(os.getpid(), signal.SIGSTOP)"
+SERVICES = {"plain": PLAIN, "daemon": DAEMON, "hopper": HOPPER, "frozen": FROZEN}
+
+
+def main():
+    folder, *services = sys.argv[1:]
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    for service in services:
+        os.posix_spawn(
+            sys.executable, [sys.executable, "-c", SERVICES[service], "stubborn"], os.environ
+        )
+    open(os.path.join(folder, "started"), "w").close()
+    link = int(os.environ["STACKPROOF_REAPER_FD"])
+    while not select.select([link], [], [], 0.05)[0]:
+        try:
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+        except ChildProcessError:
+            time.sleep(0.05)
+    if os.getpid() == 1:
+        os.kill(-1, signal.SIGKILL)
+    else:
+        from stackproof.reaper.sweep import kill_descendants
+
+        kill_descendants(os.getpid(), seconds=5)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
