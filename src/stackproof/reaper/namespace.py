@@ -42,12 +42,23 @@ def spawn(program: Callable[[], None], *, private: bool) -> tuple[int, str]:
 
     Args:
         program: Called in the new process; replaces it, or ends it.
-        private: Whether to try for a namespace.
+        private: Whether to try for a namespace with a /proc of its own.
 
     Returns:
         The new process's number as the caller sees it, and `pid` where it has a namespace of its
         own, else why not.
     """
+    if not private:
+        return _attempt(program, private=False)
+    child, kind = _attempt(program, private=True)
+    if kind == PRIVATE:
+        return child, kind
+    os.waitpid(child, 0)
+    child, _ = _attempt(program, private=False)
+    return child, f"{SHARED}: {kind}"
+
+
+def _attempt(program: Callable[[], None], *, private: bool) -> tuple[int, str]:
     reading, writing = os.pipe()
     middle = os.fork()
     if middle == 0:
@@ -55,41 +66,48 @@ def spawn(program: Callable[[], None], *, private: bool) -> tuple[int, str]:
         _start_from_the_middle(program, writing, private=private)
     os.close(writing)
     with os.fdopen(reading) as answers:
-        text = answers.read()
+        told = dict(line.rstrip("\n").split("=", 1) for line in answers)
     os.waitpid(middle, 0)
-    number, _, kind = text.partition(" ")
-    return int(number), kind
+    return int(told["pid"]), told.get("kind", "it ended at once")
 
 
 def _start_from_the_middle(program: Callable[[], None], writing: int, *, private: bool) -> None:
-    kind = _separate() if private else SHARED
+    refusal = _try(_separate) if private else ""
     child = os.fork()
     if child:
-        os.write(writing, f"{child} {kind}".encode())
+        os.write(writing, f"pid={child}\n".encode())
         os._exit(0)
-    os.close(writing)
     try:
-        if kind == PRIVATE:
-            _mount_own_proc()
-        program()
+        if private:
+            refusal = refusal or _try(_mount_own_proc)
+        kind = refusal or (PRIVATE if private else SHARED)
+        os.write(writing, f"kind={kind}\n".encode())
+        os.close(writing)
+        if not refusal:
+            program()
     finally:
         os._exit(127)
 
 
-def _separate() -> str:
-    """Enter new namespaces; gives `pid`, or why that was refused."""
-    user, group = os.getuid(), os.getgid()
+def _try(step: Callable[[], None]) -> str:
+    """Why a step is not allowed here; empty if it was."""
     try:
-        if user == 0:
-            _call("unshare", CLONE_NEWPID | CLONE_NEWNS)
-        else:
-            _call("unshare", CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS)
-            _write("/proc/self/setgroups", "deny")
-            _write("/proc/self/uid_map", f"{user} {user} 1")
-            _write("/proc/self/gid_map", f"{group} {group} 1")
+        step()
     except (OSError, AttributeError) as error:
-        return f"{SHARED}: {error}"
-    return PRIVATE
+        return str(error) or type(error).__name__
+    return ""
+
+
+def _separate() -> None:
+    """Enter new namespaces; an ordinary user needs one of users for that."""
+    user, group = os.getuid(), os.getgid()
+    if user == 0:
+        _call("unshare", CLONE_NEWPID | CLONE_NEWNS)
+        return
+    _call("unshare", CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS)
+    _write("/proc/self/setgroups", "deny")
+    _write("/proc/self/uid_map", f"{user} {user} 1")
+    _write("/proc/self/gid_map", f"{group} {group} 1")
 
 
 def _write(path: str, text: str) -> None:
@@ -98,9 +116,6 @@ def _write(path: str, text: str) -> None:
 
 
 def _mount_own_proc() -> None:
-    """Show only the namespace's own processes in /proc; without it, the outer ones are seen."""
-    try:
-        _call("mount", b"none", b"/", None, MS_REC | MS_PRIVATE, None)
-        _call("mount", b"proc", b"/proc", b"proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, None)
-    except OSError:
-        return
+    """Show only the namespace's own processes in /proc; without that, numbers would be mixed up."""
+    _call("mount", b"none", b"/", None, MS_REC | MS_PRIVATE, None)
+    _call("mount", b"proc", b"/proc", b"proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, None)

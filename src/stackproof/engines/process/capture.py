@@ -1,0 +1,150 @@
+"""Logs: what processes write becomes lines with a time, masked, bounded, one file a service."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+
+from stackproof.redaction import Redactor
+
+LONGEST_LINE = 16 * 1024
+"""Bytes after which a line is cut, so that a program that never ends its line costs no memory."""
+
+LARGEST_FILE = 32 * 1024 * 1024
+"""Bytes after which a log is put aside as `NAME.log.1`, in place of an older one."""
+
+KEPT_LINES = 200
+"""Lines that are kept in memory, for verdicts."""
+
+CHUNK = 64 * 1024
+
+
+def timestamp(seconds: float | None = None) -> str:
+    """A wall-clock time as ISO 8601 in UTC with microseconds."""
+    moment = time.time() if seconds is None else seconds
+    whole = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(moment))
+    return f"{whole}.{int(moment % 1 * 1_000_000):06d}Z"
+
+
+class LogFile:
+    """One log.
+
+    Args:
+        path: The file.
+        redactor: Masks secrets before a line is written or kept.
+        largest: Bytes after which the file is put aside.
+    """
+
+    def __init__(self, path: Path, redactor: Redactor, *, largest: int = LARGEST_FILE) -> None:
+        self.path = path
+        self.redactor = redactor
+        self.largest = largest
+        self.tail: deque[str] = deque(maxlen=KEPT_LINES)
+        self.on_line: Callable[[str], None] | None = None
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._open()
+
+    def _open(self) -> None:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+        self._file = os.open(self.path, flags, 0o600)
+        self._size = os.fstat(self._file).st_size
+
+    def write(self, stream: str, raw_lines: list[bytes]) -> None:
+        """Write lines that arrived together."""
+        prefix = f"{timestamp()} {stream} "
+        lines = [self.redactor.text(_readable(line)) for line in raw_lines]
+        self.tail.extend(lines)
+        data = "".join(f"{prefix}{line}\n" for line in lines).encode()
+        if self._size + len(data) > self.largest:
+            self._put_aside()
+        os.write(self._file, data)
+        self._size += len(data)
+        if self.on_line is not None:
+            for line in lines:
+                self.on_line(line)
+
+    def _put_aside(self) -> None:
+        os.close(self._file)
+        self.path.replace(self.path.with_name(self.path.name + ".1"))
+        self._open()
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._file)
+
+    def last(self, count: int) -> list[str]:
+        """The last lines."""
+        return list(self.tail)[-count:]
+
+
+def _readable(line: bytes) -> str:
+    text = line.rstrip(b"\r").decode("utf-8", "backslashreplace")
+    return text.replace("\0", "\\x00").replace("\r", "\\r")
+
+
+class Pipe:
+    """The reading end of a process's output, emptied into a log.
+
+    Args:
+        loop: The running event loop.
+        log: Where lines go.
+        stream: `out` or `err`.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, log: LogFile, stream: str) -> None:
+        self._loop = loop
+        self._log = log
+        self._stream = stream
+        self._rest = b""
+        self.reading, self.writing = os.pipe2(os.O_CLOEXEC)
+        os.set_blocking(self.reading, False)
+        self.closed: asyncio.Future[None] = loop.create_future()
+        loop.add_reader(self.reading, self._read)
+
+    def started(self) -> None:
+        """Close the writing end here, so that the end of the last writer is seen."""
+        os.close(self.writing)
+
+    def _read(self) -> bool:
+        """Read once; tells whether there was something."""
+        try:
+            data = os.read(self.reading, CHUNK)
+        except BlockingIOError:
+            return False
+        if not data:
+            self.close()
+            return False
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        while len(self._rest) > LONGEST_LINE:
+            lines.append(self._rest[:LONGEST_LINE])
+            self._rest = self._rest[LONGEST_LINE:]
+        cut = [line[at : at + LONGEST_LINE] for line in lines for at in _starts(line)]
+        if cut:
+            self._log.write(self._stream, cut)
+        return True
+
+    def drain(self) -> None:
+        """Read what has been written so far, then close."""
+        while not self.closed.done():
+            if not self._read():
+                break
+        self.close()
+
+    def close(self) -> None:
+        """Write what is left of a half line, and stop reading."""
+        if self.closed.done():
+            return
+        self._loop.remove_reader(self.reading)
+        os.close(self.reading)
+        if self._rest:
+            self._log.write(self._stream, [self._rest])
+            self._rest = b""
+        self.closed.set_result(None)
+
+
+def _starts(line: bytes) -> range:
+    return range(0, max(len(line), 1), LONGEST_LINE)

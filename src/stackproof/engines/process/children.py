@@ -1,0 +1,102 @@
+"""Child processes of the supervisor: started, and every one of them reaped, orphans included."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Child:
+    """A process that the supervisor has started.
+
+    Attributes:
+        pid: Its number, which is also that of its session and process group.
+        ended: Its exit status when it has ended; negative is minus the signal's number.
+    """
+
+    pid: int
+    ended: asyncio.Future[int]
+
+    def send(self, number: int) -> None:
+        """Send it a signal; nothing happens if it has ended."""
+        if not self.ended.done():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+    def send_group(self, number: int) -> None:
+        """Send its process group a signal."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, number)
+
+
+class Children:
+    """Starts processes and reaps whatever ends below this process.
+
+    Args:
+        loop: The running event loop, which gets a handler of SIGCHLD.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._known: dict[int, Child] = {}
+        loop.add_signal_handler(signal.SIGCHLD, self.reap)
+
+    def spawn(
+        self,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str],
+        cwd: str,
+        streams: tuple[int, int, int],
+        uid: int | None = None,
+        before: Callable[[], None] | None = None,
+    ) -> Child:
+        """Start a process in a session of its own.
+
+        Args:
+            argv: Program and arguments.
+            env: Its whole environment.
+            cwd: Folder to start in.
+            streams: File descriptors of its input, output and error output.
+            uid: User and group to run as; None for this process's own.
+            before: Called in the new process before the program begins.
+
+        Raises:
+            OSError: If the program can't be started.
+        """
+        process = subprocess.Popen(
+            list(argv),
+            env=dict(env),
+            cwd=cwd,
+            stdin=streams[0],
+            stdout=streams[1],
+            stderr=streams[2],
+            start_new_session=True,
+            user=uid,
+            group=uid,
+            extra_groups=None if uid is None else [],
+            preexec_fn=before,  # noqa: PLW1509 - the supervisor has no threads
+        )
+        process.returncode = 0  # reaped below; Popen must not wait for it
+        child = Child(process.pid, self._loop.create_future())
+        self._known[child.pid] = child
+        return child
+
+    def reap(self) -> None:
+        """Collect every child that has ended, orphans of services included."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            child = self._known.pop(pid, None)
+            if child is not None and not child.ended.done():
+                child.ended.set_result(os.waitstatus_to_exitcode(status))
