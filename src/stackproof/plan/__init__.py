@@ -1,1 +1,8 @@
-"""TODO."""
+"""The plan: everything that will be started, resolved, before anything happens."""
+
+from __future__ import annotations
+
+from stackproof.plan.explain import explain_plan
+from stackproof.plan.making import make_plan, needed_ports
+
+__all__ = ["explain_plan", "make_plan", "needed_ports"]

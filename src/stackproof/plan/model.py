@@ -47,7 +47,8 @@ class Translation:
         place: Where, such as `environment DATABASE_URL` or `command[3]`.
         before: As written in the stack file.
         after: As the process gets it.
-        rule: Why: `url`, `address`, `host`, `port`, `own port`, `bind address`, `path`, `probe`.
+        rule: Why: `url`, `address`, `host`, `port`, `own port`, `published`, `bind address`,
+            `path`, `command`, `probe`; several are separated by commas.
     """
 
     service: str
@@ -63,21 +64,25 @@ class Runtime:
 
     Attributes:
         kind: `image` (natively, by a module of stackproof.images) or `project`.
-        image: For `image`: which one (`postgres`, `redis`).
+        image: For `image`: which one (`postgres`, `redis`, `valkey`).
         version: For `image`: the major version asked for, or "" for any.
+        bindir: For `image`: folder of the server's programs, where one was named.
         project: For `project`: the folder of the Python project.
         lock: For `project`: its requirements file; None where there is nothing to install.
         source_roots: Folders to put on the import path of the project.
         python: Version of Python wanted (`3.12`), or "" for the one that runs stackproof.
+        own_environment: For `project`: it runs in stackproof's own Python environment.
     """
 
     kind: Literal["image", "project"]
     image: str = ""
     version: str = ""
+    bindir: Path | None = None
     project: Path | None = None
     lock: Path | None = None
     source_roots: tuple[Path, ...] = ()
     python: str = ""
+    own_environment: bool = False
 
 
 @dataclass(frozen=True)
@@ -99,7 +104,9 @@ class ServicePlan:
         limits: Upper bounds of resources.
         endpoints: Its ports.
         folders: Data folders to create: path to the container path that it stands for.
+        mounts: Container path to the file or folder that stands for it, for a known image.
         one_shot: True where the service is expected to end by itself with status 0.
+        extension: `x-stackproof` of the service, as written.
     """
 
     name: str
@@ -116,6 +123,7 @@ class ServicePlan:
     limits: Limits = Limits()
     endpoints: tuple[Endpoint, ...] = ()
     folders: Mapping[Path, str] = field(default_factory=dict)
+    mounts: Mapping[str, Path] = field(default_factory=dict)
     one_shot: bool = False
     extension: Mapping[str, Any] = field(default_factory=dict)
 

@@ -1,0 +1,56 @@
+"""A plan as lines of text, for `invoke config --explain`."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+
+from stackproof.plan.model import Plan, Runtime, ServicePlan
+from stackproof.redaction import Redactor
+
+
+def explain_plan(plan: Plan) -> list[str]:
+    """What will run where, what was translated and why, and what to know; secrets masked.
+
+    Args:
+        plan: The plan.
+    """
+    redactor = Redactor(plan.secrets)
+    return [redactor.text(line) for line in _lines(plan)]
+
+
+def _lines(plan: Plan) -> Iterator[str]:
+    yield f"{plan.stack} as {plan.project}, engine {plan.engine}, in {plan.run_folder}"
+    for service in plan.services:
+        yield ""
+        yield service.name
+        yield from (f"  {line}" for line in _service(service))
+        changed = [one for one in plan.translations if one.service == service.name]
+        for one in changed:
+            yield f"  {one.place} ({one.rule})"
+            yield f"    - {one.before}"
+            yield f"    + {one.after}"
+    if plan.notices:
+        yield ""
+        yield "to know"
+        yield from (f"  {notice}" for notice in plan.notices)
+
+
+def _service(service: ServicePlan) -> Iterator[str]:
+    if service.runtime is not None:
+        yield f"runs: {_runtime(service.runtime)}"
+    if service.argv:
+        yield f"command: {shlex.join(service.argv)}"
+    for endpoint in service.endpoints:
+        yield f"port {endpoint.target}: {endpoint.host}:{endpoint.port} ({endpoint.scheme})"
+    for name, condition in service.depends_on.items():
+        yield f"waits for: {name} ({condition})"
+    yield f"ready: {service.probe or 'as soon as it is started'}"
+
+
+def _runtime(runtime: Runtime) -> str:
+    if runtime.kind == "image":
+        return f"{runtime.image} {runtime.version}".strip() + ", natively"
+    if runtime.own_environment:
+        return f"{runtime.project}, in stackproof's own environment"
+    return f"{runtime.project}, " + (f"locked by {runtime.lock}" if runtime.lock else "not locked")

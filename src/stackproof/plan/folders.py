@@ -1,0 +1,82 @@
+"""Where the files of a service are on this machine: its mounts, volumes and image folders."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from stackproof.plan.drafts import Draft
+
+
+@dataclass(frozen=True)
+class Folders:
+    """The files of one service.
+
+    Attributes:
+        paths: Container path to path on this machine.
+        created: Folders of the run that must be made, with the container path of each.
+        mounts: The part of `paths` that comes from volumes and mounts.
+    """
+
+    paths: Mapping[str, Path]
+    created: Mapping[Path, str]
+    mounts: Mapping[str, Path]
+
+
+def folders_of(draft: Draft, run_folder: Path) -> Folders:
+    """The container paths of a service and what stands for each.
+
+    Args:
+        draft: The service.
+        run_folder: The temporary folder of the run, which named volumes and tmpfs go into.
+    """
+    created: dict[Path, str] = {}
+    mounts: dict[str, Path] = {}
+    for target, path, is_new in _mounts(draft, run_folder):
+        mounts[target] = path
+        if is_new:
+            created[path] = target
+    return Folders({**dict(_image_paths(draft)), **mounts}, created, mounts)
+
+
+def _mounts(draft: Draft, run_folder: Path) -> Iterator[tuple[str, Path, bool]]:
+    for mount in draft.service.mounts:
+        own = f"{draft.name}-{_slug(mount.target)}"
+        if mount.kind == "bind" and mount.source:
+            yield mount.target, Path(mount.source), False
+        elif mount.kind == "volume":
+            is_data = draft.known is not None and mount.target == draft.known.volume
+            if not is_data:  # a native server has a data folder of its own
+                yield mount.target, run_folder / "data" / (mount.source or own), True
+        else:
+            yield mount.target, run_folder / "tmp" / own, True
+    for written in draft.service.tmpfs:
+        target = written.partition(":")[0]
+        yield target, run_folder / "tmp" / f"{draft.name}-{_slug(target)}", True
+
+
+def _slug(path: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", path.strip("/")) or "root"
+
+
+def _image_paths(draft: Draft) -> Iterator[tuple[str, Path]]:
+    """What COPY brought into the image, and its working folder where the layout is kept."""
+    build, image = draft.service.build, draft.image
+    if build is None or image is None:
+        return
+    keeps_layout = False
+    for copied in image.copied:
+        source = (build.context / copied.source).resolve()
+        if re.search(r"[*?\[]", copied.source) or not source.exists():
+            continue
+        target = copied.target
+        if copied.into and source.is_file():
+            target = posixpath.join(target, source.name)
+        inside = posixpath.relpath(target, image.workdir)
+        keeps_layout = keeps_layout or inside == posixpath.normpath(copied.source)
+        yield target, source
+    if keeps_layout:
+        yield image.workdir, build.context

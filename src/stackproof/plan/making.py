@@ -1,0 +1,178 @@
+"""Makes the plan: settings and stack file, resolved for an engine. Reads files, starts nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import stackproof
+from stackproof.plan.addresses import Addresses
+from stackproof.plan.container_ports import (
+    HostPort,
+    PortKey,
+    container_ports,
+    fixed_ports,
+    refuse_shared_ports,
+    refuse_unknown_services,
+    service_names,
+)
+from stackproof.plan.drafts import Draft, make_draft
+from stackproof.plan.model import Plan, ServicePlan
+from stackproof.plan.resolving import Surroundings, container_service, native_service
+from stackproof.plan.secrets import secrets_of
+from stackproof.settings.model import Settings
+from stackproof.stack_file import select_services, start_order
+from stackproof.stack_file.model import StackFile
+
+
+@dataclass(frozen=True)
+class _Outline:
+    """The selected services in start order, with their container ports and fixed host ports."""
+
+    drafts: tuple[Draft, ...]
+    targets: Mapping[str, tuple[int, ...]]
+    fixed: Mapping[PortKey, HostPort]
+
+
+def needed_ports(
+    settings: Settings,
+    stack_file: StackFile,
+    *,
+    engine: str,
+    services: Sequence[str] = (),
+    everything: bool = False,
+) -> tuple[PortKey, ...]:
+    """The container ports that need a free port of this machine before a plan can be made.
+
+    Args:
+        settings: The settings.
+        stack_file: The stack file.
+        engine: `process` or `compose`.
+        services: Only these and what they depend on; none named: all of the active profiles.
+        everything: Also those that have a fixed port, for a stack that shares none with others.
+
+    Raises:
+        ConfigError: If the stack can't be planned.
+    """
+    outline = _outline(settings, stack_file, engine, services)
+    return tuple(
+        (draft.name, target)
+        for draft in outline.drafts
+        for target in _reachable(draft, outline, engine)
+        if everything or (draft.name, target) not in outline.fixed
+    )
+
+
+def make_plan(
+    settings: Settings,
+    stack_file: StackFile,
+    *,
+    engine: str,
+    run_folder: Path,
+    ports: Mapping[PortKey, int] | None = None,
+    services: Sequence[str] = (),
+) -> Plan:
+    """Resolve everything that an engine needs to know to start a stack.
+
+    Args:
+        settings: The settings.
+        stack_file: The stack file.
+        engine: `process` or `compose`.
+        run_folder: The temporary folder that the run will have.
+        ports: Free ports for what `needed_ports` named; they win over the fixed ones.
+        services: Only these and what they depend on; none named: all of the active profiles.
+
+    Raises:
+        ConfigError: If the stack can't be planned, with file, line and key.
+    """
+    outline = _outline(settings, stack_file, engine, services)
+    given = {key: HostPort(number, "a free port") for key, number in (ports or {}).items()}
+    numbers = {
+        (draft.name, target): {**outline.fixed, **given}[draft.name, target]
+        for draft in outline.drafts
+        for target in _reachable(draft, outline, engine)
+        if (draft.name, target) in outline.fixed or (draft.name, target) in given
+    }
+    refuse_shared_ports(numbers)
+    addresses = _addresses(outline, {key: port.number for key, port in numbers.items()})
+    around = Surroundings(settings, stack_file, addresses, run_folder, outline.drafts)
+    resolve = native_service if engine == "process" else container_service
+    resolved = [resolve(draft, around) for draft in outline.drafts]
+    planned = tuple(one.service for one in resolved)
+    secrets, secret_notices = secrets_of(settings, planned)
+    return Plan(
+        stack=settings.stack,
+        project=settings.project,
+        engine=engine,
+        run_folder=run_folder,
+        services=planned,
+        translations=tuple(one for part in resolved for one in part.translations),
+        notices=(*(one for part in resolved for one in part.notices), *secret_notices),
+        fingerprint=_fingerprint(settings, engine, planned),
+        secrets=secrets,
+    )
+
+
+def _outline(
+    settings: Settings, stack_file: StackFile, engine: str, services: Sequence[str]
+) -> _Outline:
+    refuse_unknown_services(settings, list(stack_file.services))
+    selected = select_services(stack_file, settings.profiles, services)
+    ordered = start_order(selected)
+    drafts = tuple(make_draft(settings, stack_file, selected[name], engine) for name in ordered)
+    targets = container_ports(settings, drafts)
+    return _Outline(drafts, targets, fixed_ports(settings, stack_file, drafts, targets))
+
+
+def _reachable(draft: Draft, outline: _Outline, engine: str) -> tuple[int, ...]:
+    """The container ports that are reached from this machine: with containers, the published."""
+    targets = outline.targets[draft.name]
+    if engine == "process":
+        return targets
+    published = {port.target for port in draft.service.ports if port.protocol == "tcp"}
+    return tuple(one for one in targets if one in published or (draft.name, one) in outline.fixed)
+
+
+def _addresses(outline: _Outline, numbers: Mapping[PortKey, int]) -> Addresses:
+    ports: dict[str, dict[int, int]] = {draft.name: {} for draft in outline.drafts}
+    published: dict[int, int] = {}
+    for (service, target), number in numbers.items():
+        ports[service][target] = number
+    for draft in outline.drafts:
+        for port in draft.service.ports:
+            key = (draft.name, port.target)
+            if key in numbers and port.published and port.published.isdecimal():
+                published[int(port.published)] = numbers[key]
+    return Addresses(service_names(outline.drafts), ports, published)
+
+
+def _fingerprint(settings: Settings, engine: str, services: Sequence[ServicePlan]) -> str:
+    """A digest of all that decides whether a running stack is still the planned one."""
+    locks = {
+        str(lock): hashlib.sha256(lock.read_bytes()).hexdigest()
+        for service in services
+        if service.runtime is not None
+        and (lock := service.runtime.lock) is not None
+        and lock.is_file()
+    }
+    known = {
+        "stackproof": stackproof.__version__,
+        "engine": engine,
+        "project": settings.project,
+        "coverage": settings.coverage,
+        "locks": locks,
+        "services": [_plain(service) for service in services],
+    }
+    text = json.dumps(known, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _plain(service: ServicePlan) -> dict[str, object]:
+    """A service as plain values; its folders are keyed by paths, which JSON does not take."""
+    plain = asdict(replace(service, folders={}))
+    plain["folders"] = sorted((str(path), target) for path, target in service.folders.items())
+    plain["probe"] = [type(service.probe).__name__, str(service.probe)]
+    return plain

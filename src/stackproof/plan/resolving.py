@@ -1,0 +1,247 @@
+"""Resolves one service: command, environment, folders and probe, as this machine has them."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from stackproof.plan.addresses import HOST, Addresses
+from stackproof.plan.drafts import Draft, local_command
+from stackproof.plan.environment_rules import translate_environment
+from stackproof.plan.extension import Ready
+from stackproof.plan.folders import Folders, folders_of
+from stackproof.plan.model import Endpoint, ServicePlan, Translation
+from stackproof.plan.notices import ignored_by_processes, unseen_mounts
+from stackproof.plan.paths import PathMap
+from stackproof.plan.probes import is_replaced, probe_for
+from stackproof.plan.translation import Translator
+from stackproof.readiness import (
+    AliveProbe,
+    CommandProbe,
+    HealthTiming,
+    HttpProbe,
+    LogProbe,
+    Probe,
+    TcpProbe,
+)
+from stackproof.settings.model import Settings
+from stackproof.stack_file.model import Condition, Healthcheck, Limits, StackFile
+
+HTTP_PORTS = frozenset({80, 3000, 4000, 5000, 8000, 8001, 8008, 8080, 8081, 8501, 8888, 9000})
+"""Container ports that are shown as HTTP where nothing else is known of them."""
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What all services of a plan share.
+
+    Attributes:
+        settings: The settings.
+        stack_file: The stack file.
+        addresses: Names and ports of all services.
+        run_folder: The temporary folder of the run.
+        drafts: All services of the plan, in start order.
+    """
+
+    settings: Settings
+    stack_file: StackFile
+    addresses: Addresses
+    run_folder: Path
+    drafts: Sequence[Draft]
+
+
+@dataclass
+class Resolved:
+    """One service of the plan, and what a person should know about how it came about."""
+
+    service: ServicePlan
+    translations: list[Translation] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
+
+
+def container_service(draft: Draft, around: Surroundings) -> Resolved:
+    """A service as containers run it: nothing is translated, and the image's own check counts."""
+    return Resolved(_service_plan(draft, around, draft.argv, dict(draft.environment)))
+
+
+def native_service(draft: Draft, around: Surroundings) -> Resolved:
+    """A service as a process of this machine: addresses, ports and paths are translated."""
+    folders = folders_of(draft, around.run_folder)
+    translator = Translator(around.addresses, draft.name, PathMap(folders.paths))
+    resolved = Resolved(_service_plan(draft, around, (), {}))
+    environment = translate_environment(translator, draft.environment)
+    resolved.translations += environment.translations
+    resolved.notices += [*draft.notices, *environment.notices]
+    argv = _command(draft, translator, resolved)
+    probe = _probe(draft, around, translator, resolved, environment.values)
+    resolved.service = _service_plan(
+        draft, around, argv, environment.values, probe=probe, folders=folders
+    )
+    resolved.notices += ignored_by_processes(draft, around.stack_file)
+    resolved.notices += unseen_mounts(draft, folders, resolved.translations)
+    return resolved
+
+
+def _service_plan(
+    draft: Draft,
+    around: Surroundings,
+    argv: tuple[str, ...],
+    environment: Mapping[str, str],
+    *,
+    probe: Probe | None = None,
+    folders: Folders | None = None,
+) -> ServicePlan:
+    service, settings = draft.service, around.settings
+    grace, upper = service.stop_grace_period, settings.timeouts.stop
+    return ServicePlan(
+        name=draft.name,
+        argv=argv,
+        environment=environment,
+        working_dir=_working_folder(draft, folders) if folders else None,
+        runtime=draft.runtime,
+        depends_on=_depends_on(draft, around.drafts),
+        probe=probe,
+        timing=_timing(service.healthcheck),
+        restart=service.restart,
+        stop_signal=service.stop_signal,
+        stop_grace=grace if upper is None else min(grace, upper),
+        limits=_limits(settings, draft),
+        endpoints=_endpoints(draft, around.addresses),
+        folders=folders.created if folders else {},
+        mounts=folders.mounts if folders and draft.known else {},
+        one_shot=any(
+            other.service.depends_on[draft.name].condition == "service_completed_successfully"
+            for other in around.drafts
+            if draft.name in other.service.depends_on
+        ),
+        extension=service.extension,
+    )
+
+
+def _depends_on(draft: Draft, drafts: Sequence[Draft]) -> dict[str, Condition]:
+    planned = {one.name for one in drafts}
+    return {
+        name: dependency.condition
+        for name, dependency in draft.service.depends_on.items()
+        if name in planned
+    }
+
+
+def _timing(check: Healthcheck | None) -> HealthTiming:
+    given = {
+        name: value
+        for name in ("interval", "timeout", "retries", "start_period", "start_interval")
+        if (value := getattr(check, name, None)) is not None
+    }
+    return HealthTiming(**given)
+
+
+def _limits(settings: Settings, draft: Draft) -> Limits:
+    """The settings for this service, then the stack file, then the settings for all."""
+    own = settings.service_limits.get(draft.name, Limits())
+    levels = (own, draft.service.limits, settings.limits)
+
+    def first(name: str) -> float | None:
+        return next((x for one in levels if (x := getattr(one, name)) is not None), None)
+
+    memory, pids = first("memory"), first("pids")
+    return Limits(
+        first("cpus"), None if memory is None else int(memory), None if pids is None else int(pids)
+    )
+
+
+def _endpoints(draft: Draft, addresses: Addresses) -> tuple[Endpoint, ...]:
+    return tuple(
+        Endpoint(draft.name, target, HOST, port, _scheme(draft, target))
+        for target, port in addresses.ports[draft.name].items()
+    )
+
+
+def _scheme(draft: Draft, target: int) -> str:
+    if draft.known is not None and target == draft.known.port:
+        return draft.known.scheme
+    declared = next((one for one in draft.service.ports if one.target == target), None)
+    if declared is not None and declared.app_protocol:
+        return declared.app_protocol
+    check = draft.service.healthcheck
+    asked = " ".join(check.test) if check else ""
+    return "http" if target in HTTP_PORTS or f":{target}/" in asked else "tcp"
+
+
+def _working_folder(draft: Draft, folders: Folders) -> Path | None:
+    written = draft.service.working_dir or (draft.image.workdir if draft.image else None)
+    found = PathMap(folders.paths).resolve(written) if written else None
+    if found is not None and found.is_dir():
+        return found
+    return draft.runtime.project if draft.runtime else None
+
+
+def _command(draft: Draft, translator: Translator, resolved: Resolved) -> tuple[str, ...]:
+    local = draft.argv if draft.known else local_command(draft.argv)
+    if local != draft.argv:
+        before, after = shlex.join(draft.argv), shlex.join(local)
+        resolved.translations.append(Translation(draft.name, "command", before, after, "command"))
+    argv, done = translator.arguments(local)
+    rule = ", ".join(done.rules)
+    if len(argv) != len(local):
+        texts = (shlex.join(local), shlex.join(argv))
+        resolved.translations.append(Translation(draft.name, "command", *texts, rule))
+    else:
+        for number, (before, after) in enumerate(zip(local, argv, strict=True)):
+            if before != after:
+                place = f"command[{number}]"
+                resolved.translations.append(Translation(draft.name, place, before, after, rule))
+    for host in done.problems:
+        resolved.notices.append(
+            f"{draft.name}: its command names {host} without a port that is known; see `expose`"
+        )
+    return argv
+
+
+def _probe(
+    draft: Draft,
+    around: Surroundings,
+    translator: Translator,
+    resolved: Resolved,
+    environment: Mapping[str, str],
+) -> Probe | None:
+    endpoints = around.addresses.ports[draft.name]
+    if draft.extension.ready is not None:
+        return _ready(draft.extension.ready, translator, endpoints)
+    native: Probe | None = None
+    if draft.known is not None:
+        native = draft.known.probe(HOST, endpoints[draft.known.port], environment)
+    check = draft.service.healthcheck
+    if check is not None and (check.disable or check.test[:1] == ("NONE",)):
+        return None
+    if check is None or not check.test:
+        published = [one.target for one in draft.service.ports if one.target in endpoints]
+        return native or (TcpProbe(HOST, endpoints[published[0]]) if published else None)
+    test, done = translator.arguments(check.test)
+    probe = probe_for(test, draft.known, native)
+    before = shlex.join(check.test[1:])
+    if is_replaced(probe):
+        rule = "probe"
+        after = str(probe)
+    else:
+        rule, after = ", ".join(done.rules), shlex.join(test[1:])
+    if before != after:
+        resolved.translations.append(Translation(draft.name, "healthcheck", before, after, rule))
+    return probe
+
+
+def _ready(ready: Ready, translator: Translator, endpoints: Mapping[int, int]) -> Probe:
+    if ready.kind == "log":
+        return LogProbe(ready.value)
+    if ready.kind == "alive":
+        return AliveProbe(ready.value)
+    if ready.kind == "tcp":
+        return TcpProbe(HOST, endpoints[ready.value])
+    if ready.kind == "command":
+        return CommandProbe(translator.arguments(ready.value)[0])
+    if ready.value.startswith("/"):
+        port = next(iter(endpoints.values()), 80)
+        return HttpProbe(f"http://{HOST}:{port}{ready.value}")
+    return HttpProbe(translator.value(ready.value, "environment").text)

@@ -1,0 +1,245 @@
+"""Puts addresses of this machine where a text names container addresses; see `Translator`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from stackproof.plan import patterns
+from stackproof.plan.addresses import (
+    DOCKER_HOST,
+    HOST,
+    LOOPBACK,
+    WILDCARD,
+    Addresses,
+    scheme_port,
+)
+from stackproof.plan.paths import PathMap
+
+Kind = Literal["environment", "arguments", "command"]
+
+_PRIVATE = 0xF0000  # Supplementary Private Use Area-A: no text has these characters
+
+
+@dataclass
+class Translated:
+    """A text after translation.
+
+    Attributes:
+        text: The text.
+        rules: The rules that changed it, in the order in which they were tried.
+        problems: Names of services that stand there without a port that could be looked up.
+    """
+
+    text: str
+    rules: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+
+class Translator:
+    """Translates the texts of one service.
+
+    Args:
+        addresses: Names and ports of all services.
+        service: Whose texts they are; its own ports are what `localhost` means in them.
+        paths: Container paths and what they stand for.
+    """
+
+    def __init__(self, addresses: Addresses, service: str, paths: PathMap) -> None:
+        self.addresses = addresses
+        self.service = service
+        self.paths = paths
+
+    def value(self, text: str, kind: Kind) -> Translated:
+        """Translate one text.
+
+        Args:
+            text: The value of a variable, or the arguments of a command joined by U+001F.
+            kind: `environment` for a plain value, `arguments` for a value that holds options, and
+                `command`; only the last two may have options such as `--port`.
+        """
+        return _Work(self, text, kind).done()
+
+    def arguments(self, argv: Sequence[str]) -> tuple[tuple[str, ...], Translated]:
+        """Translate the arguments of a command; some may be added."""
+        done = self.value(patterns.ARGUMENT_END.join(argv), "command")
+        return tuple(done.text.split(patterns.ARGUMENT_END)) if argv else (), done
+
+
+class _Work:
+    """One text under translation; what is done is hidden from later rules by private characters."""
+
+    def __init__(self, translator: Translator, text: str, kind: Kind) -> None:
+        self.addresses = translator.addresses
+        self.service = translator.service
+        self.own = translator.addresses.ports.get(translator.service, {})
+        self.paths = translator.paths
+        self.kind = kind
+        self.pieces: list[str] = []
+        self.rules: list[str] = []
+        self.problems: list[str] = []
+        self.text = text
+
+    def done(self) -> Translated:
+        if any(ord(char) >= _PRIVATE for char in self.text):
+            return Translated(self.text)
+        self._rewrite(patterns.URL, self._url)
+        self._rewrite(patterns.PAIR, self._pair)
+        self._keywords()
+        if self.kind != "environment":
+            self._flags()
+        self._own_addresses()
+        self._paths()
+        text = "".join(
+            self.pieces[ord(char) - _PRIVATE] if ord(char) >= _PRIVATE else char
+            for char in self.text
+        )
+        return Translated(text, list(dict.fromkeys(self.rules)), self.problems)
+
+    def _put(self, before: str, after: str, rule: str) -> str:
+        if before != after:
+            self.rules.append(rule)
+        self.pieces.append(after)
+        return chr(_PRIVATE + len(self.pieces) - 1)
+
+    def _rewrite(
+        self, pattern: re.Pattern[str], replace: Callable[[re.Match[str]], str | None]
+    ) -> None:
+        def one(match: re.Match[str]) -> str:
+            after = replace(match)
+            return match[0] if after is None else after
+
+        self.text = pattern.sub(one, self.text)
+
+    def _url(self, match: re.Match[str]) -> str | None:
+        preferred = scheme_port(match["scheme"])
+        before = match["hosts"]
+        after = ",".join(self._authority(host, preferred) for host in before.split(","))
+        if after == before:
+            return None
+        return f"{match['scheme']}://{match['user'] or ''}{self._put(before, after, 'url')}"
+
+    def _authority(self, written: str, preferred: int | None) -> str:
+        host, colon, digits = written.rpartition(":")
+        if not colon or not digits.isdecimal():
+            host, digits = written, ""
+        service = self.addresses.service(host)
+        if service is None:
+            return self._local(host, int(digits)) if digits else written
+        target = int(digits) if digits else self.addresses.only_port(service, preferred)
+        port = None if target is None else self.addresses.port(service, target)
+        if port is None:
+            self.problems.append(written)
+            return written
+        return f"{HOST}:{port}"
+
+    def _local(self, host: str, target: int) -> str:
+        """An address on the service's own machine: an own port, or one that the stack publishes."""
+        written = f"{host}:{target}"
+        kept = host if host in {"localhost", HOST} else HOST
+        if host in LOOPBACK | WILDCARD and target in self.own:
+            return f"{kept}:{self.own[target]}"
+        if host in {"localhost", HOST, DOCKER_HOST} and target in self.addresses.published:
+            return f"{kept}:{self.addresses.published[target]}"
+        return f"{HOST}:{target}" if host == DOCKER_HOST else written
+
+    def _pair(self, match: re.Match[str]) -> str | None:
+        host, target = match["host"], int(match["port"])
+        service = self.addresses.service(host)
+        if service is not None:
+            port = self.addresses.port(service, target)
+            return None if port is None else self._put(match[0], f"{HOST}:{port}", "address")
+        after = self._local(host, target)
+        if host in LOOPBACK | WILDCARD | {DOCKER_HOST} and after != match[0]:
+            return self._put(match[0], after, "own port" if target in self.own else "published")
+        return None
+
+    def _keywords(self) -> None:
+        """`host=db port=5432`; a port that is left out is added."""
+        match = patterns.KEYWORD_HOST.search(self.text)
+        service = self.addresses.service(match["host"]) if match else None
+        if match is None or service is None:
+            return
+        written = patterns.KEYWORD_PORT.search(self.text)
+        target = int(written["port"]) if written else self.addresses.only_port(service)
+        port = None if target is None else self.addresses.port(service, target)
+        if port is None:
+            self.problems.append(match["host"])
+            return
+        host = self._put(match["host"], HOST, "host")
+        if written:
+            self.text = _replace(self.text, written, "port", self._put("", str(port), "port"))
+        else:
+            separator = ";" if ";" in self.text else "&" if "?" in self.text else " "
+            host += separator + self._put("", f"port={port}", "port")
+        match = patterns.KEYWORD_HOST.search(self.text) or match
+        self.text = _replace(self.text, match, "host", host)
+
+    def _flags(self) -> None:
+        peer: str | None = None
+
+        def host(match: re.Match[str]) -> str | None:
+            nonlocal peer
+            peer = self.addresses.service(match["host"])
+            if peer is None:
+                return None
+            after = self._put(match["host"], HOST, "host")
+            if not patterns.PORT_FLAG.search(self.text):
+                after += self._missing_port(peer, match)
+            return match["flag"] + match["between"] + after
+
+        self._rewrite(patterns.HOST_FLAG, host)
+        if peer is not None:
+            self._ports(patterns.PORT_FLAG, peer, "port")
+        self._rewrite(patterns.HOST_AND_PORT, self._host_and_port)
+        for pattern in (patterns.PORT_FLAG, patterns.PORT_DEFAULT, patterns.PORT_ARGUMENT):
+            self._ports(pattern, self.service, "own port")
+
+    def _missing_port(self, peer: str, match: re.Match[str]) -> str:
+        target = self.addresses.only_port(peer)
+        port = None if target is None else self.addresses.port(peer, target)
+        if port is None or not patterns.CLIENTS.search(self.text):
+            self.problems.append(match["host"])
+            return ""
+        between = match["between"].replace("=", " ")
+        return f"{between}-p{between}{self._put('', str(port), 'port')}"
+
+    def _ports(self, pattern: re.Pattern[str], service: str, rule: str) -> None:
+        def one(match: re.Match[str]) -> str | None:
+            port = self.addresses.port(service, int(match["port"]))
+            if port is None:
+                return None
+            return match["flag"] + match["between"] + self._put(match["port"], str(port), rule)
+
+        self._rewrite(pattern, one)
+
+    def _host_and_port(self, match: re.Match[str]) -> str | None:
+        service = self.addresses.service(match["host"])
+        port = None if service is None else self.addresses.port(service, int(match["port"]))
+        if port is None:
+            return None
+        host = self._put(match["host"], HOST, "host")
+        return host + match["between"] + self._put(match["port"], str(port), "port")
+
+    def _own_addresses(self) -> None:
+        def bare(match: re.Match[str]) -> str | None:
+            port = self.own.get(int(match["port"]))
+            return None if port is None else self._put(match[0], f"{HOST}:{port}", "own port")
+
+        self._rewrite(patterns.BARE_PORT, bare)
+        if self.kind != "environment":
+            self._rewrite(
+                patterns.WILDCARD_ADDRESS, lambda match: self._put(match[0], HOST, "bind address")
+            )
+
+    def _paths(self) -> None:
+        self._rewrite(
+            self.paths.pattern,
+            lambda match: self._put(match[0], self.paths.host_path(match[0]), "path"),
+        )
+
+
+def _replace(text: str, match: re.Match[str], group: str, after: str) -> str:
+    return text[: match.start(group)] + after + text[match.end(group) :]
