@@ -13,18 +13,18 @@ SOURCE = Path(__file__).parent.parent / "src" / "stackproof"
 LAYERS = [
     ["errors", "redaction", "readiness"],
     ["waiting"],
-    ["stack_file", "commands", "run_folder"],
+    ["stack_file", "run_folder"],
     ["settings"],
-    ["plan", "ports"],
+    ["plan"],
     ["reaper"],
     ["images"],
     ["engines"],
     ["stack"],
     ["database"],
-    ["artifacts", "timeline"],
+    ["artifacts", "timeline", "running_record", "service_coverage"],
     ["forensics"],
-    ["lifecycle", "doctor"],
-    ["suite"],
+    ["lifecycle"],
+    ["suite", "overview", "doctor"],
     ["pytest_plugin", "tasks", "sessions"],
 ]
 """Each module may import from its own line's package and from the lines above it."""

@@ -6,6 +6,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from stackproof.waiting import wait_until
 
+__version__ = "0.1.0"
+
 __all__ = ["wait_until"]
 
 

@@ -1,1 +1,176 @@
 """The pytest plugin: fixtures, markers, and what a failing test leaves behind."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from stackproof.artifacts import RunArtifacts
+    from stackproof.gateway.client import GatewayClient
+    from stackproof.lifecycle import Blueprint
+    from stackproof.stack import Stack
+
+MARKERS = (
+    "integration: a scenario that needs a running stack (nox -s integration)",
+    "e2e: a scenario of a whole user journey (nox -s e2e)",
+    "e2e_llm: a scenario that needs an LLM provider; only run when asked for (nox -s e2e_llm)",
+    "stack(name, isolation=, profiles=, env=): which stack the test runs against",
+)
+
+_CONNECTION = pytest.StashKey["Connection | None"]()
+_STARTED = pytest.StashKey[str]()
+
+
+@dataclass
+class Connection:
+    """The stack that the tests of this session are connected to, and where failures are kept.
+
+    Attributes:
+        blueprint: What the stack was started from.
+        stack: The running stack.
+        artifacts: Where a failing test's files go.
+        gateways: The gateway client of each test that has one.
+    """
+
+    blueprint: Blueprint
+    stack: Stack
+    artifacts: RunArtifacts
+    gateways: dict[str, GatewayClient] = field(default_factory=dict)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options that choose a stack."""
+    group = parser.getgroup("stackproof", "stackproof: tests against real services")
+    group.addoption("--stack", help="name of config/<stack>.yaml")
+    group.addoption("--engine", choices=["process", "compose"], help="what runs the services")
+    group.addoption(
+        "--llm",
+        choices=["fake", "replay", "record", "live"],
+        help="LLM provider of e2e_llm tests; giving it asks for them to run",
+    )
+    group.addoption("--stack-project", help="name of the running copy of the stack")
+    group.addoption("--stack-artifacts", type=Path, help="folder that failing tests write to")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the markers."""
+    for marker in MARKERS:
+        config.addinivalue_line("markers", marker)
+    config.stash[_CONNECTION] = None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave `e2e_llm` tests out unless they were asked for by marker or by `--llm`."""
+    asked = config.getoption("--llm") or "e2e_llm" in (config.getoption("markexpr") or "")
+    if asked:
+        return
+    left_out = [item for item in items if item.get_closest_marker("e2e_llm")]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+
+
+@pytest.fixture(scope="session")
+def running_stack(request: pytest.FixtureRequest) -> Stack:
+    """The stack that `invoke up`, or the nox session, has started."""
+    return _connect(request.config).stack
+
+
+@pytest.fixture
+def gateway(request: pytest.FixtureRequest, running_stack: Stack) -> Iterator[GatewayClient]:
+    """A client of the stack's LLM gateway, in a namespace of this test's own."""
+    from stackproof.gateway.client import GatewayClient
+
+    connection = _connect(request.config)
+    service = connection.blueprint.settings.gateway_service
+    if service is None:
+        pytest.fail(
+            f"the stack {running_stack.plan.stack} has no gateway; add `gateway: "
+            "{service: NAME}` to its config/<stack>.yaml",
+            pytrace=False,
+        )
+    client = GatewayClient(running_stack.url(service), _namespace(request.node.name))
+    connection.gateways[request.node.nodeid] = client
+    yield client
+    connection.gateways.pop(request.node.nodeid, None)
+    client.close()
+
+
+def _namespace(test: str) -> str:
+    words = re.sub(r"[^a-z0-9]+", "-", test.lower()).strip("-")[:40].strip("-")
+    return f"{words}-{secrets.token_hex(4)}"
+
+
+def _connect(config: pytest.Config) -> Connection:
+    connection = config.stash[_CONNECTION]
+    if connection is None:
+        connection = _open(config)
+        config.stash[_CONNECTION] = connection
+    return connection
+
+
+def _open(config: pytest.Config) -> Connection:
+    from stackproof import lifecycle
+    from stackproof.artifacts import RunArtifacts, new_run
+    from stackproof.errors import StackproofError
+    from stackproof.redaction import Redactor
+
+    choice = lifecycle.Choice(
+        root=config.rootpath,
+        environment=dict(os.environ),
+        stack=config.getoption("--stack"),
+        engine=config.getoption("--engine"),
+        project=config.getoption("--stack-project"),
+    )
+    try:
+        blueprint = lifecycle.resolve(choice)
+        stack = lifecycle.connect(blueprint)
+    except StackproofError as error:
+        pytest.fail(f"{error}", pytrace=False)
+    redactor = Redactor(stack.plan.secrets)
+    folder: Path | None = config.getoption("--stack-artifacts")
+    if folder is None:
+        artifacts = new_run(blueprint.settings.artifacts, "pytest", redactor)
+    else:
+        artifacts = RunArtifacts(folder, redactor)
+    return Connection(blueprint, stack, artifacts)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[object]:
+    """Remember when the test began, for its slice of the logs."""
+    item.stash[_STARTED] = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return (yield)  # type: ignore[return-value] # pluggy's wrapper protocol
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[pytest.TestReport]:
+    """Keep what every service did during a failing test, and name the files in its report."""
+    report: pytest.TestReport = yield
+    connection = item.config.stash[_CONNECTION]
+    if report.failed and connection is not None and "running_stack" in _fixtures(item):
+        from stackproof.forensics import keep_failure
+
+        paths = keep_failure(
+            connection.stack,
+            connection.artifacts,
+            test=item.nodeid,
+            since=item.stash[_STARTED],
+            gateway=connection.gateways.get(item.nodeid),
+            report=report.longreprtext,
+        )
+        report.sections.append(("stackproof artifacts", "\n".join(map(str, paths))))
+    return report
+
+
+def _fixtures(item: pytest.Item) -> list[str]:
+    return list(getattr(item, "fixturenames", []))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from stackproof.plan.model import Plan
+from stackproof.run_folder import RunFolder
 
 Say = Callable[[str], None]
 """Takes one line of progress; the library itself never prints."""
@@ -156,17 +157,50 @@ class RunningPlan(Protocol):
         """Let frozen services go on."""
 
 
+class Lease(Protocol):
+    """Ties a run to the process that holds it: when that dies, the run is taken down."""
+
+    def release(self) -> None:
+        """Let the run outlive this process."""
+
+    def claim_ports(self, count: int) -> list[int]:
+        """Free ports of 127.0.0.1 that belong to the run until it ends."""
+
+
 class Engine(Protocol):
-    """Starts plans, finds running ones, and takes them down."""
+    """Opens runs, starts plans in them, and finds those that run."""
 
     name: str
 
-    def start(self, plan: Plan, about: Mapping[str, object], say: Say) -> RunningPlan:
-        """Start all services; the caller owns the result until `release`."""
+    def open(self, run: RunFolder) -> Lease:
+        """Make a run and its folder; from now on the death of the caller ends it."""
 
-    def attach(self, plan: Plan) -> RunningPlan:
-        """The running copy of a plan that somebody started earlier.
+    def start(
+        self, plan: Plan, run: RunFolder, say: Say, *, lent: Mapping[str, str] | None = None
+    ) -> RunningPlan:
+        """Prepare and begin all services of a plan."""
+
+    def replace(
+        self,
+        plan: Plan,
+        names: list[str],
+        run: RunFolder,
+        say: Say,
+        *,
+        lent: Mapping[str, str] | None = None,
+    ) -> RunningPlan:
+        """Start some services of a running stack anew, as the plan has them now."""
+
+    def attach(self, plan: Plan, run: RunFolder) -> RunningPlan:
+        """The running copy of a plan.
 
         Raises:
             NoStack: If there is none.
+        """
+
+    def shut_down(self, run: RunFolder, seconds: float) -> None:
+        """Stop all services in order and remove everything that the run has made.
+
+        Raises:
+            TeardownIncomplete: If something is left.
         """

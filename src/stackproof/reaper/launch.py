@@ -46,10 +46,16 @@ class Lease:
         self._link = link
         self._received = b""
 
+    def close(self) -> None:
+        """Close the connection to the reaper, which by itself means nothing to it."""
+        self._link.close()
+
+    __del__ = close
+
     def release(self) -> None:
         """Let the run outlive this process; from now on it stays until it is taken down."""
         self._ask({"op": "release"})
-        self._link.close()
+        self.close()
 
     def intend(self, path: Path) -> None:
         """Name a path outside the run folder that must not outlive the run; call before making it.

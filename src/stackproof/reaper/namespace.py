@@ -119,3 +119,26 @@ def _mount_own_proc() -> None:
     """Show only the namespace's own processes in /proc; without that, numbers would be mixed up."""
     _call("mount", b"none", b"/", None, MS_REC | MS_PRIVATE, None)
     _call("mount", b"proc", b"/proc", b"proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, None)
+
+
+def namespaces_allowed() -> str:
+    """Why a PID namespace with its own /proc can't be had here; empty if it can.
+
+    Tried in a child process, so that the caller stays where it is.
+    """
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        refusal = "it ended at once"
+        try:
+            become_subreaper()
+            grandchild, refusal = _attempt(lambda: os._exit(0), private=True)
+            os.waitpid(grandchild, 0)
+        finally:
+            os.write(writing, refusal.encode())
+            os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as answers:
+        kind = answers.read()
+    os.waitpid(child, 0)
+    return "" if kind == PRIVATE else kind

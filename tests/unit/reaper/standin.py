@@ -9,6 +9,10 @@ import shutil
 import signal
 import sys
 import time
+from pathlib import Path
+
+from stackproof.reaper.namespace import become_subreaper
+from stackproof.reaper.sweep import kill_descendants
 
 PLAIN = "import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(600)"
 DAEMON = (
@@ -34,12 +38,13 @@ SERVICES = {"plain": PLAIN, "daemon": DAEMON, "hopper": HOPPER, "frozen": FROZEN
 
 def main():
     folder, *services = sys.argv[1:]
+    become_subreaper()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     for service in services:
         os.posix_spawn(
             sys.executable, [sys.executable, "-c", SERVICES[service], "stubborn"], os.environ
         )
-    open(os.path.join(folder, "started"), "w").close()
+    Path(folder, "started").touch()
     link = int(os.environ["STACKPROOF_REAPER_FD"])
     while not select.select([link], [], [], 0.05)[0]:
         try:
@@ -50,8 +55,6 @@ def main():
     if os.getpid() == 1:
         os.kill(-1, signal.SIGKILL)
     else:
-        from stackproof.reaper.sweep import kill_descendants
-
         kill_descendants(os.getpid(), seconds=5)
     shutil.rmtree(folder, ignore_errors=True)
 

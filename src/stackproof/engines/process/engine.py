@@ -1,0 +1,281 @@
+"""The process engine: services as plain local processes below a supervisor, without Docker."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from stackproof.engines.base import Say
+from stackproof.engines.process.control import Control
+from stackproof.engines.process.environments import ensure_environment, script_folder
+from stackproof.engines.process.running import ProcessRunning
+from stackproof.engines.process.spec import ServiceSpec
+from stackproof.errors import CommandFailed, NoStack
+from stackproof.images import Step, native_image
+from stackproof.plan.model import Plan, Runtime, ServicePlan
+from stackproof.reaper.launch import Lease, launch, take_down, wait_gone
+from stackproof.run_folder import RunFolder
+
+SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+PASSED_ON = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "STACKPROOF_CACHE_DIR")
+"""The only variables of the caller that services see: whom this machine trusts."""
+
+TOOLS_ENVIRONMENT = ("HOME", "UV_INDEX_URL", "UV_DEFAULT_INDEX", "UV_CACHE_DIR", "PIP_INDEX_URL")
+"""Further variables of the caller for the tools that prepare a start, such as uv."""
+
+PARALLEL_PREPARATIONS = 4
+
+GONE_SECONDS = 10.0
+"""What the reaper gets to remove everything once the services have ended."""
+
+
+class ProcessEngine:
+    """Starts plans as processes.
+
+    Args:
+        environment: The caller's environment.
+        cache: Where virtualenvs and prepared data folders are kept.
+    """
+
+    name = "process"
+
+    def __init__(self, environment: Mapping[str, str], cache: Path) -> None:
+        self.environment = environment
+        self.cache = cache
+
+    def open(self, run: RunFolder) -> Lease:
+        """Start the reaper and the supervisor of a run that is to come."""
+        argv = [sys.executable, "-m", "stackproof.engines.process.supervisor"]
+        lease = launch(
+            run,
+            [*argv, "--run-folder", str(run.path)],
+            environment={"PATH": SYSTEM_PATH, "LANG": "C.UTF-8"},
+        )
+        Control(run).wait_for_supervisor()
+        return lease
+
+    def start(
+        self, plan: Plan, run: RunFolder, say: Say, *, lent: Mapping[str, str] | None = None
+    ) -> ProcessRunning:
+        """Prepare and begin all services of a plan.
+
+        Args:
+            plan: The plan.
+            run: Its run folder, which has been opened.
+            say: Takes lines of progress.
+            lent: Variables that every service of a Python project gets; PYTHONPATH goes in front.
+
+        Raises:
+            EngineUnavailable: If a server or an interpreter is missing.
+            CommandFailed: If a preparation fails.
+        """
+        control = Control(run)
+        control.configure(plan.secrets)
+        control.start(self._prepare(plan, plan.services, run, control, say, lent or {}))
+        for notice in control.notices():
+            say(f"note: {notice}")
+        return ProcessRunning(plan, run, control)
+
+    def replace(
+        self,
+        plan: Plan,
+        names: list[str],
+        run: RunFolder,
+        say: Say,
+        *,
+        lent: Mapping[str, str] | None = None,
+    ) -> ProcessRunning:
+        """Start some services of a running stack anew, as the plan has them now."""
+        control = Control(run)
+        control.configure(plan.secrets)
+        services = tuple(one for one in plan.services if one.name in names)
+        specs = self._prepare(plan, services, run, control, say, lent or {})
+        control.start(specs, replace=True)
+        return ProcessRunning(plan, run, control)
+
+    def attach(self, plan: Plan, run: RunFolder) -> ProcessRunning:
+        """The running copy of a plan.
+
+        Raises:
+            NoStack: If there is none.
+        """
+        control = Control(run)
+        try:
+            control.status()
+        except NoStack:
+            raise NoStack(
+                f"{plan.project} is not up",
+                remedy=f"start it with `invoke up --stack {plan.stack}`",
+            ) from None
+        return ProcessRunning(plan, run, control)
+
+    def shut_down(self, run: RunFolder, seconds: float) -> None:
+        """Stop all services in order and remove everything that the run has made.
+
+        Raises:
+            TeardownIncomplete: If something is left.
+        """
+        Control(run).shut_down(seconds)
+        if not wait_gone(run, seconds=GONE_SECONDS):
+            take_down(run, seconds=GONE_SECONDS)
+
+    def _prepare(
+        self,
+        plan: Plan,
+        services: tuple[ServicePlan, ...],
+        run: RunFolder,
+        control: Control,
+        say: Say,
+        lent: Mapping[str, str],
+    ) -> list[ServiceSpec]:
+        preparation = _Preparation(self, plan, run, control, say, lent)
+        with ThreadPoolExecutor(PARALLEL_PREPARATIONS) as pool:
+            return list(pool.map(preparation.spec, services))
+
+
+class _Preparation:
+    """Makes what one start needs: folders, virtualenvs, data folders, specs."""
+
+    def __init__(
+        self,
+        engine: ProcessEngine,
+        plan: Plan,
+        run: RunFolder,
+        control: Control,
+        say: Say,
+        lent: Mapping[str, str],
+    ) -> None:
+        self.engine = engine
+        self.plan = plan
+        self.run = run
+        self.control = control
+        self.say = say
+        self.lent = lent
+
+    def step(self, step: Step) -> None:
+        """Run a preparation under the supervisor, so that a killed owner leaves nothing."""
+        self.say(f"preparing: {step.name}")
+        caller = self.engine.environment
+        tools = {name: caller[name] for name in (*PASSED_ON, *TOOLS_ENVIRONMENT) if name in caller}
+        done = self.control.run(
+            f"prepare-{step.name.replace(' ', '-').replace('/', '-')}",
+            step.argv,
+            env={"PATH": SYSTEM_PATH, "LANG": "C.UTF-8", **tools, **step.env},
+            cwd=str(step.cwd or self.run.path),
+            uid=step.uid,
+            stdin=step.stdin,
+        )
+        if done.exit_code:
+            raise CommandFailed(
+                f"preparing {step.name} failed with status {done.exit_code}",
+                exit_code=done.exit_code,
+                output=done.stdout[-2000:],
+                remedy="`invoke doctor` checks what this machine needs",
+            )
+
+    def spec(self, service: ServicePlan) -> ServiceSpec:
+        """Everything that the supervisor has to know of a service."""
+        runtime = service.runtime
+        if runtime is None:
+            raise AssertionError(f"{service.name} was planned for another engine")
+        for folder in service.folders:
+            folder.mkdir(parents=True, exist_ok=True)
+        if runtime.kind == "image":
+            return self._image_spec(service, runtime)
+        return self._project_spec(service, runtime)
+
+    def _image_spec(self, service: ServicePlan, runtime: Runtime) -> ServiceSpec:
+        image = native_image(runtime.image)
+        server = image.locate(runtime, self.engine.cache, self.step)
+        self.say(f"{service.name}: {server.description}")
+        ready = image.prepare(service, server, self.run, self.engine.cache, self.step)
+        own = self._own_folders(service.name, ready.uid)
+        environment = {
+            **own,
+            "PATH": f"{server.bindir}:{SYSTEM_PATH}",
+            **service.environment,
+            **ready.env,
+        }
+        return self._spec(service, ready.argv, environment, str(ready.cwd), ready.uid)
+
+    def _project_spec(self, service: ServicePlan, runtime: Runtime) -> ServiceSpec:
+        own = self._own_folders(service.name, None)
+        if runtime.own_environment:
+            folders, virtualenv = [Path(sys.executable).parent], Path(sys.prefix)
+        else:
+            made = ensure_environment(runtime, self.engine.cache, self.step)
+            scripts = script_folder(runtime, made, self.engine.cache)
+            folders = [*([scripts] if scripts else []), made.bin]
+            virtualenv = made.path
+        search = ":".join([*map(str, folders), SYSTEM_PATH])
+        imported = [self.lent.get("PYTHONPATH", ""), *map(str, runtime.source_roots)]
+        environment = {
+            **own,
+            **self.lent,
+            "PATH": search,
+            "VIRTUAL_ENV": str(virtualenv),
+            "PYTHONUNBUFFERED": "1",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            **service.environment,
+        }
+        imported.append(service.environment.get("PYTHONPATH", ""))
+        environment["PYTHONPATH"] = ":".join(filter(None, dict.fromkeys(imported)))
+        argv = _absolute(service.argv, search)
+        cwd = service.working_dir or runtime.project or self.run.path
+        return self._spec(service, argv, environment, str(cwd), None)
+
+    def _own_folders(self, service: str, uid: int | None) -> dict[str, str]:
+        home, temporary = self.run.home(service), self.run.tmp(service)
+        for folder in (home, temporary):
+            folder.mkdir(parents=True, exist_ok=True)
+            if uid is not None:
+                os.chown(folder, uid, uid)
+        caller = self.engine.environment
+        return {
+            **{name: caller[name] for name in PASSED_ON if name in caller},
+            "HOME": str(home),
+            "TMPDIR": str(temporary),
+            "LANG": "C.UTF-8",
+            "TZ": "UTC",
+            "STACKPROOF_SERVICE": f"{self.plan.project}/{service}",
+        }
+
+    def _spec(
+        self,
+        service: ServicePlan,
+        argv: tuple[str, ...],
+        environment: Mapping[str, str],
+        cwd: str,
+        uid: int | None,
+    ) -> ServiceSpec:
+        names = {one.name for one in self.plan.services}
+        return ServiceSpec(
+            name=service.name,
+            argv=argv,
+            env=environment,
+            cwd=cwd,
+            depends_on={key: str(one) for key, one in service.depends_on.items() if key in names},
+            probe=service.probe,
+            timing=service.timing,
+            restart=service.restart.policy,
+            max_retries=service.restart.max_retries,
+            stop_signal=service.stop_signal,
+            stop_grace=service.stop_grace,
+            one_shot=service.one_shot,
+            uid=uid,
+            ports=tuple(one.port for one in service.endpoints),
+            cpus=service.limits.cpus,
+            memory=service.limits.memory,
+            pids=service.limits.pids,
+        )
+
+
+def _absolute(argv: tuple[str, ...], search: str) -> tuple[str, ...]:
+    """The command with its program's absolute path, found as the service would find it."""
+    found = shutil.which(argv[0], path=search)
+    return (found or argv[0], *argv[1:])

@@ -1,0 +1,111 @@
+"""What is kept of a stack: the slice of a failing test, and everything at the end of a run."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Protocol
+
+from stackproof.artifacts import RunArtifacts
+from stackproof.engines.base import LogLine, ServiceStatus
+from stackproof.errors import StackproofError
+from stackproof.stack import Stack
+
+LONGEST_NAME = 120
+"""Characters of a test's folder name; file systems allow 255 bytes."""
+
+
+class Journal(Protocol):
+    """Where a test's own gateway calls can be read."""
+
+    def requests(self) -> Iterable[object]:
+        """The calls, oldest first."""
+
+
+def keep_failure(
+    stack: Stack,
+    artifacts: RunArtifacts,
+    *,
+    test: str,
+    since: str,
+    report: str,
+    gateway: Journal | None = None,
+) -> list[Path]:
+    """Write what every service did during a failing test.
+
+    Args:
+        stack: The stack that the test ran against.
+        artifacts: Where to write.
+        test: The test's id.
+        since: When it began (wall clock, ISO 8601, UTC).
+        report: Its failure as text.
+        gateway: Its gateway client, if it has one.
+
+    Returns:
+        The files that were written; never raises, since a test has failed already.
+    """
+    folder = f"failures/{_file_name(test)}"
+    written = [artifacts.write_text(f"{folder}/failure.txt", report)]
+    with contextlib.suppress(StackproofError, OSError):
+        lines = list(stack.running.logs(since=since))
+        written.append(artifacts.write_lines(f"{folder}/timeline.log", render_lines(lines)))
+        for service in sorted({line.service for line in lines}):
+            own = [line for line in lines if line.service == service]
+            artifacts.write_lines(f"{folder}/logs/{service}.log", render_lines(own))
+        states = [describe(status) for status in stack.running.status()]
+        written.append(artifacts.write_lines(f"{folder}/services.txt", states))
+    if gateway is not None:
+        with contextlib.suppress(Exception):  # the gateway may be what has failed
+            calls = [vars(entry) for entry in gateway.requests()]
+            written.append(artifacts.write_json(f"{folder}/gateway.json", calls))
+    return written
+
+
+def collect(stack: Stack, artifacts: RunArtifacts) -> None:
+    """Write the logs and states of all services, and the plan that they were started from."""
+    by_service: dict[str, list[LogLine]] = {}
+    for line in stack.running.logs():
+        by_service.setdefault(line.service, []).append(line)
+    for service, lines in by_service.items():
+        artifacts.write_lines(f"logs/{service}.log", render_lines(lines))
+    artifacts.write_json("services.json", [asdict(status) for status in stack.running.status()])
+    plan = {key: value for key, value in asdict(stack.plan).items() if key != "secrets"}
+    artifacts.write_json("plan.json", plan)
+
+
+def read_journal(gateway: str) -> str:
+    """The journal of a gateway, all namespaces, as JSON text.
+
+    Args:
+        gateway: Its address, such as `http://127.0.0.1:14000`.
+
+    Raises:
+        StackproofError: If it does not answer.
+    """
+    import httpx
+
+    try:
+        return httpx.get(f"{gateway}/_gateway/journal", timeout=10).raise_for_status().text
+    except httpx.HTTPError as error:
+        raise StackproofError(f"the gateway at {gateway} gave no journal: {error}") from None
+
+
+def render_lines(lines: Iterable[LogLine]) -> Iterator[str]:
+    """Log lines as text: time, service, stream, line."""
+    return (f"{line.at} {line.service} {line.stream}: {line.text}" for line in lines)
+
+
+def describe(status: ServiceStatus) -> str:
+    """One service's state as a line."""
+    health = f" ({status.health})" if status.health else ""
+    code = "" if status.exit_code is None else f", last exit status {status.exit_code}"
+    restarts = f", restarted {status.restarts} times" if status.restarts else ""
+    detail = f": {status.detail}" if status.detail else ""
+    return f"{status.name}: {status.state}{health}{code}{restarts}{detail}"
+
+
+def _file_name(test: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", test).strip("-")[-LONGEST_NAME:]

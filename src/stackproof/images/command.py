@@ -1,0 +1,38 @@
+"""The arguments that a stack file gives to the server of a known image."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+
+_VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
+_SHELLS = frozenset({"sh", "bash", "ash"})
+_ENTRYPOINTS = ("docker-entrypoint.sh", "docker-ensure-initdb.sh")
+
+
+def server_arguments(
+    argv: Sequence[str], environment: Mapping[str, str], programs: Sequence[str]
+) -> tuple[str, ...]:
+    """What follows the server's name in a command, also inside `sh -c "…"`.
+
+    Args:
+        argv: Entrypoint and command of the service.
+        environment: What variables in a shell text stand for.
+        programs: Names of the server.
+
+    Returns:
+        The arguments; all of the command where it begins with an option.
+    """
+    words = list(argv)
+    if len(words) > 2 and _name(words[0]) in _SHELLS and words[1].startswith("-"):  # noqa: PLR2004 - sh -c text
+        text = _VARIABLE.sub(lambda match: environment.get(match[1] or match[2], ""), words[2])
+        words = shlex.split(text)
+    for number, word in enumerate(words):
+        if _name(word) in programs:
+            return tuple(words[number + 1 :])
+    return tuple(word for word in words if _name(word) not in _ENTRYPOINTS)
+
+
+def _name(word: str) -> str:
+    return word.rsplit("/", 1)[-1]

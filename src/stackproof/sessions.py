@@ -1,0 +1,202 @@
+"""The nox sessions: each suite is up → migrate → seed → pytest → collect → down, whatever fails."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import nox
+from nox.command import CommandFailed as NoxCommandFailed
+
+from stackproof.errors import StackproofError
+from stackproof.suite import SuiteRequest, run_suite
+
+SUITES = ("integration", "e2e", "e2e_llm")
+OLDEST_PYTHON, NEWEST_PYTHON = (3, 11), (3, 14)
+
+INTERRUPT_TIMEOUT = 20.0
+"""Seconds that pytest gets after Ctrl-C; nox's own 0.3 s would cut its clean-up."""
+
+TERMINATE_TIMEOUT = 10.0
+"""Seconds that pytest gets after SIGTERM."""
+
+
+@dataclass(frozen=True)
+class Project:
+    """What the sessions need to know of the project that they are defined for.
+
+    Attributes:
+        root: The folder of the noxfile.
+        lock: Hashed requirements file of the sessions' environments; None installs `packages`.
+        packages: What to install beside the lock, as arguments of `uv pip install`.
+        unit_tests: Folder of the unit tests.
+        sources: What ruff looks at.
+        typed: What mypy looks at; empty for its own configuration.
+        bench: Command of the `bench` session; empty leaves the session out.
+    """
+
+    root: Path
+    lock: str | None = None
+    packages: tuple[str, ...] = ("stackproof",)
+    unit_tests: str = "tests/unit"
+    sources: tuple[str, ...] = (".",)
+    typed: tuple[str, ...] = ()
+    bench: tuple[str, ...] = ()
+
+
+def define_sessions(project: Project) -> None:
+    """Register the sessions `lint`, `unit`, `integration`, `e2e`, `e2e_llm` and `bench` with nox.
+
+    Args:
+        project: The project that they are for.
+    """
+    _define("lint", lambda session: _lint(session, project), "Look at the code: ruff, mypy.")
+    _define("unit", lambda session: _unit(session, project), "Run the unit tests.")
+    for version, path in other_interpreters():
+        _define(
+            f"unit-{version}",
+            lambda session: _unit(session, project),
+            f"Run the unit tests on Python {version}.",
+            python=path,
+        )
+    for suite in SUITES:
+        _define(
+            suite,
+            lambda session, suite=suite: run_suite_session(session, project, suite),
+            f"Start the stack, run the {suite} scenarios, take it down. `-- --help` has options.",
+        )
+    if project.bench:
+        _define("bench", lambda session: _bench(session, project), "Measure, as ratios.", no=True)
+
+
+def _define(
+    name: str,
+    function: Callable[[nox.Session], None],
+    text: str,
+    *,
+    python: str | None = None,
+    no: bool = False,
+) -> None:
+    function.__doc__ = text
+    nox.session(function, name=name, python=python, venv_backend="uv", default=not no)
+
+
+def other_interpreters() -> list[tuple[str, str]]:
+    """Interpreters of the supported versions, other than the running one, as (version, path)."""
+    found = []
+    for minor in range(OLDEST_PYTHON[1], NEWEST_PYTHON[1] + 1):
+        if (3, minor) == sys.version_info[:2]:
+            continue
+        path = next(filter(_starts, _candidates(minor)), None)
+        if path:
+            found.append((f"3.{minor}", path))
+    return found
+
+
+def _candidates(minor: int) -> list[str]:
+    on_path = shutil.which(f"python3.{minor}")
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    kept = sorted(pyenv.glob(f"3.{minor}.*/bin/python3.{minor}"), reverse=True)
+    return ([on_path] if on_path else []) + [str(path) for path in kept]
+
+
+def _starts(python: str) -> bool:
+    probe = subprocess.run([python, "-c", "import venv"], capture_output=True, check=False)
+    return probe.returncode == 0
+
+
+def install(session: nox.Session, project: Project) -> None:
+    """Bring a session's environment to what the lock says."""
+    session.env["UV_PYTHON_DOWNLOADS"] = "never"
+    if project.lock:
+        session.install("--quiet", "--require-hashes", "-r", project.lock)
+    if project.packages:
+        session.install("--quiet", *project.packages)
+
+
+def _lint(session: nox.Session, project: Project) -> None:
+    install(session, project)
+    session.run("ruff", "check", *project.sources)
+    session.run("ruff", "format", "--check", *project.sources)
+    session.run("mypy", *project.typed)
+
+
+def _unit(session: nox.Session, project: Project) -> None:
+    install(session, project)
+    session.run("pytest", project.unit_tests, *session.posargs)
+
+
+def _bench(session: nox.Session, project: Project) -> None:
+    install(session, project)
+    session.run(*project.bench, *session.posargs, interrupt_timeout=INTERRUPT_TIMEOUT)
+
+
+def suite_options(suite: str) -> argparse.ArgumentParser:
+    """The options that a suite's session takes after `--`; all others go to pytest."""
+    parser = argparse.ArgumentParser(
+        prog=f"nox -s {suite} --",
+        description=f"Start the stack, run `pytest -m {suite}`, collect artifacts, take it down.",
+        epilog="All other arguments go to pytest, such as -k NAME, -x or a path.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--stack", help="name of config/<stack>.yaml")
+    parser.add_argument("--engine", choices=["process", "compose"], help="what runs the services")
+    parser.add_argument("--profile", action="append", default=[], help="profile to switch on")
+    parser.add_argument(
+        "--with-beat", action="append_const", dest="profile", const="beat", help="--profile beat"
+    )
+    parser.add_argument(
+        "--keep", action="store_true", help="leave the stack up after a failure, to look around"
+    )
+    return parser
+
+
+def run_suite_session(session: nox.Session, project: Project, suite: str) -> None:
+    """Run one suite against a stack of its own.
+
+    Args:
+        session: The nox session.
+        project: Where the suite's tests and configuration are.
+        suite: Name of the suite, which is also its marker.
+    """
+    options, rest = suite_options(suite).parse_known_args(session.posargs)
+    install(session, project)
+    request = SuiteRequest(
+        root=project.root,
+        environment=dict(os.environ),
+        suite=suite,
+        stack=options.stack,
+        engine=options.engine,
+        profiles=tuple(options.profile),
+        keep=options.keep,
+    )
+
+    def pytest(arguments: Sequence[str], environment: Mapping[str, str]) -> bool:
+        return _pytest(session, [*arguments, *rest], environment)
+
+    try:
+        passed = run_suite(request, pytest, session.log)
+    except StackproofError as error:
+        session.error(str(error))
+    if not passed:
+        raise NoxCommandFailed(f"{suite} failed")
+
+
+def _pytest(session: nox.Session, arguments: Sequence[str], environment: Mapping[str, str]) -> bool:
+    try:
+        session.run(
+            "pytest",
+            *arguments,
+            env=dict(environment),
+            interrupt_timeout=INTERRUPT_TIMEOUT,
+            terminate_timeout=TERMINATE_TIMEOUT,
+        )
+    except NoxCommandFailed:
+        return False
+    return True

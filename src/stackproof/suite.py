@@ -1,0 +1,189 @@
+"""A suite as a list of named steps: up, migrate, seed, test, collect, down, whatever fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from stackproof import lifecycle
+from stackproof.artifacts import RunArtifacts, new_run
+from stackproof.engines.base import Say
+from stackproof.errors import StackproofError
+from stackproof.forensics import collect, read_journal
+from stackproof.lifecycle import Blueprint, Started
+from stackproof.plan.model import Plan
+from stackproof.redaction import Redactor
+from stackproof.service_coverage import combine
+from stackproof.timeline import Timeline
+
+RunPytest = Callable[[Sequence[str], Mapping[str, str]], bool]
+"""Runs pytest with arguments and further environment; tells whether all tests passed."""
+
+
+@dataclass(frozen=True)
+class SuiteRequest:
+    """What a person asked for.
+
+    Attributes:
+        root: The project's folder.
+        environment: The process environment.
+        suite: Name of the suite, which is its marker as well.
+        stack: Name of the stack; None where there is only one.
+        engine: Name of the engine; None for the configured one.
+        profiles: Profiles beside those that the suite's configuration names.
+        keep: Leave the stack up after a failure.
+    """
+
+    root: Path
+    environment: Mapping[str, str]
+    suite: str
+    stack: str | None = None
+    engine: str | None = None
+    profiles: tuple[str, ...] = ()
+    keep: bool = False
+
+
+def run_suite(request: SuiteRequest, run_pytest: RunPytest, say: Say) -> bool:
+    """Run a suite against a stack of its own, on free ports, and take the stack down again.
+
+    Args:
+        request: What to run.
+        run_pytest: How to run pytest.
+        say: Takes each line of progress.
+
+    Returns:
+        Whether every step and every test passed.
+
+    Raises:
+        StackproofError: If a step before or after the tests fails; the stack is taken down.
+    """
+    blueprint = lifecycle.resolve(_choice(request))
+    artifacts = new_run(
+        blueprint.settings.artifacts, request.suite, Redactor(blueprint.plan.secrets)
+    )
+    run = _Run(request, blueprint, artifacts, Timeline(), say)
+    try:
+        return run.steps(run_pytest)
+    finally:
+        run.close()
+
+
+@dataclass
+class _Run:
+    request: SuiteRequest
+    blueprint: Blueprint
+    artifacts: RunArtifacts
+    timeline: Timeline
+    say: Say
+    passed: bool = False
+
+    def steps(self, run_pytest: RunPytest) -> bool:
+        with self.timeline.step("up"):
+            started = lifecycle.up(self.blueprint, self.say, hold=True, artifacts=self.artifacts)
+        try:
+            with self.timeline.step("migrate"):
+                lifecycle.migrate(self.blueprint, started.stack, self.say)
+            with self.timeline.step("seed"):
+                lifecycle.seed(self.blueprint, started.stack, self.say)
+            arguments = pytest_arguments(self.blueprint, self.request.suite, self.artifacts)
+            with self.timeline.step("test") as step:
+                self.passed = run_pytest(arguments, {})
+                step.outcome = "passed" if self.passed else "failed"
+            return self.passed
+        finally:
+            self._end(started)
+
+    def _end(self, started: Started) -> None:
+        """Collect and take down; a failure here is said, and never hides the first one."""
+        with self.timeline.step("collect"):
+            self._attempt("collecting artifacts", lambda: collect(started.stack, self.artifacts))
+            self._attempt("collecting the gateway's journal", lambda: self._keep_journal(started))
+        if self.request.keep and not self.passed:
+            if started.lease is not None:
+                started.lease.release()
+            self.say(f"the stack is left up: {how_to_look_around(self.blueprint.plan)}")
+            return
+        with self.timeline.step("down"):
+            lifecycle.down(self.blueprint, self.say, force=True)
+        if self.blueprint.settings.coverage:
+            self.say(combine(self.artifacts.folder / "coverage"))
+
+    def _attempt(self, what: str, action: Callable[[], None]) -> None:
+        try:
+            action()
+        except (StackproofError, OSError) as error:
+            self.say(f"{what} failed: {error}")
+
+    def _keep_journal(self, started: Started) -> None:
+        service = self.blueprint.settings.gateway_service
+        if service is not None:
+            text = read_journal(started.stack.url(service))
+            self.artifacts.write_text("gateway-journal.json", text)
+
+    def close(self) -> None:
+        """Write what is known of the run itself, and say where it is."""
+        self.artifacts.write_json("timings.json", self.timeline.to_json())
+        self.artifacts.mask_files()
+        for line in self.timeline.table():
+            self.say(line)
+        self.say(f"artifacts: {self.artifacts.folder}")
+
+
+def test_running(
+    blueprint: Blueprint, suite_name: str, arguments: Sequence[str], run_pytest: RunPytest
+) -> bool:
+    """Run a suite's tests against the stack that is up, and collect what it leaves.
+
+    Args:
+        blueprint: The running stack.
+        suite_name: Name of the suite.
+        arguments: Further arguments of pytest.
+        run_pytest: How to run pytest.
+
+    Returns:
+        Whether all tests passed.
+
+    Raises:
+        NoStack: If the stack is not up.
+    """
+    stack = lifecycle.connect(blueprint)
+    artifacts = new_run(blueprint.settings.artifacts, suite_name, Redactor(blueprint.plan.secrets))
+    try:
+        return run_pytest([*pytest_arguments(blueprint, suite_name, artifacts), *arguments], {})
+    finally:
+        collect(stack, artifacts)
+        artifacts.mask_files()
+
+
+def pytest_arguments(blueprint: Blueprint, name: str, artifacts: RunArtifacts) -> list[str]:
+    """What pytest is told of a suite and of the stack that it runs against."""
+    plan, suite = blueprint.plan, blueprint.settings.suite(name)
+    return [
+        *suite.paths,
+        "-m",
+        suite.marker,
+        f"--stack={plan.stack}",
+        f"--engine={plan.engine}",
+        f"--stack-project={plan.project}",
+        f"--stack-artifacts={artifacts.folder}",
+        f"--junitxml={artifacts.folder / 'junit.xml'}",
+    ]
+
+
+def how_to_look_around(plan: Plan) -> str:
+    """Commands that show a stack which was left up, and the one that takes it down."""
+    options = f"--stack {plan.stack} --project {plan.project}"
+    verbs = ("status", "logs", "down")
+    return ", ".join(f"`invoke {verb} {options}`" for verb in verbs)
+
+
+def _choice(request: SuiteRequest) -> lifecycle.Choice:
+    return lifecycle.Choice(
+        root=request.root,
+        environment=request.environment,
+        stack=request.stack,
+        engine=request.engine,
+        profiles=request.profiles,
+        suite=request.suite,
+    )

@@ -1,0 +1,136 @@
+"""Tasks that look at a stack, its configuration and this machine, and change nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from invoke.exceptions import Exit
+
+from stackproof.tasks.shell import names, say, stack_task, table
+
+if TYPE_CHECKING:
+    from stackproof.lifecycle import Choice
+    from stackproof.stack import Stack
+
+
+def show_services(stack: Stack) -> None:
+    """Print the table of services, states and addresses."""
+    rows = []
+    addresses = {
+        service.name: ", ".join(endpoint.url for endpoint in service.endpoints)
+        for service in stack.plan.services
+    }
+    for status in stack.running.status():
+        state = status.health or status.state
+        rows.append((status.name, state, addresses.get(status.name, ""), status.detail))
+    for line in table(rows, head=("SERVICE", "STATE", "ADDRESS", "")):
+        say(line)
+
+
+@stack_task()
+def status(choice: Choice) -> None:
+    """Show each service's state, process, restarts and what it waits for.
+
+    Exit status 1 if a service is not well.
+    """
+    from stackproof import lifecycle, overview
+
+    blueprint = lifecycle.prepare(choice, say)
+    stack = lifecycle.connect(blueprint)
+    states = stack.running.status()
+    rows = [
+        (
+            one.name,
+            one.state,
+            one.health or "-",
+            str(one.pid or "-"),
+            str(one.restarts),
+            "-" if one.ready_after is None else f"{one.ready_after:.2f} s",
+            one.detail,
+        )
+        for one in states
+    ]
+    head = ("SERVICE", "STATE", "HEALTH", "PID", "RESTARTS", "READY AFTER", "")
+    for line in table(rows, head=head):
+        say(line)
+    for line in overview.changes_since_start(blueprint):
+        say(f"changed since it was started: {line}")
+    unwell = [one.name for one in states if not one.is_well]
+    if unwell:
+        raise Exit(f"not well: {', '.join(unwell)}", code=1)
+
+
+@stack_task(
+    service="Service to show, or several, comma-separated; none shows all.",
+    follow="Go on with new lines until Ctrl-C or until the stack is gone.",
+    tail="Only so many last lines.",
+    since="Only lines since then: 10m, 90s, or a time such as 2026-01-31T12:00:00Z.",
+)
+def logs(
+    choice: Choice,
+    service: list[str] = [],  # noqa: B006 - Invoke reads it
+    follow: bool = False,
+    tail: int = 0,
+    since: str = "",
+) -> None:
+    """Show what the services have written, merged by time, secrets masked."""
+    from stackproof import lifecycle, overview
+
+    blueprint = lifecycle.prepare(choice, say)
+    stack = lifecycle.connect(blueprint)
+    chosen = names(service)
+    width = max(len(one.name) for one in stack.plan.services)
+    moment = overview.moment(since)
+    for line in stack.running.logs(chosen, tail=tail or None, since=moment):
+        say(f"{line.at[11:23]} {line.service:<{width}} | {line.text}")
+    if follow:
+        for line in stack.running.follow(chosen):
+            say(f"{line.at[11:23]} {line.service:<{width}} | {line.text}")
+
+
+@stack_task()
+def urls(choice: Choice) -> None:
+    """Show the address of each service, and the database's URL."""
+    from stackproof import lifecycle
+    from stackproof.database import database_services
+
+    blueprint = lifecycle.prepare(choice, say)
+    stack = lifecycle.connect(blueprint)
+    rows = [
+        (service.name, str(endpoint.target), endpoint.url)
+        for service in stack.plan.services
+        for endpoint in service.endpoints
+    ]
+    rows += [(one.name, "dsn", stack.dsn(one.name)) for one in database_services(stack.plan)]
+    for line in table(rows, head=("SERVICE", "PORT", "ADDRESS")):
+        say(line)
+
+
+@stack_task(explain="Also show what the process engine sees differently from the stack file.")
+def config(choice: Choice, explain: bool = False) -> None:
+    """Show every setting with its value and where it comes from, secrets masked."""
+    from stackproof import overview
+
+    for line in overview.describe_configuration(choice, explain=explain):
+        say(line)
+
+
+@stack_task()
+def doctor(choice: Choice) -> None:
+    """Check what this machine and this project need, and name the remedy of each fault.
+
+    Exit status 1 if something that is needed is missing.
+    """
+    from stackproof.doctor import examine
+
+    missing = 0
+    for finding in examine(choice):
+        say(f"{finding.verdict:<7} {finding.subject}: {finding.observed}")
+        if finding.remedy:
+            say(f"        → {finding.remedy}")
+        missing += finding.verdict == "missing"
+    if missing:
+        raise Exit(f"{missing} prerequisites are missing", code=1)
+
+
+TASKS = (status, logs, urls, config, doctor)

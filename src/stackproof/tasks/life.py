@@ -1,0 +1,80 @@
+"""Tasks that begin, change and end the life of a stack."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stackproof.tasks.shell import say, stack_task
+
+if TYPE_CHECKING:
+    from stackproof.lifecycle import Choice
+
+
+@stack_task(fresh="Take a running copy down first and start from nothing.")
+def up(choice: Choice, fresh: bool = False) -> None:
+    """Start the stack and wait until every service is ready.
+
+    What runs already and is unchanged is reused; what changed is started again. Ends with a table
+    of services and addresses. The stack stays up until `invoke down`.
+    """
+    from stackproof import lifecycle
+    from stackproof.tasks.inspection import show_services
+
+    blueprint = lifecycle.prepare(choice, say)
+    started = lifecycle.up(blueprint, say, fresh=fresh)
+    show_services(started.stack)
+
+
+@stack_task()
+def migrate(choice: Choice) -> None:
+    """Bring the stack's own database to the newest schema (`migrate` in config/<stack>.yaml)."""
+    from stackproof import lifecycle
+
+    blueprint = lifecycle.prepare(choice, say)
+    lifecycle.migrate(blueprint, lifecycle.connect(blueprint), say)
+
+
+@stack_task()
+def seed(choice: Choice) -> None:
+    """Fill the stack's own database with the fixtures (`seed` in config/<stack>.yaml).
+
+    Running it twice gives the same rows.
+    """
+    from stackproof import lifecycle
+
+    blueprint = lifecycle.prepare(choice, say)
+    lifecycle.seed(blueprint, lifecycle.connect(blueprint), say)
+
+
+@stack_task()
+def reset(choice: Choice) -> None:
+    """Return all data to the state after seed: empty data folders, migrate, seed."""
+    from stackproof import lifecycle
+
+    blueprint = lifecycle.prepare(choice, say)
+    lifecycle.reset(blueprint, say)
+
+
+@stack_task(force="Also take down a stack whose database has lost its marker.")
+def down(choice: Choice, force: bool = False) -> None:
+    """Stop the stack and remove everything that it made: processes, ports, data, folders."""
+    from stackproof import lifecycle
+
+    blueprint = lifecycle.prepare(choice, say)
+    if not lifecycle.down(blueprint, say, force=force):
+        say(f"{blueprint.plan.project} is not up; nothing to do")
+
+
+@stack_task()
+def clean(choice: Choice) -> None:
+    """Remove what runs left behind whose owner is gone, and nothing else.
+
+    Every other task does the same before it starts; this one also lists what runs.
+    """
+    from stackproof.overview import clean_and_list
+
+    for line in clean_and_list(choice.environment):
+        say(line)
+
+
+TASKS = (up, migrate, seed, reset, down, clean)

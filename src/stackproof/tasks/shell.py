@@ -1,0 +1,126 @@
+"""What all tasks share: the options that choose a stack, and errors as readable messages."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from inspect import Parameter, Signature, cleandoc, signature
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from invoke.exceptions import Exit
+from invoke.tasks import Task, task
+
+if TYPE_CHECKING:
+    from stackproof.lifecycle import Choice
+
+COMMON_OPTIONS: dict[str, tuple[Any, str]] = {
+    "stack": ("", "Name of config/<stack>.yaml; needed only where there are several."),
+    "engine": ("", "What runs the services: process (no Docker) or compose."),
+    "profile": ([], "Profile of the stack file to switch on; may be given several times."),
+    "with_beat": (False, "The same as --profile beat."),
+    "project": ("", "Name of one copy of the stack, other than the configured one."),
+}
+
+INTERRUPTED = 130
+"""Exit status after Ctrl-C: 128 plus the number of SIGINT, as shells have it."""
+
+
+def say(text: str) -> None:
+    """Print a line at once, so that progress is seen when the output goes to a file."""
+    print(text, flush=True)
+
+
+def stack_task(**help_texts: str) -> Callable[[Callable[..., None]], Task[Any]]:
+    """Make an Invoke task of a function whose first parameter is the choice of a stack.
+
+    The options of `COMMON_OPTIONS` are added to the function's own; every expected failure becomes
+    one message and exit status 1.
+
+    Args:
+        help_texts: Texts for the function's own options.
+    """
+
+    def decorate(body: Callable[..., None]) -> Task[Any]:
+        own = list(signature(body).parameters.values())[1:]
+
+        def wrapper(_context: object, **options: Any) -> None:
+            chosen = {name: options.pop(name) for name in COMMON_OPTIONS}
+            with readable_errors():
+                body(make_choice(**chosen), **options)
+
+        context = Parameter("_context", Parameter.POSITIONAL_OR_KEYWORD)
+        common = [
+            Parameter(name, Parameter.POSITIONAL_OR_KEYWORD, default=default)
+            for name, (default, _) in COMMON_OPTIONS.items()
+        ]
+        wrapper.__signature__ = Signature([context, *own, *common])  # type: ignore[attr-defined] # Invoke reads it
+        wrapper.__name__ = body.__name__
+        wrapper.__doc__ = cleandoc(body.__doc__ or "")
+        wrapper.__module__ = body.__module__
+        texts = {name.replace("_", "-"): text for name, (_, text) in COMMON_OPTIONS.items()}
+        repeated = [one.name for one in own if one.default == []]
+        made: Task[Any] = task(
+            wrapper,
+            name=body.__name__.rstrip("_"),
+            help={**texts, **{name.replace("_", "-"): text for name, text in help_texts.items()}},
+            iterable=["profile", *repeated],
+            positional=[one.name for one in own if one.default is Parameter.empty],
+            auto_shortflags=False,
+        )
+        return made
+
+    return decorate
+
+
+def make_choice(
+    *, stack: str, engine: str, profile: list[str], with_beat: bool, project: str
+) -> Choice:
+    """The choice that the common options make."""
+    from stackproof.lifecycle import Choice
+
+    profiles = [*profile, *(["beat"] if with_beat else [])]
+    return Choice(
+        root=Path.cwd(),
+        environment=dict(os.environ),
+        stack=stack or None,
+        engine=engine or None,
+        project=project or None,
+        profiles=tuple(dict.fromkeys(profiles)),
+    )
+
+
+@contextmanager
+def readable_errors() -> Iterator[None]:
+    """Turn expected failures into one message and an exit status, without a traceback."""
+    from stackproof.errors import StackproofError
+
+    try:
+        yield
+    except StackproofError as error:
+        raise Exit(f"ERROR {error}", code=1) from None
+    except KeyboardInterrupt:
+        raise Exit("interrupted", code=INTERRUPTED) from None
+    except BrokenPipeError:  # such as `invoke logs | head`
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 - stays open until the exit
+        raise Exit(code=0) from None
+
+
+def remainder() -> list[str]:
+    """What stands after `--` on the command line."""
+    return sys.argv[sys.argv.index("--") + 1 :] if "--" in sys.argv else []
+
+
+def names(values: list[str]) -> list[str]:
+    """Service names from a repeatable option that also takes comma-separated lists."""
+    return [name.strip() for value in values for name in value.split(",") if name.strip()]
+
+
+def table(rows: list[tuple[str, ...]], *, head: tuple[str, ...]) -> Iterator[str]:
+    """Lines of a plain table with aligned columns."""
+    widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
+    for row in [head, *rows]:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        yield "  ".join(cells).rstrip()

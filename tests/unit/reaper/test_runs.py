@@ -1,0 +1,129 @@
+"""Run folders, records, locks and port claims."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from stackproof.errors import ConfigError, Refused, StackBusy, StartFailed
+from stackproof.reaper.launch import launch, take_down
+from stackproof.reaper.leftovers import clean, find_runs, read_run
+from stackproof.reaper.lock import ProjectLock
+from stackproof.reaper.namespace import namespaces_allowed
+from stackproof.run_folder import RunFolder, ensure_state_root, state_root
+
+
+@pytest.mark.parametrize("name", ["", "Upper", "a/b", "../x", "a b", "-x", "ä", "x" * 64])
+def test_a_project_name_that_could_leave_its_folder_is_refused(tmp_path, name):
+    with pytest.raises(ConfigError, match="can't be the name of a project"):
+        RunFolder(tmp_path, name)
+
+
+def test_the_state_root_can_be_chosen():
+    assert state_root({"STACKPROOF_STATE_DIR": "/x/y"}) == Path("/x/y")
+    assert state_root({}).name == f"stackproof-{os.getuid()}"
+
+
+def test_a_state_root_that_others_may_write_to_is_refused(tmp_path):
+    root = tmp_path / "state"
+    root.mkdir()
+    root.chmod(0o777)
+    with pytest.raises(Refused, match="not safe"):
+        ensure_state_root(root)
+
+
+def test_a_state_root_that_is_a_link_is_refused(tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    with pytest.raises(Refused, match="not a folder"):
+        ensure_state_root(tmp_path / "link")
+
+
+def test_a_torn_record_is_a_leftover_and_is_removed(tmp_path):
+    folder = tmp_path / "runs" / "x-e2e"
+    folder.mkdir(parents=True)
+    (folder / "record.json").write_text('{"run_id": "ab')
+    (state,) = find_runs(tmp_path)
+    assert not state.is_alive
+    assert len(clean(tmp_path)) == 1
+    assert not folder.exists()
+
+
+def test_a_record_of_before_the_last_boot_names_no_processes(tmp_path):
+    folder = tmp_path / "runs" / "x-e2e"
+    folder.mkdir(parents=True)
+    mine = [os.getpid(), 0]
+    record = {"run_id": "a", "owner": None, "reaper": mine, "supervisor": mine, "intended": [],
+              "boot_id": "another"}  # fmt: skip
+    (folder / "record.json").write_text(json.dumps(record))
+    assert not read_run(folder).is_alive
+    assert len(clean(tmp_path)) == 1
+
+
+def test_only_one_command_at_a_time_works_on_a_copy(tmp_path):
+    run = RunFolder(tmp_path, "x-e2e")
+    with ProjectLock(run), pytest.raises(StackBusy, match=f"process {os.getpid()}"):
+        ProjectLock(run).__enter__()
+    with ProjectLock(run):
+        pass
+
+
+def test_copies_with_other_names_do_not_wait_for_each_other(tmp_path):
+    with ProjectLock(RunFolder(tmp_path, "a")), ProjectLock(RunFolder(tmp_path, "b")):
+        pass
+
+
+def test_a_killed_holder_does_not_keep_the_lock(tmp_path):
+    code = (
+        "import sys, time; from pathlib import Path\n"
+        "from stackproof.reaper.lock import ProjectLock\n"
+        "from stackproof.run_folder import RunFolder\n"
+        f"lock = ProjectLock(RunFolder(Path({str(tmp_path)!r}), 'x')); lock.__enter__()\n"
+        "print('held', flush=True); time.sleep(600)\n"
+    )
+    holder = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    assert holder.stdout.readline() == b"held\n"
+    run = RunFolder(tmp_path, "x")
+    with pytest.raises(StackBusy):
+        ProjectLock(run).__enter__()
+    holder.kill()
+    holder.communicate()
+    with ProjectLock(run):
+        pass
+
+
+def test_a_supervisor_that_can_not_be_started_leaves_nothing(tmp_path):
+    run = RunFolder(tmp_path / "state", "x-e2e")
+    argv = ["/nonexistent/program"]
+    launch(run, argv, environment={})
+    take_down(run, seconds=5)
+    assert not run.root.exists()
+
+
+def test_a_folder_that_can_not_be_made_is_said_by_the_reaper(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StartFailed, match="Not a directory"):
+        launch(RunFolder(tmp_path / "file" / "state", "x"), [sys.executable], environment={})
+
+
+def test_ports_that_two_runs_claim_at_the_same_time_are_never_the_same(tmp_path):
+    argv = [sys.executable, str(Path(__file__).with_name("standin.py"))]
+    runs = [RunFolder(tmp_path / "state", f"p{number}") for number in range(4)]
+    try:
+        leases = [launch(run, [*argv, str(run.path)], environment=dict(os.environ)) for run in runs]
+        claimed = [port for lease in leases for port in lease.claim_ports(50)]
+        assert len(set(claimed)) == 200
+    finally:
+        for run in runs:
+            take_down(run, seconds=5)
+    assert not (tmp_path / "state").exists()
+
+
+def test_asking_for_namespaces_changes_nothing_for_the_one_who_asks():
+    spaces = [Path("/proc/self/ns") / name for name in ("pid", "mnt", "user")]
+    before = [space.readlink() for space in spaces]
+    namespaces_allowed()
+    assert [space.readlink() for space in spaces] == before
