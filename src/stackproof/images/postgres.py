@@ -249,11 +249,12 @@ def _run_init_files(
     files = _init_files(service.mounts)
     if not files:
         return
-    lines = [_init_line(path) for path in files]
-    sockets = folder / "sockets"
+    sockets = folder / "start-up"
     sockets.mkdir(mode=0o700)
+    copies = [Path(shutil.copy2(path, sockets)) for path in files]  # where its user can read them
     if uid is not None:
-        shutil.chown(sockets, uid, uid)
+        for path in (sockets, *copies):
+            shutil.chown(path, uid, uid)
     options = f"-c listen_addresses= -c unix_socket_directories={sockets}"
     control = f"pg_ctl -D {shlex.quote(str(folder))} -s -w"
     script = "\n".join(
@@ -262,7 +263,7 @@ def _run_init_files(
             f"{control} -o {shlex.quote(options)} start",
             f"trap {shlex.quote(control + ' -m fast stop')} EXIT",
             'sql() { psql -v ON_ERROR_STOP=1 --no-psqlrc --quiet "$@"; }',
-            *lines,
+            *(_init_line(path) for path in copies),
         ]
     )
     environment = {

@@ -105,7 +105,7 @@ def _service_plan(
         probe=probe,
         timing=_timing(service.healthcheck),
         restart=service.restart,
-        stop_signal=service.stop_signal,
+        stop_signal=_stop_signal(draft),
         stop_grace=grace if upper is None else min(grace, upper),
         limits=_limits(settings, draft),
         endpoints=_endpoints(draft, around.addresses),
@@ -118,6 +118,13 @@ def _service_plan(
         ),
         extension=service.extension,
     )
+
+
+def _stop_signal(draft: Draft) -> str:
+    """The official PostgreSQL image stops by SIGINT: SIGTERM would wait for every client to go."""
+    is_server = draft.runtime is not None and draft.runtime.image == "postgres"
+    written = draft.service.stop_signal
+    return "SIGINT" if is_server and written == "SIGTERM" else written
 
 
 def _depends_on(draft: Draft, drafts: Sequence[Draft]) -> dict[str, Condition]:

@@ -1,0 +1,73 @@
+"""A runner that runs steps at once, and services as a plan has them."""
+
+import subprocess
+
+import pytest
+
+from stackproof.errors import CommandFailed
+from stackproof.plan.model import Endpoint, ServicePlan
+from stackproof.run_folder import RunFolder
+
+
+class PlainRunner:
+    """Runs each step as a child of the test, and remembers its name."""
+
+    def __init__(self):
+        self.names = []
+
+    def __call__(self, step):
+        self.names.append(step.name)
+        done = subprocess.run(
+            step.argv,
+            env={"PATH": "/usr/local/bin:/usr/bin:/bin", **step.env},
+            cwd=step.cwd,
+            user=step.uid,
+            group=step.uid,
+            extra_groups=None if step.uid is None else [],
+            input=step.stdin,
+            stdin=subprocess.DEVNULL if step.stdin is None else None,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise CommandFailed(step.name, exit_code=done.returncode, output=done.stdout)
+
+
+@pytest.fixture
+def runner():
+    return PlainRunner()
+
+
+@pytest.fixture(scope="session")
+def open_folder(tmp_path_factory):
+    """A temporary folder that every user can pass through, as run and cache folders are."""
+    folder = tmp_path_factory.mktemp("open")
+    for parent in (folder, *folder.parents):
+        if parent.owner() == folder.owner() and parent.name.startswith(("pytest-", "open")):
+            parent.chmod(0o711)
+    return folder
+
+
+@pytest.fixture
+def run(open_folder, request):
+    made = RunFolder(open_folder, request.node.name[:20].lower().rstrip("_") + "-x")
+    made.path.mkdir(parents=True, exist_ok=True)
+    return made
+
+
+def planned(name, port, argv=(), environment=None, mounts=None):
+    """A service of a known image."""
+    return ServicePlan(
+        name=name,
+        argv=tuple(argv),
+        environment=environment or {},
+        endpoints=(Endpoint(name, port, "127.0.0.1", port),),
+        mounts=mounts or {},
+    )
+
+
+@pytest.fixture
+def plan_service():
+    return planned
