@@ -175,6 +175,7 @@ class StackFile:
         variables: Each variable that interpolation looked up, with the value it was given
             (None: it was unset).
         locations: Dotted key path (`services.api.ports[0]`) to where it was written.
+        ignored: Dotted paths of keys that were accepted and change nothing.
     """
 
     sources: tuple[Path, ...]
@@ -186,3 +187,4 @@ class StackFile:
     extension: Mapping[str, Any] = field(default_factory=dict)
     variables: Mapping[str, str | None] = field(default_factory=dict)
     locations: Mapping[str, Location] = field(default_factory=dict)
+    ignored: tuple[str, ...] = ()

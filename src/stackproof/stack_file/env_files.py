@@ -1,0 +1,98 @@
+"""`environment:` and `env_file:` of a service.
+
+Source: the Compose Specification, "environment" and "env_file".
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from pathlib import Path
+
+from stackproof.errors import ConfigError
+from stackproof.stack_file.env_format import parse_env_text
+from stackproof.stack_file.fields import Field
+from stackproof.stack_file.interpolation import Interpolation
+
+
+def read_environment(
+    parts: Mapping[str, Field], base: Path, variables: Interpolation
+) -> dict[str, str]:
+    """The environment of a service: its files, in order, then its own entries.
+
+    Args:
+        parts: The fields of the service.
+        base: What relative paths are resolved against.
+        variables: Where a variable without a value is looked up.
+
+    Raises:
+        ConfigError: If a file is missing or wrong, or a value has the wrong type.
+    """
+    found: dict[str, str] = {}
+    for one in _entries(parts.get("env_file")):
+        found |= _read_file(one, base, variables)
+    if "environment" in parts:
+        found |= _own(parts["environment"], variables)
+    return found
+
+
+def _entries(field: Field | None) -> list[Field]:
+    if field is None:
+        return []
+    return field.sequence() if isinstance(field.value, list) else [field]
+
+
+def _read_file(field: Field, base: Path, variables: Interpolation) -> dict[str, str]:
+    required = True
+    if isinstance(field.value, dict):
+        field.choose(dict.fromkeys(["path", "required", "format"]), {})
+        parts = field.mapping()
+        if "path" not in parts:
+            field.fail("an env_file needs a path", remedy="add path: ./file.env")
+        required = parts["required"].boolean() if "required" in parts else True
+        path = base / parts["path"].text()
+    else:
+        path = base / field.text()
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        if required:
+            field.fail(f"the env_file {path} does not exist",
+                       remedy="make it, or write required: false")  # fmt: skip
+        return {}
+    except (OSError, ValueError) as error:
+        field.fail(f"the env_file {path} can't be read: {error}")
+    return parse_env_text(io.StringIO(text), path, variables)
+
+
+def _own(field: Field, variables: Interpolation) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name, value in field.pairs():
+        if isinstance(value, Field):
+            if isinstance(value.value, bool):
+                value.fail(
+                    "a bare true or false is not a text here",
+                    remedy=f'put it in quotes: {name}: "{str(value.value).lower()}"',
+                )
+            found[name] = value.text()
+        elif value is not None:
+            found[name] = value
+        else:
+            passed = variables.look_up(name)
+            if passed is not None:
+                found[name] = passed
+        if not name or "\0" in name + found.get(name, ""):
+            field.fail(f"{name!r} can't be the name or value of a variable")
+    return found
+
+
+def read_dotenv(folder: Path) -> dict[str, str]:
+    """The `.env` of a project folder, which stands behind the given environment."""
+    path = folder / ".env"
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"it can't be read: {error}", source=path) from None
+    return parse_env_text(io.StringIO(text), path, Interpolation({}))

@@ -1,0 +1,279 @@
+"""Reads Compose files: interpolation, `extends`, merging, then the model with all its checks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from stackproof.errors import ConfigError
+from stackproof.stack_file.env_files import read_dotenv
+from stackproof.stack_file.fields import Field
+from stackproof.stack_file.interpolation import Interpolation
+from stackproof.stack_file.merge import drop_reset, merge_files, merge_services
+from stackproof.stack_file.model import NamedVolume, Network, Service, StackFile
+from stackproof.stack_file.mounts import host_path
+from stackproof.stack_file.order import start_order
+from stackproof.stack_file.ports import refuse_shared_ports
+from stackproof.stack_file.service_reader import IGNORED, read_service
+from stackproof.stack_file.yaml_nodes import Node, read_yaml, walk
+
+LARGEST_FILE = 10 * 1024 * 1024
+
+TOP_LEVEL = ("name", "version", "services", "volumes", "networks")
+UNSUPPORTED = {
+    "secrets": "use environment or bind mounts; `docker compose` alone supports it",
+    "configs": "use bind mounts; `docker compose` alone supports it",
+    "include": "list the files under `compose_files`; `docker compose` alone supports it",
+    "models": "",
+}
+_SERVICE_NAME = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
+
+
+def load_stack_file(
+    paths: Sequence[Path],
+    environment: Mapping[str, str],
+    *,
+    project_directory: Path | None = None,
+) -> StackFile:
+    """Read one or several Compose files as one stack file.
+
+    Args:
+        paths: The files; later ones are merged over earlier ones.
+        environment: What `${…}` is looked up in, before the project's `.env`.
+        project_directory: What relative paths are resolved against; None for the folder of the
+            first file.
+
+    Raises:
+        ConfigError: At the first thing that is wrong, with file, line and key.
+    """
+    if not paths:
+        raise ConfigError("no stack file is named", remedy="set compose_files in the stack config")
+    base = (project_directory or paths[0].parent).absolute()
+    variables = Interpolation({**read_dotenv(base), **environment})
+    reader = _Reader(base, variables)
+    merged: Node | None = None
+    for path in paths:
+        one = reader.file(path.absolute())
+        merged = one if merged is None else merge_files(merged, one)
+    assert merged is not None  # noqa: S101 - for the type checker: there is at least one path
+    return reader.model(drop_reset(merged))
+
+
+class _Reader:
+    """Reads the files of one stack."""
+
+    def __init__(self, base: Path, variables: Interpolation) -> None:
+        self.base = base
+        self.variables = variables
+        self.sources: list[Path] = []
+
+    def file(self, path: Path) -> Node:
+        """One file, interpolated, its services with what they extend."""
+        root = self._read(path)
+        services = root.value.get("services")
+        if services is not None and isinstance(services.value, dict):
+            extended = {name: self._extended(path, root, name, ()) for name in services.value}
+            services = Node(extended, services.where, services.tag)
+            root = Node({**root.value, "services": services}, root.where)
+        return root
+
+    def _read(self, path: Path) -> Node:
+        try:
+            if path.stat().st_size > LARGEST_FILE:
+                raise ConfigError("the file is too large for a stack file", source=path)
+            data = path.read_bytes()
+        except OSError as error:
+            raise ConfigError(
+                f"it can't be read: {error.strerror}",
+                source=path,
+                remedy="check compose_files in the stack config",
+            ) from None
+        if path not in self.sources:
+            self.sources.append(path)
+        root = read_yaml(path, data)
+        top = Field(root, "")
+        if not isinstance(root.value, dict):
+            top.fail("a stack file is a mapping with `services`", remedy="begin with services:")
+        kept = {
+            key: one if key.startswith("x-") and key != "x-stackproof" else
+            self.variables.tree(one, key)
+            for key, one in root.value.items()
+        }  # fmt: skip
+        return Node(kept, root.where)
+
+    def _extended(self, path: Path, root: Node, name: str, seen: tuple[str, ...]) -> Node:
+        field = Field(root, "").child("services").child(name)
+        if not isinstance(field.value, dict) or "extends" not in field.value:
+            return field.node
+        extends = field.child("extends")
+        file, other = self._extends_target(extends, path, name)
+        mark = f"{file}:{other}"
+        if mark in seen:
+            extends.fail(
+                f"services extend each other in a circle: {' → '.join([*seen, mark])}",
+                remedy="remove one extends",
+            )
+        other_root = root if file == path else self._read(file)
+        services = other_root.value.get("services")
+        if services is None or not isinstance(services.value, dict) or other not in services.value:
+            extends.fail(f"{file} has no service {other!r}", remedy="check the name")
+        below = self._extended(file, other_root, other, (*seen, mark))
+        if not isinstance(below.value, dict):
+            return field.node
+        if file.parent != self.base:
+            below = _rebased(below, file.parent)
+        inherited = Node(
+            {key: one for key, one in below.value.items() if key != "extends"}, below.where
+        )
+        own = Node({key: one for key, one in field.value.items() if key != "extends"},
+                   field.node.where, field.node.tag)  # fmt: skip
+        return merge_services(inherited, own)
+
+    def _extends_target(self, extends: Field, path: Path, name: str) -> tuple[Path, str]:
+        if isinstance(extends.value, str):
+            return path, extends.value
+        extends.choose(dict.fromkeys(["service", "file"]), {})
+        parts = extends.mapping()
+        service = parts["service"].text() if "service" in parts else name
+        if "file" not in parts:
+            return path, service
+        return (path.parent / parts["file"].text()).resolve(), service
+
+    def model(self, root: Node) -> StackFile:
+        """The model of a merged tree, checked as a whole."""
+        top = Field(root, "")
+        top.choose(dict.fromkeys(TOP_LEVEL), UNSUPPORTED)
+        parts = top.mapping()
+        if "services" not in parts or not parts["services"].mapping():
+            top.fail("there are no services", remedy="add services:")
+        fields = parts["services"].mapping()
+        services = {name: self._service(name, one) for name, one in fields.items()}
+        volumes = self._volumes(parts)
+        networks = self._networks(parts)
+        _check_references(services, fields, volumes, networks)
+        refuse_shared_ports(services, fields)
+        extension = parts["x-stackproof"].plain() if "x-stackproof" in parts else {}
+        return StackFile(
+            name=parts["name"].text() if "name" in parts else None,
+            sources=tuple(self.sources),
+            project_directory=self.base,
+            services=services,
+            volumes=volumes,
+            networks=networks,
+            extension=extension if isinstance(extension, dict) else {},
+            variables=dict(self.variables.seen),
+            locations={path: node.where for path, node in walk(root)},
+            ignored=tuple(
+                f"services.{name}.{key}"
+                for name, one in fields.items()
+                for key in one.value
+                if key in IGNORED
+            ),
+        )
+
+    def _service(self, name: str, field: Field) -> Service:
+        if not name or set(name) - set(_SERVICE_NAME):
+            field.fail(f"{name!r} can't be the name of a service",
+                       remedy="use letters, digits, dots, - and _")  # fmt: skip
+        return read_service(name, field, self.base, self.variables)
+
+    def _volumes(self, parts: Mapping[str, Field]) -> dict[str, NamedVolume]:
+        found = {}
+        for name, field in (parts["volumes"].mapping() if "volumes" in parts else {}).items():
+            known = field.mapping()
+            external = known.get("external")
+            found[name] = NamedVolume(
+                name=known["name"].text() if "name" in known else name,
+                external=external is not None and external.boolean(),
+                labels=_labels(known),
+            )
+        return found
+
+    def _networks(self, parts: Mapping[str, Field]) -> dict[str, Network]:
+        found = {}
+        for name, field in (parts["networks"].mapping() if "networks" in parts else {}).items():
+            known = field.mapping()
+            found[name] = Network(
+                name=known["name"].text() if "name" in known else name,
+                external="external" in known and known["external"].boolean(),
+                internal="internal" in known and known["internal"].boolean(),
+                driver=known["driver"].text() if "driver" in known else None,
+                labels=_labels(known),
+            )
+        return found
+
+
+def _labels(known: Mapping[str, Field]) -> dict[str, str]:
+    if "labels" not in known:
+        return {}
+    return {
+        name: value.text() if isinstance(value, Field) else value or ""
+        for name, value in known["labels"].pairs()
+    }
+
+
+def _rebased(service: Node, folder: Path) -> Node:
+    """A service of a file in another folder: its relative paths belong to that folder."""
+    changed = dict(service.value)
+    for key in ("volumes", "env_file", "build"):
+        if key in changed:
+            changed[key] = _rebased_paths(changed[key], folder, key)
+    return Node(changed, service.where, service.tag)
+
+
+def _rebased_paths(node: Node, folder: Path, key: str) -> Node:
+    if isinstance(node.value, list):
+        return Node([_rebased_paths(one, folder, key) for one in node.value], node.where)
+    if isinstance(node.value, dict):
+        return _rebased_long_form(node, folder, key)
+    if not isinstance(node.value, str):
+        return node
+    if key != "volumes":
+        return replace(node, value=str(host_path(node.value, folder)))
+    source, colon, rest = node.value.partition(":")
+    if colon and source.startswith("."):
+        return replace(node, value=f"{host_path(source, folder)}:{rest}")
+    return node
+
+
+def _rebased_long_form(node: Node, folder: Path, key: str) -> Node:
+    inner = {"volumes": "source", "env_file": "path", "build": "context"}[key]
+    kind = node.value.get("type")
+    if inner not in node.value or (key == "volumes" and kind and kind.value != "bind"):
+        return node
+    below = _rebased_paths(node.value[inner], folder, "env_file")
+    return Node({**node.value, inner: below}, node.where)
+
+
+def _check_references(
+    services: Mapping[str, Service],
+    fields: Mapping[str, Field],
+    volumes: Mapping[str, NamedVolume],
+    networks: Mapping[str, Network],
+) -> None:
+    for name, service in services.items():
+        for other in service.depends_on:
+            if other not in services:
+                fields[name].child("depends_on").fail(
+                    f"{name} depends on {other!r}, which is no service",
+                    remedy=f"known: {', '.join(services)}",
+                )
+        for mount in service.mounts:
+            if mount.kind == "volume" and mount.source and mount.source not in volumes:
+                fields[name].child("volumes").fail(
+                    f"the volume {mount.source!r} is not declared",
+                    remedy=f"add it under the top-level volumes, or write ./{mount.source} for a "
+                    "folder",
+                )
+        for network in service.networks:
+            if network not in networks and network != "default":
+                fields[name].child("networks").fail(
+                    f"the network {network!r} is not declared",
+                    remedy="add it under the top-level networks",
+                )
+    try:
+        start_order(services)
+    except ConfigError as error:
+        first = next(name for name in services if services[name].depends_on and name in error.what)
+        fields[first].child("depends_on").fail(error.what, remedy=error.remedy)

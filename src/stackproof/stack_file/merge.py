@@ -1,0 +1,136 @@
+"""Merging Compose files, and services that extend others.
+
+Source: the Compose Specification, "Merge" and "Extend": mappings merge, lists append, commands and
+the like are replaced, mounts are matched by target; `!reset` and `!override`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from stackproof.stack_file.yaml_nodes import DEEPEST, Node
+
+_REPLACED = {"command", "entrypoint", "healthcheck.test"}
+_BY_KEY = {"environment", "labels", "build.args", "build.labels", "extra_hosts", "depends_on",
+           "networks"}  # fmt: skip
+_AS_LISTS = {"env_file", "tmpfs", "dns"}
+
+
+def merge_files(base: Node, over: Node) -> Node:
+    """Two whole files, the second one stronger."""
+    merged = dict(base.value)
+    for key, value in over.value.items():
+        known = merged.get(key)
+        if key == "services" and known is not None and _both(known, value, dict):
+            services = {
+                name: merge_services(known.value[name], one) if name in known.value else one
+                for name, one in value.value.items()
+            }
+            merged[key] = Node({**known.value, **services}, value.where)
+        elif known is not None:
+            merged[key] = _merge(known, value, "top", 0)
+        else:
+            merged[key] = value
+    return Node(merged, over.where)
+
+
+def merge_services(base: Node, over: Node) -> Node:
+    """Two descriptions of one service, the second one stronger."""
+    return _merge(base, over, "", 0)
+
+
+def _both(one: Node, other: Node, kind: type) -> bool:
+    return isinstance(one.value, kind) and isinstance(other.value, kind)
+
+
+def _merge(base: Node, over: Node, path: str, depth: int) -> Node:
+    if over.tag == "!override":
+        return over
+    if path in _REPLACED or depth > DEEPEST:
+        return over
+    if path in _BY_KEY:
+        base, over = _as_mapping(base, path), _as_mapping(over, path)
+    if path in _AS_LISTS:
+        base, over = _as_list(base), _as_list(over)
+    if _both(base, over, dict):
+        return _merge_mappings(base, over, path, depth)
+    if _both(base, over, list):
+        return Node(_joined(base.value, over.value, _identity(path)), over.where)
+    return over
+
+
+def _merge_mappings(base: Node, over: Node, path: str, depth: int) -> Node:
+    merged = dict(base.value)
+    for key, value in over.value.items():
+        if value.tag == "!reset":
+            merged.pop(key, None)
+        elif key in merged:
+            below = f"{path}.{key}" if path else key
+            merged[key] = _merge(merged[key], value, below, depth + 1)
+        else:
+            merged[key] = value
+    return Node(merged, over.where)
+
+
+def drop_reset(node: Node) -> Node:
+    """A mapping without the keys that carry `!reset` and nothing to reset."""
+    if not isinstance(node.value, dict):
+        return node
+    kept = {key: drop_reset(one) for key, one in node.value.items() if one.tag != "!reset"}
+    return Node(kept, node.where, node.tag, node.size, node.text)
+
+
+def _as_mapping(node: Node, path: str) -> Node:
+    """The mapping form of a list of `KEY=value`, or of names."""
+    if not isinstance(node.value, list):
+        return node
+    pairs: dict[str, Node] = {}
+    for one in node.value:
+        if not isinstance(one.value, str | int | float):
+            return node  # wrong, and said so when it is read
+        text = str(one.value)
+        if path in {"depends_on", "networks"}:
+            started = Node("service_started", one.where)
+            value = {"condition": started} if path == "depends_on" else None
+            pairs[text] = Node(value, one.where)
+            continue
+        separator = "=" if "=" in text or path != "extra_hosts" else ":"
+        name, found, rest = text.partition(separator)
+        pairs[name] = Node(rest if found else None, one.where, text=rest)
+    return Node(pairs, node.where, node.tag)
+
+
+def _as_list(node: Node) -> Node:
+    if isinstance(node.value, list) or node.value is None:
+        return Node(node.value or [], node.where, node.tag)
+    return Node([node], node.where, node.tag)
+
+
+def _identity(path: str) -> Callable[[Node], object]:
+    """What makes two entries of a list the same one, of which the later is kept."""
+    if path == "volumes":
+        return _mount_target
+    return _plain
+
+
+def _mount_target(node: Node) -> object:
+    if isinstance(node.value, dict):
+        target = node.value.get("target")
+        return target.value if target is not None else _plain(node)
+    parts = str(node.value).split(":")
+    return parts[1] if len(parts) > 1 else parts[0]
+
+
+def _plain(node: Node) -> object:
+    if isinstance(node.value, dict):
+        return tuple((key, _plain(one)) for key, one in node.value.items())
+    if isinstance(node.value, list):
+        return tuple(_plain(one) for one in node.value)
+    return str(node.value)
+
+
+def _joined(base: list[Node], over: list[Node], identity: Callable[[Node], object]) -> list[Node]:
+    merged = {identity(one): one for one in base}
+    for one in over:
+        merged[identity(one)] = one
+    return list(merged.values())

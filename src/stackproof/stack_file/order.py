@@ -1,0 +1,105 @@
+"""Which services are on, and the order in which they can start."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+
+from stackproof.errors import ConfigError
+from stackproof.stack_file.model import Location, Service, StackFile
+
+
+def select_services(
+    stack_file: StackFile, profiles: Collection[str], services: Collection[str] = ()
+) -> dict[str, Service]:
+    """The services that are on.
+
+    Args:
+        stack_file: The stack file.
+        profiles: Active profiles; `*` stands for all.
+        services: Only these, and what they depend on; none named stands for all.
+
+    Returns:
+        Services by name, dependencies on services that are off and not required left out.
+
+    Raises:
+        ConfigError: If a service is unknown, or needs one that is off.
+    """
+    for name in services:
+        if name not in stack_file.services:
+            known = ", ".join(stack_file.services)
+            raise ConfigError(f"the stack file has no service {name!r}", remedy=f"known: {known}")
+    on = {
+        name: service
+        for name, service in stack_file.services.items()
+        if not service.profiles
+        or name in services
+        or "*" in profiles
+        or set(service.profiles) & set(profiles)
+    }
+    selected = {name: _with_known(stack_file, service, on) for name, service in on.items()}
+    return _needed(selected, services) if services else selected
+
+
+def _with_known(stack_file: StackFile, service: Service, on: Mapping[str, Service]) -> Service:
+    kept = {}
+    for name, dependency in service.depends_on.items():
+        if name in on:
+            kept[name] = dependency
+        elif dependency.required:
+            key = f"services.{service.name}.depends_on"
+            where = stack_file.locations.get(key) or Location(stack_file.sources[-1], 1)
+            profiles = ", ".join(stack_file.services[name].profiles)
+            raise ConfigError(
+                f"{service.name} depends on {name}, which is switched off",
+                source=where.source,
+                line=where.line,
+                key=key,
+                remedy=f"switch the profile {profiles} on, or write required: false",
+            )
+    return replace(service, depends_on=kept)
+
+
+def _needed(services: Mapping[str, Service], names: Collection[str]) -> dict[str, Service]:
+    wanted: set[str] = set()
+    waiting = list(names)
+    while waiting:
+        name = waiting.pop()
+        if name not in wanted:
+            wanted.add(name)
+            waiting.extend(services[name].depends_on)
+    return {name: service for name, service in services.items() if name in wanted}
+
+
+def start_order(services: Mapping[str, Service]) -> tuple[str, ...]:
+    """Names in an order in which each comes after all that it depends on.
+
+    Raises:
+        ConfigError: If they depend on each other in a circle, which is named.
+    """
+    order: list[str] = []
+    left = dict(services)
+    while left:
+        free = [
+            name
+            for name, service in left.items()
+            if not any(other in left for other in service.depends_on)
+        ]
+        if not free:
+            circle = " → ".join(find_cycle(left))
+            raise ConfigError(f"services depend on each other in a circle: {circle}",
+                              remedy="remove one of the dependencies")  # fmt: skip
+        order += free
+        for name in free:
+            del left[name]
+    return tuple(order)
+
+
+def find_cycle(services: Mapping[str, Service]) -> list[str]:
+    """A circle among services each of which depends on another one of them."""
+    path = [next(iter(services))]
+    while True:
+        following = next(name for name in services[path[-1]].depends_on if name in services)
+        if following in path:
+            return [*path[path.index(following) :], following]
+        path.append(following)

@@ -1,0 +1,134 @@
+"""`ports:` and `expose:`, short and long form, ranges included.
+
+Source: the Compose Specification, "ports" and "expose".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from stackproof.errors import ConfigError
+from stackproof.stack_file.fields import Field
+from stackproof.stack_file.model import Port, Service
+
+HIGHEST = 65535
+WIDEST = 1000
+"""Ports in a range; a wider one is a mistake, and costs memory."""
+
+_SHORT = re.compile(
+    r"(?:(?:(?P<ip>\[[0-9a-fA-F:.]+\]|[0-9.]+):)?(?P<published>\d*(?:-\d+)?):)?"
+    r"(?P<target>\d+(?:-\d+)?)(?:/(?P<protocol>\w+))?"
+)
+_LONG = ("target", "published", "host_ip", "protocol", "mode", "name", "app_protocol")
+
+
+def read_ports(field: Field) -> Iterator[Port]:
+    """One entry of `ports:`, which a range makes several.
+
+    Raises:
+        ConfigError: If it is none.
+    """
+    if isinstance(field.value, dict):
+        yield from _long(field)
+    else:
+        yield from _short(field, field.text())
+
+
+def _short(field: Field, text: str) -> Iterator[Port]:
+    match = _SHORT.fullmatch(text)
+    if match is None:
+        field.fail(
+            f"{text!r} is not a port", remedy='write "8000", "18000:8000" or "127.0.0.1::80"'
+        )
+    host_ip = match["ip"].strip("[]") if match["ip"] else None
+    yield from _expand(
+        field,
+        match["target"],
+        match["published"] or None,
+        {"host_ip": host_ip, "protocol": match["protocol"] or "tcp"},
+    )
+
+
+def _long(field: Field) -> Iterator[Port]:
+    field.choose(dict.fromkeys(_LONG), {})
+    parts = {name: one.text() for name, one in field.mapping().items() if name in _LONG}
+    if "target" not in parts:
+        field.fail("a port needs a target", remedy="add target: 8000")
+    optional = ("host_ip", "name", "app_protocol", "mode")
+    rest: dict[str, str | None] = {name: parts[name] for name in optional if name in parts}
+    rest["protocol"] = parts.get("protocol", "tcp")
+    yield from _expand(field, parts["target"], parts.get("published"), rest)
+
+
+def _expand(
+    field: Field, target: str, published: str | None, rest: Mapping[str, str | None]
+) -> Iterator[Port]:
+    if rest["protocol"] not in {"tcp", "udp"}:
+        field.fail(f"the protocol {rest['protocol']!r} is not known", remedy="write tcp or udp")
+    targets = _range(field, target)
+    if published is None:
+        hosts: list[str | None] = [None] * len(targets)
+    else:
+        numbers = _range(field, published)
+        if len(targets) == 1 and len(numbers) > 1:
+            hosts = [published]
+        elif len(targets) == len(numbers):
+            hosts = [str(number) for number in numbers]
+        else:
+            field.fail("the two port ranges are not equally long", remedy="make them so")
+    for number, host in zip(targets, hosts, strict=True):
+        yield Port(target=number, published=host, **rest)  # type: ignore[arg-type] # checked above
+
+
+def _range(field: Field, text: str) -> range:
+    first, _, last = text.partition("-")
+    if not (first.isdecimal() and (last.isdecimal() or not last)):
+        field.fail(f"{text!r} is not a port", remedy="write a number from 0 to 65535")
+    found = range(int(first), int(last or first) + 1)
+    if not found or found[-1] > HIGHEST or len(found) > WIDEST:
+        field.fail(f"{text!r} is not a port, or a range of up to {WIDEST}",
+                   remedy=f"ports go up to {HIGHEST}")  # fmt: skip
+    return found
+
+
+def read_exposed(field: Field) -> Iterator[int]:
+    """One entry of `expose:`."""
+    text = field.text().removesuffix("/tcp").removesuffix("/udp")
+    yield from _range(field, text)
+
+
+def refuse_shared_ports(services: Mapping[str, Service], fields: Mapping[str, Field]) -> None:
+    """Refuse two container ports that are published on the same port of the host.
+
+    Raises:
+        ConfigError: At the second one, naming the first.
+    """
+    taken: dict[tuple[str, str, str], str] = {}
+    for name, service in services.items():
+        seen: set[tuple[str, str, str]] = set()
+        key: tuple[str, str, str]
+        for port in service.ports:
+            if port.published is None or "-" in port.published or port.published == "0":
+                continue
+            key = (port.host_ip or "0.0.0.0", port.published, port.protocol)  # noqa: S104 - Docker's default
+            if key in seen or (key in taken and _together(services[taken[key]], service)):
+                other = taken.get(key, name)
+                where = fields[name].child("ports").node.where
+                raise ConfigError(
+                    f"port {port.published} is published twice, first by {other}",
+                    source=where.source,
+                    line=where.line,
+                    key=f"services.{name}.ports",
+                    remedy="give one of them another port",
+                )
+            seen.add(key)
+        for key in seen:
+            taken.setdefault(key, name)
+
+
+def _together(one: Service, other: Service) -> bool:
+    """Whether two services can run at the same time; profiles may keep them apart."""
+    if not one.profiles or not other.profiles:
+        return True
+    return bool(set(one.profiles) & set(other.profiles))

@@ -1,0 +1,355 @@
+"""One service of a Compose file → the model.
+
+Source: the Compose Specification, "Services top-level element", "Build", "Deploy".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from stackproof.stack_file.env_files import read_environment
+from stackproof.stack_file.fields import Field, scalar_text
+from stackproof.stack_file.interpolation import Interpolation
+from stackproof.stack_file.model import (
+    Build,
+    Dependency,
+    Healthcheck,
+    Limits,
+    Restart,
+    Service,
+)
+from stackproof.stack_file.mounts import host_path, read_mount
+from stackproof.stack_file.ports import read_exposed, read_ports
+
+IGNORED = frozenset(
+    [
+        "attach",
+        "cap_add",
+        "cap_drop",
+        "cgroup_parent",
+        "cpu_shares",
+        "cpuset",
+        "devices",
+        "dns",
+        "dns_opt",
+        "dns_search",
+        "domainname",
+        "group_add",
+        "isolation",
+        "logging",
+        "mac_address",
+        "mem_reservation",
+        "mem_swappiness",
+        "memswap_limit",
+        "network_mode",
+        "oom_score_adj",
+        "pid",
+        "ipc",
+        "pull_policy",
+        "runtime",
+        "security_opt",
+        "scale",
+        "stdin_open",
+        "sysctls",
+        "tty",
+        "ulimits",
+        "userns_mode",
+        "annotations",
+        "blkio_config",
+        "device_cgroup_rules",
+        "gpus",
+        "label_file",
+        "links",
+        "external_links",
+        "post_start",
+        "pre_stop",
+        "develop",
+        "uts",
+        "storage_opt",
+        "cgroup",
+        "expose_all",
+        "provider",
+        "oom_kill_disable",
+        "cpu_count",
+        "cpu_percent",
+        "cpu_period",
+        "cpu_quota",
+        "cpu_rt_period",
+        "cpu_rt_runtime",
+        "cpu_realtime",
+        "credential_spec",
+    ]
+)
+"""Keys that are accepted and change nothing here; each is told in `StackFile.ignored`."""
+
+READ = [
+    "image",
+    "build",
+    "command",
+    "entrypoint",
+    "environment",
+    "env_file",
+    "working_dir",
+    "user",
+    "hostname",
+    "container_name",
+    "init",
+    "read_only",
+    "privileged",
+    "platform",
+    "shm_size",
+    "depends_on",
+    "healthcheck",
+    "ports",
+    "expose",
+    "volumes",
+    "tmpfs",
+    "profiles",
+    "restart",
+    "stop_signal",
+    "stop_grace_period",
+    "deploy",
+    "mem_limit",
+    "cpus",
+    "pids_limit",
+    "networks",
+    "extra_hosts",
+    "labels",
+    "extends",
+]
+
+UNSUPPORTED = {
+    "secrets": "use environment, or a bind mount of a file; `docker compose` alone supports it",
+    "configs": "use a bind mount of a file; `docker compose` alone supports it",
+    "volumes_from": "name the volumes under `volumes`; `docker compose` alone supports it",
+    "use_api_socket": "",
+    "models": "",
+}
+
+_CONDITIONS = {"service_started", "service_healthy", "service_completed_successfully"}
+_POLICIES = {"no", "always", "on-failure", "unless-stopped"}
+_DEPLOY_CONDITIONS = {"none": "no", "on-failure": "on-failure", "any": "always"}
+
+
+def read_service(name: str, field: Field, base: Path, variables: Interpolation) -> Service:
+    """Read one service.
+
+    Args:
+        name: Its name.
+        field: Its mapping, merged and interpolated.
+        base: What relative paths are resolved against.
+        variables: For `env_file` and variables that are passed through.
+
+    Raises:
+        ConfigError: At the first thing that is wrong.
+    """
+    field.choose(dict.fromkeys([*READ, *sorted(IGNORED)]), UNSUPPORTED)
+    parts = {key: one for key, one in field.mapping().items() if one.value is not None}
+    if "image" not in parts and "build" not in parts:
+        field.fail(f"the service {name} has neither image nor build", remedy="add one of them")
+    found: dict[str, Any] = {"name": name, "environment": read_environment(parts, base, variables)}
+    for key, read in _SIMPLE.items():
+        if key in parts:
+            found[key] = read(parts[key])
+    if "build" in parts:
+        found["build"] = _build(parts["build"], base, variables)
+    found["ports"] = tuple(p for one in _list(parts, "ports") for p in read_ports(one))
+    found["expose"] = tuple(p for one in _list(parts, "expose") for p in read_exposed(one))
+    found["mounts"] = tuple(read_mount(one, base) for one in _list(parts, "volumes"))
+    deploy = _deploy(parts["deploy"]) if "deploy" in parts else {}
+    found["limits"] = _limits(parts, deploy.get("limits", {}))
+    found["reservations"] = Limits(**deploy.get("reservations", {}))
+    if "restart" in parts:
+        found["restart"] = _restart(parts["restart"])
+    elif "restart" in deploy:
+        found["restart"] = deploy["restart"]
+    extension = field.value.get("x-stackproof")
+    if extension is not None:
+        plain = Field(extension, f"{field.key}.x-stackproof")
+        plain.mapping()
+        found["extension"] = plain.plain()
+    return Service(**found)
+
+
+def _list(parts: Mapping[str, Field], key: str) -> list[Field]:
+    return parts[key].sequence() if key in parts else []
+
+
+def _mapping_of_texts(field: Field) -> dict[str, str]:
+    return {
+        name: value if isinstance(value, str) else "" if value is None else value.text()
+        for name, value in field.pairs()
+    }
+
+
+def _build(field: Field, base: Path, variables: Interpolation) -> Build:
+    if not isinstance(field.value, dict):
+        return Build(host_path(field.text(), base))
+    parts = {key: one for key, one in field.mapping().items() if one.value is not None}
+    context = parts["context"].text() if "context" in parts else "."
+    args: dict[str, str] = {}
+    if "args" in parts:
+        for name, value in parts["args"].pairs():
+            text = value.text() if isinstance(value, Field) else value
+            passed = variables.look_up(name) if text is None else text
+            if passed is not None:
+                args[name] = passed
+    return Build(
+        context=host_path(context, base),
+        dockerfile=parts["dockerfile"].text() if "dockerfile" in parts else "Dockerfile",
+        dockerfile_inline=(
+            parts["dockerfile_inline"].text() if "dockerfile_inline" in parts else None
+        ),
+        target=parts["target"].text() if "target" in parts else None,
+        args=args,
+    )
+
+
+def _dependencies(field: Field) -> dict[str, Dependency]:
+    if isinstance(field.value, list):
+        return {one.text(): Dependency() for one in field.sequence()}
+    return {name: _dependency(one) for name, one in field.mapping().items()}
+
+
+def _dependency(field: Field) -> Dependency:
+    field.choose(dict.fromkeys(["condition", "restart", "required"]), {})
+    parts = field.mapping()
+    condition = parts["condition"].text() if "condition" in parts else "service_started"
+    if condition not in _CONDITIONS:
+        parts["condition"].fail(
+            f"the condition {condition!r} is not known",
+            remedy=f"write one of {', '.join(sorted(_CONDITIONS))}",
+        )
+    return Dependency(
+        condition=condition,  # type: ignore[arg-type] # checked above
+        restart="restart" in parts and parts["restart"].boolean(),
+        required=parts["required"].boolean() if "required" in parts else True,
+    )
+
+
+def _healthcheck(field: Field) -> Healthcheck:
+    times = ("interval", "timeout", "start_period", "start_interval")
+    field.choose(dict.fromkeys(["test", "disable", "retries", *times]), {})
+    parts = {key: one for key, one in field.mapping().items() if one.value is not None}
+    found: dict[str, Any] = {key: parts[key].duration() for key in times if key in parts}
+    if "retries" in parts:
+        found["retries"] = parts["retries"].integer()
+    if "disable" in parts:
+        found["disable"] = parts["disable"].boolean()
+    if "test" in parts:
+        found["test"] = _test(parts["test"])
+        found["disable"] = found.get("disable", False) or found["test"] == ("NONE",)
+    return Healthcheck(**found)
+
+
+def _test(field: Field) -> tuple[str, ...]:
+    if not isinstance(field.value, list):
+        return ("CMD-SHELL", field.text())
+    words = tuple(one.text() for one in field.sequence())
+    if not words or words[0] not in {"NONE", "CMD", "CMD-SHELL"}:
+        field.fail("a list as test begins with CMD, CMD-SHELL or NONE",
+                   remedy='write ["CMD", "program", "argument"]')  # fmt: skip
+    if words[0] == "CMD-SHELL" and len(words) != 2:  # noqa: PLR2004 - itself and the command
+        field.fail("CMD-SHELL takes one text", remedy='write ["CMD-SHELL", "command line"]')
+    return words
+
+
+def _restart(field: Field) -> Restart:
+    if field.value is False:
+        return Restart()
+    text = field.text()
+    policy, colon, retries = text.partition(":")
+    if policy not in _POLICIES or (colon and not (policy == "on-failure" and retries.isdecimal())):
+        field.fail(
+            f"the restart policy {text!r} is not known",
+            remedy='write "no", always, unless-stopped, on-failure or on-failure:3',
+        )
+    return Restart(policy, int(retries) if colon else None)  # type: ignore[arg-type] # checked above
+
+
+def _deploy(field: Field) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    parts = {key: one for key, one in field.mapping().items() if one.value is not None}
+    if "replicas" in parts and parts["replicas"].integer() != 1:
+        parts["replicas"].fail(
+            "stackproof runs one container a service", remedy="write replicas: 1, or remove it"
+        )
+    if "resources" in parts:
+        for kind in ("limits", "reservations"):
+            one = parts["resources"].mapping().get(kind)
+            if one is not None:
+                found[kind] = _bounds(one)
+    if "restart_policy" in parts:
+        policy = parts["restart_policy"].mapping()
+        condition = policy["condition"].text() if "condition" in policy else "any"
+        if condition not in _DEPLOY_CONDITIONS:
+            policy["condition"].fail(f"the condition {condition!r} is not known",
+                                     remedy="write none, on-failure or any")  # fmt: skip
+        attempts = policy["max_attempts"].integer() if "max_attempts" in policy else None
+        found["restart"] = Restart(_DEPLOY_CONDITIONS[condition], attempts)  # type: ignore[arg-type] # as above
+    return found
+
+
+def _bounds(field: Field) -> dict[str, Any]:
+    readers: dict[str, Callable[[Field], Any]] = {
+        "cpus": Field.number, "memory": Field.size, "pids": Field.integer
+    }  # fmt: skip
+    return {
+        key: readers[key](one)
+        for key, one in field.mapping().items()
+        if key in readers and one.value is not None
+    }
+
+
+def _limits(parts: Mapping[str, Field], deploy: Mapping[str, Any]) -> Limits:
+    found: dict[str, Any] = dict(deploy)
+    if "cpus" in parts:
+        found["cpus"] = parts["cpus"].number()
+    if "mem_limit" in parts:
+        found["memory"] = parts["mem_limit"].size()
+    if "pids_limit" in parts:
+        found["pids"] = parts["pids_limit"].integer()
+    return Limits(**{key: value or None for key, value in found.items()})
+
+
+def _networks(field: Field) -> dict[str, tuple[str, ...]]:
+    if isinstance(field.value, list):
+        return {one.text(): () for one in field.sequence()}
+    found: dict[str, tuple[str, ...]] = {}
+    for name, one in field.mapping().items():
+        aliases = one.mapping().get("aliases")
+        found[name] = aliases.texts() if aliases is not None else ()
+    return found
+
+
+def _extra_hosts(field: Field) -> tuple[str, ...]:
+    if isinstance(field.value, list):
+        return field.texts()
+    return tuple(f"{name}:{scalar_text(one.node)}" for name, one in field.mapping().items())
+
+
+_SIMPLE: dict[str, Callable[[Field], Any]] = {
+    "image": Field.text,
+    "command": Field.words,
+    "entrypoint": Field.words,
+    "working_dir": Field.text,
+    "user": Field.text,
+    "hostname": Field.text,
+    "container_name": Field.text,
+    "init": Field.boolean,
+    "read_only": Field.boolean,
+    "privileged": Field.boolean,
+    "platform": Field.text,
+    "shm_size": Field.size,
+    "depends_on": _dependencies,
+    "healthcheck": _healthcheck,
+    "tmpfs": Field.texts,
+    "profiles": Field.texts,
+    "stop_signal": Field.text,
+    "stop_grace_period": Field.duration,
+    "networks": _networks,
+    "extra_hosts": _extra_hosts,
+    "labels": _mapping_of_texts,
+}

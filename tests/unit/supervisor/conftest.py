@@ -1,0 +1,65 @@
+import sys
+from pathlib import Path
+
+import pytest
+
+from stackproof.engines.process.control import Control
+from stackproof.engines.process.spec import ServiceSpec
+from stackproof.readiness import HealthTiming, LogProbe
+from stackproof.reaper.launch import launch, take_down, wait_gone
+from stackproof.run_folder import RunFolder
+
+SYSTEM = {"PATH": "/usr/local/bin:/usr/bin:/bin", "PYTHONUNBUFFERED": "1", "LANG": "C.UTF-8"}
+READY = "print('ready')\n"
+
+
+class Rig:
+    """A supervisor under its reaper, with services that are little Python programs."""
+
+    def __init__(self, root):
+        self.run = RunFolder(root, "rig-e2e")
+        argv = [sys.executable, "-m", "stackproof.engines.process.supervisor", "--run-folder"]
+        self.lease = launch(self.run, [*argv, str(self.run.path)], environment=SYSTEM)
+        self.control = Control(self.run)
+        self.control.wait_for_supervisor()
+        self.said = []
+
+    def spec(self, name, code, **fields):
+        fields.setdefault("stop_grace", 2.0)
+        env = {**SYSTEM, "STACKPROOF_SERVICE": f"rig-e2e/{name}", **fields.pop("env", {})}
+        fields.setdefault("cwd", str(self.run.path))
+        return ServiceSpec(name, (sys.executable, "-c", code), env, **fields)
+
+    def ready_spec(self, name, code, **fields):
+        """A service that is ready when it has printed `ready`."""
+        fields.setdefault("probe", LogProbe("^ready$"))
+        fields.setdefault("timing", HealthTiming(interval=5.0, start_interval=0.1))
+        return self.spec(name, code, **fields)
+
+    def start(self, *specs, timeout=20):
+        self.control.start(specs)
+        self.control.wait_ready(timeout, self.said.append)
+
+    def state(self, name):
+        return next(one for one in self.control.status() if one.name == name)
+
+    def log(self, name):
+        return (self.run.logs / f"{name}.log").read_text()
+
+    def order(self):
+        """Services in the order in which they were started."""
+        lines = [line.split() for line in self.said]
+        return [words[2] for words in lines if words[3] == "starting"]
+
+    def shut_down(self):
+        self.control.shut_down(20)
+        assert wait_gone(self.run, seconds=20)
+
+
+@pytest.fixture
+def rig(tmp_path):
+    made = Rig(Path(tmp_path) / "state")
+    yield made
+    take_down(made.run, seconds=5)
+    made.lease.close()
+    assert not made.run.path.exists()
