@@ -119,9 +119,9 @@ def _own_ports(names: Mapping[str, str], draft: Draft) -> Iterator[int]:
             yield int(match["port"])
     ready = draft.extension.ready
     for text in (test, ready.value if ready and ready.kind == "http" else ""):
-        for host, port in _addresses(text):
-            if host in LOOPBACK | WILDCARD:
-                yield port
+        for match in patterns.PAIR.finditer(text):
+            if match["host"] in LOOPBACK | WILDCARD:
+                yield int(match["port"])
     if ready and ready.kind == "tcp":
         yield ready.value
     asks_peer = any(one["host"].lower() in names for one in patterns.HOST_FLAG.finditer(command))

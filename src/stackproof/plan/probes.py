@@ -16,7 +16,7 @@ _URL_OPEN = re.compile(
 )
 _JUDGES_CONTENT = re.compile(r"\.read\(|json|assert\b|\.text\b|\.content\b|Request\(")
 _PLAIN_FLAGS = re.compile(
-    r"^-[fsSLkqIgO]+$|^--(?:fail|silent|show-error|location|spider|quiet|head)$"
+    r"^-[fsSLkqIgO]+$|^--(?:fail|silent|show-error|location|spider|quiet|head|no-verbose)$"
 )
 _FLAGS_WITH_VALUE = frozenset(
     {"-o", "-m", "-T", "-t", "-O", "--max-time", "--connect-timeout", "--retry", "--output",

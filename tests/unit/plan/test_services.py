@@ -1,0 +1,382 @@
+"""What becomes of a service: command, files, limits, dependencies, and what is said about it."""
+
+from pathlib import Path
+
+import pytest
+
+from stackproof.errors import ConfigError
+from stackproof.plan import explain_plan
+from stackproof.settings.model import Timeouts
+from stackproof.stack_file.model import (
+    Build,
+    Dependency,
+    Healthcheck,
+    Limits,
+    Mount,
+    Network,
+    Port,
+    Restart,
+    Service,
+)
+
+RUN = Path("/run/shop-e2e")
+
+
+@pytest.fixture
+def built(planning):
+    """Makes services that are built from a Dockerfile in a folder of their own."""
+
+    def make(dockerfile, name="app", files=("requirements.txt",), **values):
+        context = planning.root / name
+        for file in files:
+            (context / file).parent.mkdir(parents=True, exist_ok=True)
+            (context / file).write_text("")
+        build = Build(context, dockerfile_inline=dockerfile)
+        return Service(name, build=build, **values)
+
+    return make
+
+
+def one(planning, service, *others):
+    return planning.plan(service, *others).service(service.name)
+
+
+# What runs
+
+
+def test_a_built_service_runs_what_its_dockerfile_says(planning, built):
+    app = one(planning, built('FROM python\nENTRYPOINT ["run"]\nCMD ["app"]'))
+    assert app.argv == ("run", "app")
+    assert app.runtime.project == planning.root / "app"
+    assert app.runtime.lock == planning.root / "app" / "requirements.txt"
+
+
+def test_a_command_replaces_the_dockerfiles_but_not_its_entrypoint(planning, built):
+    app = built('FROM python\nENTRYPOINT ["run"]\nCMD ["app"]', command=("work",))
+    assert one(planning, app).argv == ("run", "work")
+
+
+def test_an_entrypoint_replaces_both(planning, built):
+    app = built('FROM python\nENTRYPOINT ["run"]\nCMD ["app"]', entrypoint=("other",))
+    assert one(planning, app).argv == ("other",)
+
+
+def test_the_command_of_the_extension_is_stronger_than_all(planning, built):
+    app = built('FROM python\nCMD ["a"]', command=("b",), extension={"command": "serve 'x y'"})
+    assert one(planning, app).argv == ("serve", "x y")
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (("uv", "run", "uvicorn", "a"), ("uvicorn", "a")),
+        (("poetry", "run", "serve"), ("serve",)),
+        (("tini", "--", "serve"), ("serve",)),
+        (("/usr/bin/tini", "--", "uv", "run", "serve"), ("serve",)),
+        (("dumb-init", "serve"), ("serve",)),
+        (("/opt/venv/bin/gunicorn", "a"), ("gunicorn", "a")),
+        (("/usr/local/bin/python", "a"), ("python", "a")),
+        (("/bin/sh", "-c", "x"), ("/bin/sh", "-c", "x")),
+        (("uv", "run", "--frozen", "serve"), ("uv", "run", "--frozen", "serve")),
+    ],
+)
+def test_what_only_an_image_needs_is_taken_away(planning, before, after):
+    assert planning.command(before) == after
+
+
+def test_a_service_without_a_command_is_refused(planning, built):
+    planning.located("services.app", 3)
+    with pytest.raises(ConfigError, match="not said what to run") as caught:
+        planning.plan(built("FROM python"))
+    assert caught.value.line == 3
+
+
+def test_an_image_that_can_not_be_run_natively_is_refused_with_the_ways_out(planning):
+    planning.located("services.queue.image", 5)
+    with pytest.raises(ConfigError, match="rabbitmq:3") as caught:
+        planning.plan(Service("queue", image="rabbitmq:3"))
+    assert caught.value.line == 5
+    assert "postgres" in caught.value.observed
+    assert "--engine compose" in caught.value.remedy
+
+
+def test_a_dockerfile_that_does_not_exist_is_named(planning):
+    service = Service("app", build=Build(planning.root, dockerfile="Dockerfile.prod"))
+    with pytest.raises(ConfigError, match="can't be read") as caught:
+        planning.plan(service)
+    assert "Dockerfile.prod" in caught.value.observed
+
+
+def test_a_dockerfile_on_top_of_a_known_image_runs_that_image(planning, built):
+    app = built("FROM postgres:16\nCOPY init.sql /docker-entrypoint-initdb.d/", files=("init.sql",))
+    plan = planning.plan(app)
+    assert plan.services[0].runtime.image == "postgres"
+    assert "not built" in plan.notices[0]
+
+
+def test_a_project_without_a_lock_is_said_to_be_not_locked(planning, built):
+    plan = planning.plan(built('FROM python\nCMD ["a"]', files=("pyproject.toml",)))
+    assert "not locked" in plan.notices[0]
+
+
+def test_a_service_may_run_in_stackproofs_own_environment(planning, built):
+    app = one(planning, built('FROM p\nCMD ["a"]', extension={"environment_of": "stackproof"}))
+    assert app.runtime.own_environment
+    assert app.runtime.lock is None
+
+
+def test_the_source_folder_of_a_project_is_src_where_there_is_one(planning, built):
+    app = one(planning, built('FROM p\nCMD ["a"]', files=("src/a.py",)))
+    assert app.runtime.source_roots == (planning.root / "app" / "src",)
+
+
+def test_postgres_is_stopped_as_its_image_is(planning, postgres):
+    assert one(planning, postgres).stop_signal == "SIGINT"
+
+
+# Environment
+
+
+def test_the_environment_has_layers(planning, built):
+    planning.configure(environment={"app": {"C": "settings", "D": "settings"}})
+    app = built(
+        'FROM p\nENV A=image B=image PATH=/x:$PATH\nCMD ["a"]',
+        environment={"B": "file", "C": "file"},
+        extension={"environment": {"D": "extension", "E": 1}},
+    )
+    assert one(planning, app).environment == {
+        "A": "image",
+        "B": "file",
+        "C": "settings",
+        "D": "extension",
+        "E": "1",
+    }
+
+
+# Files
+
+
+def test_the_working_folder_of_the_image_is_the_project(planning, built):
+    app = built(
+        "FROM p\nWORKDIR /app\nENV PYTHONPATH=/app/src\nCOPY . .\nCMD run",
+        environment={
+            "CONFIG": "/app/config.toml",
+            "DB": "sqlite:////app/x.db",
+            "U": "http://x/app",
+        },
+    )
+    found = one(planning, app)
+    project = planning.root / "app"
+    assert found.environment == {
+        "PYTHONPATH": f"{project}/src",
+        "CONFIG": f"{project}/config.toml",
+        "DB": f"sqlite:///{project}/x.db",
+        "U": "http://x/app",
+    }
+    assert found.working_dir == project
+
+
+def test_a_folder_that_is_copied_elsewhere_is_found_there(planning, built):
+    app = built(
+        "FROM p\nWORKDIR /srv\nCOPY backend/ /srv/\nCOPY start.sh /start.sh\nCMD /start.sh",
+        files=("backend/a.py", "start.sh"),
+    )
+    found = one(planning, app)
+    assert found.working_dir == planning.root / "app" / "backend"
+    assert found.argv == ("/bin/sh", "-c", f"{planning.root}/app/start.sh")
+
+
+def test_what_another_stage_copies_is_no_file_of_the_project(planning, built):
+    app = built("FROM p\nWORKDIR /app\nCOPY --from=x /app /app\nCMD ls /app")
+    assert one(planning, app).argv[-1] == "ls /app"
+
+
+def test_mounts_volumes_and_tmpfs_have_their_place(planning):
+    app = planning.native(
+        "app",
+        mounts=(
+            Mount("bind", "/config", "/home/ann/config"),
+            Mount("volume", "/data", "files"),
+            Mount("volume", "/cache"),
+            Mount("tmpfs", "/scratch"),
+        ),
+        tmpfs=("/run/x:size=1m",),
+        environment={"A": "/config/a:/data/b", "B": "/cache", "C": "/scratch/c", "D": "/database"},
+        command=("serve", "--pid=/run/x/pid"),
+    )
+    found = one(planning, app)
+    assert found.environment == {
+        "A": f"/home/ann/config/a:{RUN}/data/files/b",
+        "B": f"{RUN}/data/app-cache",
+        "C": f"{RUN}/tmp/app-scratch/c",
+        "D": "/database",
+    }
+    assert found.argv == ("serve", f"--pid={RUN}/tmp/app-run-x/pid")
+    assert set(found.folders.values()) == {"/data", "/cache", "/scratch", "/run/x"}
+
+
+def test_two_services_share_a_named_volume(planning):
+    mounts = (Mount("volume", "/data", "files"),)
+    plan = planning.plan(*(planning.native(name, mounts=mounts) for name in ("a", "b")))
+    assert plan.service("a").folders == plan.service("b").folders
+
+
+def test_a_mount_that_no_setting_names_is_said(planning):
+    app = planning.native("app", mounts=(Mount("volume", "/data", "files"),))
+    assert any("/data is" in notice for notice in planning.plan(app).notices)
+
+
+def test_a_mount_of_the_project_itself_is_not(planning, built):
+    app = built(
+        "FROM p\nWORKDIR /app\nCOPY . .\nCMD a",
+        mounts=(Mount("bind", "/app", str(planning.root / "app")),),
+    )
+    assert planning.plan(app).notices == ()
+
+
+def test_the_data_volume_of_a_known_image_is_its_own_business(planning):
+    mounts = (
+        Mount("volume", "/var/lib/postgresql/data", "pg"),
+        Mount("bind", "/docker-entrypoint-initdb.d", "/sql"),
+    )
+    db = one(planning, Service("db", image="postgres:16", mounts=mounts))
+    assert db.folders == {}
+    assert db.mounts == {"/docker-entrypoint-initdb.d": Path("/sql")}
+
+
+# Limits, times, dependencies
+
+
+def test_limits_of_a_service_are_the_settings_then_the_files_then_the_default(planning):
+    planning.configure(
+        limits=Limits(cpus=1, memory=100, pids=10), service_limits={"app": Limits(memory=300)}
+    )
+    app = planning.native("app", limits=Limits(cpus=2, memory=200))
+    assert one(planning, app).limits == Limits(cpus=2, memory=300, pids=10)
+
+
+def test_the_setting_shortens_a_stop_grace_period_and_never_lengthens_it(planning):
+    planning.configure(timeouts=Timeouts(stop=5))
+    slow = planning.native("slow", stop_grace_period=60)
+    fast = planning.native("fast", stop_grace_period=1)
+    plan = planning.plan(slow, fast)
+    assert [service.stop_grace for service in plan.services] == [5, 1]
+
+
+def test_a_service_that_others_wait_for_to_complete_is_a_one_shot(planning):
+    condition = Dependency("service_completed_successfully")
+    job = planning.native("job")
+    app = planning.native("app", depends_on={"job": condition})
+    plan = planning.plan(app, job)
+    assert [service.name for service in plan.services] == ["job", "app"]
+    assert plan.service("job").one_shot
+    assert not plan.service("app").one_shot
+
+
+def test_a_dependency_of_another_profile_is_left_out(planning):
+    beat = planning.native("beat", profiles=("beat",))
+    app = planning.native("app", depends_on={"beat": Dependency(required=False)})
+    assert planning.plan(app, beat).service("app").depends_on == {}
+
+
+def test_the_restart_policy_is_handed_on(planning):
+    app = planning.native("app", restart=Restart("on-failure", 3))
+    assert one(planning, app).restart == Restart("on-failure", 3)
+
+
+# x-stackproof
+
+
+@pytest.mark.parametrize(
+    ("extension", "key", "said"),
+    [
+        ({"projct": "."}, "projct", "did you mean project?"),
+        ({"ready": {"logs": "x"}}, "ready.logs", "did you mean log?"),
+        ({"ready": "x"}, "ready", "one key"),
+        ({"ready": {"log": "x", "tcp": 1}}, "ready", "one key"),
+        ({"ready": {"log": "("}}, "ready.log", "regular expression"),
+        ({"ready": {"tcp": 99999}}, "ready.tcp", "no port"),
+        ({"ready": {"alive": -1}}, "ready.alive", "seconds"),
+        ({"ready": {"http": "localhost"}}, "ready.http", "URL"),
+        ({"command": "a 'b"}, "command", "close the quotes"),
+        ({"command": 3}, "command", "a list"),
+        ({"environment": ["A=1"]}, "environment", "mapping"),
+        ({"environment_of": "me"}, "environment_of", "stackproof"),
+        ({"ports": 80}, "ports", "list"),
+        ({"ports": ["x"]}, "ports", "no port"),
+        ({"source": 1}, "source", "folder"),
+        ({"project": True}, "project", "text"),
+    ],
+)
+def test_a_mistake_in_the_extension_is_named_with_line_and_key(planning, extension, key, said):
+    planning.located("services.app.x-stackproof", 7)
+    with pytest.raises(ConfigError) as caught:
+        planning.plan(planning.native("app", extension=extension))
+    assert caught.value.line == 7
+    assert caught.value.key == f"services.app.x-stackproof.{key}"
+    assert said in str(caught.value)
+
+
+# What is said
+
+
+def test_what_a_process_does_not_get_is_said(planning):
+    planning.networks = {"back": Network("back", internal=True)}
+    app = planning.native(
+        "app", user="1000", privileged=True, read_only=True, networks={"back": ()}
+    )
+    notices = " ".join(planning.plan(app).notices)
+    for key in ("`user`", "`privileged`", "`read_only`", "`networks`"):
+        assert key in notices
+
+
+def test_secrets_are_known_by_name_by_url_and_by_list(planning):
+    planning.configure(variables={"REGION": "north-1"}, secrets=("REGION",))
+    app = planning.native(
+        "app", environment={"API_KEY": "sk-123", "URL": "redis://:s%40crt@example.com"}
+    )
+    assert set(planning.plan(app).secrets) == {"north-1", "sk-123", "s@crt"}
+
+
+def test_a_secret_that_is_also_a_name_of_the_stack_is_said_instead_of_masked(planning):
+    environment = {"POSTGRES_PASSWORD": "postgres", "POSTGRES_USER": "postgres"}
+    plan = planning.plan(Service("db", image="postgres:16", environment=environment))
+    assert plan.secrets == ()
+    assert "POSTGRES_PASSWORD of db is not masked" in plan.notices[0]
+
+
+def test_a_secret_is_in_no_explanation(planning, postgres):
+    app = planning.native("app", environment={"URL": "postgres://u:hunter22@db/x"})
+    lines = "\n".join(explain_plan(planning.plan(app, postgres)))
+    assert "hunter22" not in lines
+    assert "postgres://u:********@127.0.0.1:15432/x" in lines
+    assert "environment URL (url)" in lines
+    assert "port 5432: 127.0.0.1:15432 (postgresql)" in lines
+
+
+# The fingerprint
+
+
+def test_the_same_input_has_the_same_fingerprint(planning, postgres):
+    assert planning.plan(postgres).fingerprint == planning.plan(postgres).fingerprint
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"command": ("b",)},
+        {"environment": {"A": "2"}},
+        {"ports": (Port(80, "81"),)},
+        {"healthcheck": Healthcheck(("CMD", "x"))},
+    ],
+)
+def test_a_change_changes_the_fingerprint(planning, changed):
+    values = {"command": ("a",), "environment": {"A": "1"}, "ports": (Port(80, "80"),)}
+    before = planning.plan(planning.native("app", **values)).fingerprint
+    assert planning.plan(planning.native("app", **{**values, **changed})).fingerprint != before
+
+
+def test_a_change_of_the_lock_changes_the_fingerprint(planning):
+    before = planning.plan(planning.native("app")).fingerprint
+    (planning.root / "requirements.txt").write_text("six==1.17.0\n")
+    assert planning.plan(planning.native("app")).fingerprint != before
