@@ -48,14 +48,18 @@ def _mounts(draft: Draft, run_folder: Path) -> Iterator[tuple[str, Path, bool]]:
         if mount.kind == "bind" and mount.source:
             yield mount.target, Path(mount.source), False
         elif mount.kind == "volume":
-            is_data = draft.known is not None and mount.target == draft.known.volume
-            if not is_data:  # a native server has a data folder of its own
+            if not _is_data(draft, mount.target):  # a native server has a data folder of its own
                 yield mount.target, run_folder / "data" / (mount.source or own), True
         else:
             yield mount.target, run_folder / "tmp" / own, True
     for written in draft.service.tmpfs:
         target = written.partition(":")[0]
         yield target, run_folder / "tmp" / f"{draft.name}-{_slug(target)}", True
+
+
+def _is_data(draft: Draft, target: str) -> bool:
+    known = draft.known
+    return known is not None and (target + "/").startswith(known.volume + "/")
 
 
 def _slug(path: str) -> str:

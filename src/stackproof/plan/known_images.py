@@ -22,7 +22,7 @@ class KnownImage:
         version: The major version that the tag names, or "" for any.
         port: Its container port.
         scheme: URL scheme of that port.
-        volume: Container path of its data.
+        volume: Container path that its data are at or below.
     """
 
     name: str
@@ -46,8 +46,8 @@ class KnownImage:
 
 
 _REPOSITORIES: Mapping[str, KnownImage] = {
-    "postgres": KnownImage("postgres", "", 5432, "postgresql", "/var/lib/postgresql/data"),
-    "pgvector/pgvector": KnownImage("postgres", "", 5432, "postgresql", "/var/lib/postgresql/data"),
+    "postgres": KnownImage("postgres", "", 5432, "postgresql", "/var/lib/postgresql"),
+    "pgvector/pgvector": KnownImage("postgres", "", 5432, "postgresql", "/var/lib/postgresql"),
     "redis": KnownImage("redis", "", 6379, "redis", "/data"),
     "valkey/valkey": KnownImage("valkey", "", 6379, "redis", "/data"),
 }

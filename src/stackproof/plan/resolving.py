@@ -12,11 +12,12 @@ from stackproof.plan.drafts import Draft, local_command
 from stackproof.plan.environment_rules import translate_environment
 from stackproof.plan.extension import Ready
 from stackproof.plan.folders import Folders, folders_of
+from stackproof.plan.listening import tell_port
 from stackproof.plan.model import Endpoint, ServicePlan, Translation
 from stackproof.plan.notices import ignored_by_processes, unseen_mounts
 from stackproof.plan.paths import PathMap
 from stackproof.plan.probes import is_replaced, probe_for
-from stackproof.plan.translation import Translator
+from stackproof.plan.translation import Translated, Translator
 from stackproof.readiness import (
     AliveProbe,
     CommandProbe,
@@ -75,6 +76,11 @@ def native_service(draft: Draft, around: Surroundings) -> Resolved:
     resolved.translations += environment.translations
     resolved.notices += [*draft.notices, *environment.notices]
     argv = _command(draft, translator, resolved)
+    if draft.known is None:
+        ports = around.addresses.ports[draft.name]
+        told = tell_port(draft.name, argv, environment.values, ports, resolved.translations)
+        resolved.translations += told[0]
+        resolved.notices += told[1]
     probe = _probe(draft, around, translator, resolved, environment.values)
     resolved.service = _service_plan(
         draft, around, argv, environment.values, probe=probe, folders=folders
@@ -190,21 +196,26 @@ def _command(draft: Draft, translator: Translator, resolved: Resolved) -> tuple[
     if local != draft.argv:
         before, after = shlex.join(draft.argv), shlex.join(local)
         resolved.translations.append(Translation(draft.name, "command", before, after, "command"))
-    argv, done = translator.arguments(local)
-    rule = ", ".join(done.rules)
+    done = translator.arguments(local)
+    argv = tuple(one.text for one in done)
     if len(argv) != len(local):
         texts = (shlex.join(local), shlex.join(argv))
-        resolved.translations.append(Translation(draft.name, "command", *texts, rule))
+        resolved.translations.append(Translation(draft.name, "command", *texts, _rules(done)))
     else:
-        for number, (before, after) in enumerate(zip(local, argv, strict=True)):
-            if before != after:
+        for number, (before, part) in enumerate(zip(local, done, strict=True)):
+            if before != part.text:
+                texts = (before, part.text)
                 place = f"command[{number}]"
-                resolved.translations.append(Translation(draft.name, place, before, after, rule))
-    for host in done.problems:
+                resolved.translations.append(Translation(draft.name, place, *texts, _rules([part])))
+    for host in done[0].problems if done else ():
         resolved.notices.append(
             f"{draft.name}: its command names {host} without a port that is known; see `expose`"
         )
     return argv
+
+
+def _rules(parts: Sequence[Translated]) -> str:
+    return ", ".join(dict.fromkeys(rule for part in parts for rule in part.rules))
 
 
 def _probe(
@@ -226,17 +237,21 @@ def _probe(
     if check is None or not check.test:
         published = [one.target for one in draft.service.ports if one.target in endpoints]
         return native or (TcpProbe(HOST, endpoints[published[0]]) if published else None)
-    test, done = translator.arguments(check.test)
+    done = translator.arguments(check.test)
+    test = tuple(one.text for one in done)
     probe = probe_for(test, draft.known, native)
-    before = shlex.join(check.test[1:])
+    before = _command_text(check.test)
     if is_replaced(probe):
-        rule = "probe"
-        after = str(probe)
+        rule, after = "probe", str(probe)
     else:
-        rule, after = ", ".join(done.rules), shlex.join(test[1:])
+        rule, after = _rules(done), _command_text(test)
     if before != after:
         resolved.translations.append(Translation(draft.name, "healthcheck", before, after, rule))
     return probe
+
+
+def _command_text(test: Sequence[str]) -> str:
+    return test[1] if test[0] == "CMD-SHELL" else shlex.join(test[1:])
 
 
 def _ready(ready: Ready, translator: Translator, endpoints: Mapping[int, int]) -> Probe:
@@ -247,7 +262,7 @@ def _ready(ready: Ready, translator: Translator, endpoints: Mapping[int, int]) -
     if ready.kind == "tcp":
         return TcpProbe(HOST, endpoints[ready.value])
     if ready.kind == "command":
-        return CommandProbe(translator.arguments(ready.value)[0])
+        return CommandProbe(tuple(one.text for one in translator.arguments(ready.value)))
     if ready.value.startswith("/"):
         port = next(iter(endpoints.values()), 80)
         return HttpProbe(f"http://{HOST}:{port}{ready.value}")

@@ -25,11 +25,11 @@ _PRIVATE = 0xF0000  # Supplementary Private Use Area-A: no text has these charac
 
 @dataclass
 class Translated:
-    """A text after translation.
+    """A text, or an argument of a command, after translation.
 
     Attributes:
         text: The text.
-        rules: The rules that changed it, in the order in which they were tried.
+        rules: The rules that changed it, in the order in which their results stand there.
         problems: Names of services that stand there without a port that could be looked up.
     """
 
@@ -60,12 +60,15 @@ class Translator:
             kind: `environment` for a plain value, `arguments` for a value that holds options, and
                 `command`; only the last two may have options such as `--port`.
         """
-        return _Work(self, text, kind).done()
+        work = _Work(self, text, kind)
+        work.translate()
+        return work.shown(work.text)
 
-    def arguments(self, argv: Sequence[str]) -> tuple[tuple[str, ...], Translated]:
+    def arguments(self, argv: Sequence[str]) -> list[Translated]:
         """Translate the arguments of a command; some may be added."""
-        done = self.value(patterns.ARGUMENT_END.join(argv), "command")
-        return tuple(done.text.split(patterns.ARGUMENT_END)) if argv else (), done
+        work = _Work(self, patterns.ARGUMENT_END.join(argv), "command")
+        work.translate()
+        return [work.shown(part) for part in work.text.split(patterns.ARGUMENT_END) if argv]
 
 
 class _Work:
@@ -77,14 +80,13 @@ class _Work:
         self.own = translator.addresses.ports.get(translator.service, {})
         self.paths = translator.paths
         self.kind = kind
-        self.pieces: list[str] = []
-        self.rules: list[str] = []
+        self.pieces: list[tuple[str, str]] = []
         self.problems: list[str] = []
         self.text = text
 
-    def done(self) -> Translated:
+    def translate(self) -> None:
         if any(ord(char) >= _PRIVATE for char in self.text):
-            return Translated(self.text)
+            return
         self._rewrite(patterns.URL, self._url)
         self._rewrite(patterns.PAIR, self._pair)
         self._keywords()
@@ -92,16 +94,20 @@ class _Work:
             self._flags()
         self._own_addresses()
         self._paths()
-        text = "".join(
-            self.pieces[ord(char) - _PRIVATE] if ord(char) >= _PRIVATE else char
-            for char in self.text
-        )
-        return Translated(text, list(dict.fromkeys(self.rules)), self.problems)
+
+    def shown(self, text: str) -> Translated:
+        """A part of the text with what the private characters stand for."""
+        used = [self.pieces[ord(char) - _PRIVATE] for char in text if self._is_piece(char)]
+        waiting = iter(used)
+        whole = "".join(next(waiting)[0] if self._is_piece(char) else char for char in text)
+        rules = dict.fromkeys(rule for _, rule in used if rule)
+        return Translated(whole, list(rules), self.problems)
+
+    def _is_piece(self, char: str) -> bool:
+        return 0 <= ord(char) - _PRIVATE < len(self.pieces)
 
     def _put(self, before: str, after: str, rule: str) -> str:
-        if before != after:
-            self.rules.append(rule)
-        self.pieces.append(after)
+        self.pieces.append((after, rule if before != after else ""))
         return chr(_PRIVATE + len(self.pieces) - 1)
 
     def _rewrite(

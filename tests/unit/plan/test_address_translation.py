@@ -151,7 +151,9 @@ def test_a_port_variable_of_another_service_goes_by_its_host(planning, postgres)
 
 def test_host_and_port_of_a_stranger_are_left_alone(planning, postgres):
     given = {"MAIL_HOST": "mail.example.com", "MAIL_PORT": "5432"}
-    assert planning.environment(given, postgres, expose=(5432,)) == given
+    found = planning.environment(given, postgres, expose=(5432,))
+    assert found["MAIL_PORT"] == "5432"
+    assert found["MAIL_HOST"] == "mail.example.com"
 
 
 def test_a_name_that_happens_to_be_a_service_is_left_alone_where_no_host_is_meant(planning):
@@ -173,8 +175,8 @@ def test_the_own_port_variable_is_translated(planning):
 
 
 def test_a_port_variable_of_something_else_is_left_alone(planning):
-    given = {"METRICS_PORT": "9999"}
-    assert planning.environment(given, expose=(8000,)) == given
+    found = planning.environment({"METRICS_PORT": "9999"}, expose=(8000,))
+    assert found["METRICS_PORT"] == "9999"
 
 
 def test_the_address_that_means_every_interface_becomes_this_machines(planning):
@@ -250,6 +252,32 @@ def test_a_peer_in_a_command_is_translated(planning, postgres, before, after):
     assert planning.command(tuple(before.split()), postgres) == tuple(after.split())
     shell = planning.command(("sh", "-c", f"set -e; {before}"), postgres)
     assert shell == ("sh", "-c", f"set -e; {after}")
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        ("serve", {"PORT": "18000"}),
+        ("uvicorn app:app", {"PORT": "18000", "UVICORN_PORT": "18000"}),
+        ("flask run", {"PORT": "18000", "FLASK_RUN_PORT": "18000"}),
+        ("uvicorn app:app --port 8000", {}),
+    ],
+)
+def test_a_program_whose_port_is_named_nowhere_is_told_it(planning, command, expected):
+    app = planning.native("app", command=tuple(command.split()), expose=(8000,))
+    plan = planning.plan(app)
+    assert plan.service("app").environment == expected
+    assert any("names its port 8000" in one for one in plan.notices) == bool(expected)
+
+
+def test_an_address_that_is_handed_to_others_does_not_tell_the_program_its_port(planning):
+    found = planning.environment({"PUBLIC": "localhost:8000"}, expose=(8000,))
+    assert found == {"PUBLIC": "localhost:18000", "PORT": "18000"}
+
+
+def test_a_program_that_keeps_its_port_is_told_nothing(planning):
+    planning.configure(ports={"app": 8000})
+    assert planning.environment({}, expose=(8000,)) == {}
 
 
 def test_a_number_is_never_translated_twice(planning):

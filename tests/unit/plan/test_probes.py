@@ -145,7 +145,7 @@ def test_times_are_composes_but_the_first_success_is_looked_for_often(planning):
 
 def test_a_check_that_is_asked_otherwise_is_recorded(planning):
     check = Healthcheck(("CMD", "curl", "-f", "http://localhost:8000/"))
-    (one,) = planning.plan(planning.native("app", healthcheck=check)).translations
+    one = planning.plan(planning.native("app", healthcheck=check)).translations[-1]
     assert (one.place, one.rule) == ("healthcheck", "probe")
     assert one.before == "curl -f http://localhost:8000/"
     assert one.after == "GET http://localhost:18000/"
