@@ -12,7 +12,7 @@ from pathlib import Path
 
 from stackproof.engines.process.listeners import holder_of
 from stackproof.errors import StackproofError
-from stackproof.images import native_image
+from stackproof.images import Step, native_image
 from stackproof.lifecycle import Blueprint, Choice, resolve
 from stackproof.reaper.leftovers import find_runs, read_run
 from stackproof.reaper.namespace import namespaces_allowed
@@ -133,11 +133,15 @@ def _servers(blueprint: Blueprint) -> Iterator[Finding]:
         if runtime is None or runtime.kind != "image":
             continue
         try:
-            found = native_image(runtime.image).find(runtime)
+            found = native_image(runtime.image).locate(runtime, blueprint.settings.cache, _no_steps)
         except StackproofError as error:
             yield Finding("missing", service.name, f"{error.what}\n{error.observed}", error.remedy)
         else:
             yield Finding("ok", service.name, found.description)
+
+
+def _no_steps(step: Step) -> None:
+    raise StackproofError(f"it would have to be prepared first: {step.name}")
 
 
 def _ports(blueprint: Blueprint) -> Iterator[Finding]:

@@ -25,7 +25,7 @@ from stackproof.redaction import Redactor
 from stackproof.run_folder import RunFolder, state_root
 from stackproof.running_record import RunningRecord, changes, read_about, write_about
 from stackproof.service_coverage import lend
-from stackproof.settings import ServiceCommand, Settings, ensure_env_file, load_settings
+from stackproof.settings import Command, Settings, ensure_env_file, load_settings
 from stackproof.stack import Stack
 from stackproof.stack_file import load_stack_file
 
@@ -314,7 +314,7 @@ def seed(blueprint: Blueprint, stack: Stack, say: Say) -> None:
 
 
 def _run_commands(
-    blueprint: Blueprint, stack: Stack, verb: str, commands: tuple[ServiceCommand, ...], say: Say
+    blueprint: Blueprint, stack: Stack, verb: str, commands: tuple[Command, ...], say: Say
 ) -> None:
     if not commands:
         say(f"{verb}: nothing to do; config/{blueprint.plan.stack}.yaml has no `{verb}`")

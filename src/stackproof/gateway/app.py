@@ -182,13 +182,9 @@ async def _embeddings(call: Call) -> Response:
     tokens = sum(max(len(text.split()), 1) for text in texts)
     call.entry.usage = {"prompt_tokens": tokens, "total_tokens": tokens}
     call.entry.reply = f"{len(vectors)} vectors of {dimensions}"
+    written = [as_base64(one) if form == "base64" else one for one in vectors]
     data = [
-        {
-            "object": "embedding",
-            "index": at,
-            "embedding": as_base64(one) if form == "base64" else one,
-        }
-        for at, one in enumerate(vectors)
+        {"object": "embedding", "index": at, "embedding": one} for at, one in enumerate(written)
     ]
     return JSONResponse(
         {"object": "list", "data": data, "model": call.entry.model, "usage": call.entry.usage}

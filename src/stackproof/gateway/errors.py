@@ -1,6 +1,6 @@
 """The provider's errors: their envelope, statuses and codes.
 
-Source: OpenAI API reference, "Error codes"; the envelope is `{"error": {message, type, param, code}}`.
+Source: OpenAI API reference, "Error codes"; `{"error": {message, type, param, code}}`.
 """
 
 from __future__ import annotations

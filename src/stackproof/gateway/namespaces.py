@@ -13,7 +13,7 @@ from stackproof.gateway.journal import Journal
 DEFAULT = "default"
 KEY_PREFIX = "sk-e2e-"
 FIRST_SECOND = 1_750_000_000
-"""Where each namespace's clock begins (`created` of its first answer), so that answers are stable."""
+"""Where each namespace's clock begins (`created` of an answer), so that answers are stable."""
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,120}")
 

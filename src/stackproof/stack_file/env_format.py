@@ -44,7 +44,7 @@ def parse_env_text(lines: Iterable[str], path: Path, variables: Interpolation) -
         match = _LINE.fullmatch(text)
         if match is None:
             raise ConfigError("this is not KEY=value", source=path, line=number,
-                              observed=text[:60], remedy="write KEY=value, or # a comment")  # fmt: skip
+                              observed=text[:60], remedy="write KEY=value")  # fmt: skip
         if match["equals"] is None:
             passed = variables.look_up(match["name"])
             if passed is not None:

@@ -35,6 +35,22 @@ class Child:
             os.killpg(self.pid, number)
 
 
+def _in_the_child(before: Callable[[], None] | None, uid: int | None) -> Callable[[], None] | None:
+    """What a new process does before its program begins; rights are given up last."""
+    if before is None and uid is None:
+        return None
+
+    def prepare() -> None:
+        if before is not None:
+            before()
+        if uid is not None:
+            os.setgroups([])
+            os.setgid(uid)
+            os.setuid(uid)
+
+    return prepare
+
+
 class Children:
     """Starts processes and reaps whatever ends below this process.
 
@@ -78,10 +94,7 @@ class Children:
             stdout=streams[1],
             stderr=streams[2],
             start_new_session=True,
-            user=uid,
-            group=uid,
-            extra_groups=None if uid is None else [],
-            preexec_fn=before,  # noqa: PLW1509 - the supervisor has no threads
+            preexec_fn=_in_the_child(before, uid),  # noqa: PLW1509 - the supervisor has no threads
         )
         process.returncode = 0  # reaped below; Popen must not wait for it
         child = Child(process.pid, self._loop.create_future())

@@ -7,6 +7,7 @@ import contextlib
 import os
 import re
 import signal
+import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -129,10 +130,17 @@ class Service:
         if self._life is None or self._life.done():
             self.state = State(restarts=self.state.restarts)
             self._life = self.host.loop.create_task(self._live())
+            self._life.add_done_callback(self._note_defect)
 
     def _set(self, state: str, detail: str = "") -> None:
         self.state.state = state
         self.host.changed(self, state, detail)
+
+    def _note_defect(self, life: asyncio.Task[None]) -> None:
+        """A defect of the supervisor itself must be seen, not end in silence."""
+        error = None if life.cancelled() else life.exception()
+        if error is not None:
+            self._fail(f"could not be supervised: {error!r}")
 
     async def _live(self) -> None:
         self._set("waiting", ", ".join(self.spec.depends_on))
@@ -175,7 +183,7 @@ class Service:
                 uid=self.spec.uid,
                 before=self.group.joiner(),
             )
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, subprocess.SubprocessError) as error:
             self._fail(f"could not be started: {self.spec.argv[0]}: {error}")
             return False
         finally:

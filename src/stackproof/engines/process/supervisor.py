@@ -12,6 +12,7 @@ import contextlib
 import json
 import os
 import signal
+import subprocess
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -165,7 +166,7 @@ class Supervisor:
             child = self.children.spawn(
                 argv, env=env, cwd=cwd, streams=(nothing, out.writing, err.writing), uid=uid
             )
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, subprocess.SubprocessError) as error:
             log.write("err", [f"{argv[0]}: {error}".encode()])
             return 127
         finally:
