@@ -217,19 +217,16 @@ def _written_path(loc: Sequence[str | int], tree: Any) -> tuple[str, ...]:
 
 
 def _known_keys(path: Sequence[str]) -> list[str]:
-    sections: list[tuple[tuple[str, ...], type[BaseModel]]] = [
-        ((), StackConfig),
-        (("database",), DatabaseSection),
-        (("gateway",), GatewaySection),
-        (("migrate",), CommandSection),
-        (("seed",), CommandSection),
-        (("limits", "services"), ServiceLimitsSection),
-        (("limits",), LimitsSection),
-        (("timeouts",), TimeoutsSection),
-        (("suites",), SuiteSection),
-    ]
-    for prefix, section in reversed(sections):
-        if tuple(path[: len(prefix)]) == prefix and (prefix or not path):
-            longer = section is LimitsSection and len(path) > 1
-            return list((ServiceLimitsSection if longer else section).model_fields)
-    return []
+    sections: dict[tuple[str, ...], type[BaseModel]] = {
+        (): StackConfig,
+        ("database",): DatabaseSection,
+        ("gateway",): GatewaySection,
+        ("migrate",): CommandSection,
+        ("seed",): CommandSection,
+        ("limits",): LimitsSection,
+        ("limits", "services"): ServiceLimitsSection,
+        ("timeouts",): TimeoutsSection,
+        ("suites",): SuiteSection,
+    }
+    fitting = [prefix for prefix in sections if tuple(path[: len(prefix)]) == prefix]
+    return list(sections[max(fitting, key=len)].model_fields)

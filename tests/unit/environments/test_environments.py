@@ -1,5 +1,6 @@
 """A service's virtualenv is made from its lock, once, and shared by all that have the same lock."""
 
+import contextlib
 import subprocess
 import sys
 import threading
@@ -7,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from stackproof.engines.process import interpreters
+from stackproof.engines.process import environments, interpreters
 from stackproof.engines.process.environments import ensure_environment, script_folder
 from stackproof.errors import CommandFailed, ConfigError, EngineUnavailable
 
@@ -105,6 +106,21 @@ def test_several_at_once_make_it_once(runtime, cache, recorder):
     for thread in threads:
         thread.join()
     assert len([step for step in recorder.steps if "venv" in step.argv]) == 1
+
+
+def test_one_that_was_made_while_we_waited_is_taken(runtime, cache, recorder, monkeypatch):
+    path = ensure_environment(runtime, cache, recorder).path
+    (path / ".complete").unlink()
+    recorder.steps.clear()
+
+    @contextlib.contextmanager
+    def another_process_is_done(_path):
+        (path / ".complete").write_text("")
+        yield
+
+    monkeypatch.setattr(environments, "locked", another_process_is_done)
+    assert not ensure_environment(runtime, cache, recorder).installed
+    assert recorder.steps == []
 
 
 def test_hashes_are_required_where_the_lock_has_them(runtime, cache, recorder):

@@ -134,6 +134,12 @@ def test_a_build_that_failed_leaves_nothing_and_is_done_again(
     assert [one for one in (cache / "templates").iterdir() if one.is_dir()] == []
 
 
+def test_a_statement_that_fails_is_noticed(server, run, cache, runner, plan_service):
+    wrong = {**ENVIRONMENT, "POSTGRES_DB": "template1"}
+    with pytest.raises(Exception, match="making the database"):
+        IMAGE.prepare(plan_service("db", 1, environment=wrong), server, run, cache, runner)
+
+
 def test_start_up_files_run_in_the_order_of_their_names(
     server, run, cache, runner, plan_service, tmp_path
 ):

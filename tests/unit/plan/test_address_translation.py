@@ -82,6 +82,7 @@ def test_an_address_outside_a_url_is_translated(planning, postgres, redis, befor
         "http://localhost:5432",
         "https://api.openai.com/v1",
         "12:34:56",
+        "\U000f0000 db:5432",
     ],
 )
 def test_what_only_looks_like_a_service_is_left_alone(planning, postgres, redis, api, text):
@@ -103,6 +104,22 @@ def test_a_service_is_known_by_all_its_names(planning, name):
 def test_a_port_that_only_an_address_names_counts_as_a_port_of_the_service(planning):
     backend = planning.native("backend")
     assert value(planning, "http://backend:3000/x", backend) == "http://127.0.0.1:13000/x"
+
+
+def test_a_tag_after_a_name_is_no_port(planning):
+    plan = planning.plan(
+        planning.native("app", environment={"IMAGE": "api:7"}), planning.native("api")
+    )
+    assert plan.service("api").endpoints == ()
+
+
+def test_a_port_that_a_command_asks_of_a_peer_is_not_its_own(planning, postgres):
+    app = planning.native("app", command=("wait", "--host", "db", "--port", "5432"))
+    assert planning.plan(app, postgres).service("app").endpoints == ()
+
+
+def test_the_own_host_name_is_no_address_of_a_peer(planning, postgres):
+    assert planning.environment({"HOSTNAME": "db"}, postgres) == {"HOSTNAME": "db"}
 
 
 def test_a_url_without_a_port_that_is_known_is_left_alone_and_said(planning, api):
@@ -246,6 +263,7 @@ def test_a_port_that_only_the_own_command_names_is_a_port_of_the_service(plannin
         ("app --db-host=db --db-port=5432", "app --db-host=127.0.0.1 --db-port=15432"),
         ("pg_isready -h db", "pg_isready -h 127.0.0.1 -p 15432"),
         ("app --name db 1", "app --name db 1"),
+        ("my-h db", "my-h db"),
     ],
 )
 def test_a_peer_in_a_command_is_translated(planning, postgres, before, after):

@@ -215,6 +215,12 @@ def test_mounts_volumes_and_tmpfs_have_their_place(planning):
     assert set(found.folders.values()) == {"/data", "/cache", "/scratch", "/run/x"}
 
 
+def test_a_mount_inside_another_is_found_first(planning):
+    mounts = (Mount("bind", "/data", "/a"), Mount("bind", "/data/inner", "/b"))
+    app = planning.native("app", mounts=mounts, environment={"X": "/data/inner/x /data/y"})
+    assert one(planning, app).environment == {"X": "/b/x /a/y"}
+
+
 def test_two_services_share_a_named_volume(planning):
     mounts = (Mount("volume", "/data", "files"),)
     plan = planning.plan(*(planning.native(name, mounts=mounts) for name in ("a", "b")))

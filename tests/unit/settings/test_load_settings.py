@@ -1,9 +1,12 @@
 """Settings come from five layers, know their source, and name the place of every mistake."""
 
+import shutil
+from pathlib import Path
+
 import pytest
 
 from stackproof.errors import ConfigError
-from stackproof.settings import Command, load_settings
+from stackproof.settings import Command, ensure_env_file, load_settings
 from stackproof.stack_file.model import Limits
 
 CONFIG = """\
@@ -93,6 +96,15 @@ def test_profiles_in_a_variable_are_separated_by_commas(root):
 def test_the_name_of_a_service_in_a_variable_is_in_capitals_with_underscores(root):
     settings = load(root, {"STACKPROOF_PORT_MESSAGE_QUEUE": "1234"})
     assert settings.ports["message-queue"] == 1234
+
+
+def test_a_service_that_the_config_does_not_mention_gets_a_likely_name(root):
+    assert load(root, {"STACKPROOF_PORT_WEB_APP": "1234"}).ports["web-app"] == 1234
+
+
+def test_a_single_port_replaces_a_mapping_with_all_that_is_known_of_it(root):
+    settings = load(root, {"STACKPROOF_PORT_MESSAGE_QUEUE": "1234"})
+    assert ("ports", "message-queue", "5672") not in settings.origins
 
 
 def test_one_of_two_container_ports_keeps_its_mapping(root):
@@ -216,6 +228,14 @@ def test_an_unknown_suite_is_named_with_the_one_that_may_be_meant(root):
         load(root).suite("integraton")
 
 
+def test_the_configs_and_the_example_of_this_repository_fit_together(tmp_path):
+    repository = Path(__file__).parents[3]
+    shutil.copytree(repository / "config", tmp_path / "config")
+    shutil.copy(repository / ".env.integration.example", tmp_path)
+    assert ensure_env_file(tmp_path)
+    assert load(tmp_path).stack == "runs"
+
+
 # Mistakes
 
 
@@ -255,6 +275,12 @@ def test_a_config_with_another_stacks_name_is_refused(root):
         ("prots: {api: 1}", 9, "prots", "did you mean ports?"),
         ("timeouts:\n  strat: 3", 10, "timeouts.strat", "did you mean start?"),
         ("limits:\n  services:\n    api: {memroy: 3}", 11, "limits.services.api.memroy", "memory?"),
+        (
+            "limits: {services: {api: {service: 1}}}",
+            9,
+            "limits.services.api.service",
+            "cpus, memory",
+        ),
         ("seed: {service: api, comand: [a]}", 9, "seed.comand", "did you mean command?"),
         ("seed:\n- {service: api, comand: [a]}", 10, "seed.0.comand", "did you mean command?"),
         ("suites:\n  smoke: {path: [a]}", 10, "suites.smoke.path", "did you mean paths?"),
