@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -146,16 +146,18 @@ def _open(config: pytest.Config) -> Connection:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Iterator[object]:
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """Remember when the test began, for its slice of the logs."""
     item.stash[_STARTED] = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    return (yield)  # type: ignore[return-value] # pluggy's wrapper protocol
+    return (yield)
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Iterator[pytest.TestReport]:
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Keep what every service did during a failing test, and name the files in its report."""
-    report: pytest.TestReport = yield
+    report = yield
     connection = item.config.stash[_CONNECTION]
     if report.failed and connection is not None and "running_stack" in _fixtures(item):
         from stackproof.forensics import keep_failure

@@ -80,13 +80,23 @@ def combine(folder: Path) -> str:
         return "coverage of the services was not measured: their processes left no data"
     import coverage
 
+    try:
+        total = _report(folder, data)
+    except coverage.CoverageException as error:
+        return f"coverage of the services could not be combined: {error}"
+    shutil.rmtree(folder / SITE)
+    shutil.rmtree(data)
+    return f"coverage of the services: {total:.0f} % ({folder / 'coverage.txt'})"
+
+
+def _report(folder: Path, data: Path) -> float:
+    import coverage
+
     measured = coverage.Coverage(
-        data_file=str(folder / "coverage.dat"), config_file=str(folder / SITE / CONFIG)
+        data_file=str(data / "coverage"), config_file=str(folder / SITE / CONFIG)
     )
-    measured.combine([str(data)], keep=False)
+    measured.combine([str(data)])
     measured.save()
     measured.xml_report(outfile=str(folder / "coverage.xml"), ignore_errors=True)
     with (folder / "coverage.txt").open("w", encoding="utf-8") as file:
-        total = measured.report(file=file, ignore_errors=True, show_missing=True)
-    shutil.rmtree(folder / SITE)
-    return f"coverage of the services: {total:.0f} % ({folder / 'coverage.txt'})"
+        return measured.report(file=file, ignore_errors=True, show_missing=True)

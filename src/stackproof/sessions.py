@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import nox
@@ -68,7 +69,7 @@ def define_sessions(project: Project) -> None:
     for suite in SUITES:
         _define(
             suite,
-            lambda session, suite=suite: run_suite_session(session, project, suite),
+            partial(run_suite_session, project=project, suite=suite),
             f"Start the stack, run the {suite} scenarios, take it down. `-- --help` has options.",
         )
     if project.bench:
@@ -83,8 +84,11 @@ def _define(
     python: str | None = None,
     no: bool = False,
 ) -> None:
-    function.__doc__ = text
-    nox.session(function, name=name, python=python, venv_backend="uv", default=not no)
+    def session_function(session: nox.Session) -> None:
+        function(session)
+
+    session_function.__doc__ = text
+    nox.session(name=name, python=python, venv_backend="uv", default=not no)(session_function)
 
 
 def other_interpreters() -> list[tuple[str, str]]:

@@ -88,11 +88,12 @@ def logs(
             say(f"{line.at[11:23]} {line.service:<{width}} | {line.text}")
 
 
-@stack_task()
-def urls(choice: Choice) -> None:
+@stack_task(show_secrets="Show the database's password as well.")
+def urls(choice: Choice, show_secrets: bool = False) -> None:
     """Show the address of each service, and the database's URL."""
     from stackproof import lifecycle
     from stackproof.database import database_services
+    from stackproof.redaction import Redactor
 
     blueprint = lifecycle.prepare(choice, say)
     stack = lifecycle.connect(blueprint)
@@ -101,7 +102,11 @@ def urls(choice: Choice) -> None:
         for service in stack.plan.services
         for endpoint in service.endpoints
     ]
-    rows += [(one.name, "dsn", stack.dsn(one.name)) for one in database_services(stack.plan)]
+    redactor = Redactor([] if show_secrets else stack.plan.secrets)
+    rows += [
+        (one.name, "dsn", redactor.text(stack.dsn(one.name)))
+        for one in database_services(stack.plan)
+    ]
     for line in table(rows, head=("SERVICE", "PORT", "ADDRESS")):
         say(line)
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from inspect import Parameter, Signature, cleandoc, signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from invoke.exceptions import Exit
 from invoke.tasks import Task, task
@@ -62,7 +62,7 @@ def stack_task(**help_texts: str) -> Callable[[Callable[..., None]], Task[Any]]:
         wrapper.__module__ = body.__module__
         texts = {name.replace("_", "-"): text for name, (_, text) in COMMON_OPTIONS.items()}
         repeated = [one.name for one in own if one.default == []]
-        made: Task[Any] = task(
+        made = task(
             wrapper,
             name=body.__name__.rstrip("_"),
             help={**texts, **{name.replace("_", "-"): text for name, text in help_texts.items()}},
@@ -70,7 +70,7 @@ def stack_task(**help_texts: str) -> Callable[[Callable[..., None]], Task[Any]]:
             positional=[one.name for one in own if one.default is Parameter.empty],
             auto_shortflags=False,
         )
-        return made
+        return cast("Task[Any]", made)
 
     return decorate
 
@@ -118,9 +118,9 @@ def names(values: list[str]) -> list[str]:
     return [name.strip() for value in values for name in value.split(",") if name.strip()]
 
 
-def table(rows: list[tuple[str, ...]], *, head: tuple[str, ...]) -> Iterator[str]:
+def table(rows: Sequence[tuple[str, ...]], *, head: tuple[str, ...]) -> Iterator[str]:
     """Lines of a plain table with aligned columns."""
-    widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
+    widths = [max(len(row[at]) for row in [head, *rows]) for at in range(len(head))]
     for row in [head, *rows]:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         yield "  ".join(cells).rstrip()
