@@ -153,8 +153,9 @@ def make_engine(settings: Settings, environment: Mapping[str, str]) -> Engine:
     if settings.engine == "process":
         return ProcessEngine(environment, settings.cache)
     raise ConfigError(
-        f"the engine {settings.engine!r} is not available yet",
-        remedy="use --engine process",
+        f"the {settings.engine} engine is not part of this version of stackproof",
+        source=settings.source("engine"),
+        remedy="use --engine process; the same stack file needs no change",
     )
 
 

@@ -58,7 +58,11 @@ def run_suite(request: SuiteRequest, run_pytest: RunPytest, say: Say) -> bool:
     Raises:
         StackproofError: If a step before or after the tests fails; the stack is taken down.
     """
-    blueprint = lifecycle.resolve(_choice(request))
+    blueprint = lifecycle.prepare(_choice(request), say)
+    paths = blueprint.settings.suite(request.suite).paths
+    if not has_tests(request.root, paths):
+        say(f"there are no {request.suite} scenarios yet in {', '.join(paths)}; nothing to do")
+        return True
     artifacts = new_run(
         blueprint.settings.artifacts, request.suite, Redactor(blueprint.plan.secrets)
     )
@@ -67,6 +71,12 @@ def run_suite(request: SuiteRequest, run_pytest: RunPytest, say: Say) -> bool:
         return run.steps(run_pytest)
     finally:
         run.close()
+
+
+def has_tests(root: Path, paths: Sequence[str]) -> bool:
+    """Whether a suite's paths hold any test file."""
+    found = [root / path for path in paths]
+    return any(path.is_file() or any(path.rglob("test_*.py")) for path in found)
 
 
 @dataclass

@@ -76,11 +76,13 @@ def logs(
     """Show what the services have written, merged by time, secrets masked."""
     from stackproof import lifecycle, overview
 
+    moment = overview.moment(since)
     blueprint = lifecycle.prepare(choice, say)
     stack = lifecycle.connect(blueprint)
     chosen = names(service)
+    for name in chosen:
+        stack.service(name)
     width = max(len(one.name) for one in stack.plan.services)
-    moment = overview.moment(since)
     for line in stack.running.logs(chosen, tail=tail or None, since=moment):
         say(f"{line.at[11:23]} {line.service:<{width}} | {line.text}")
     if follow:

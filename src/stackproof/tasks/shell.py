@@ -47,6 +47,8 @@ def stack_task(**help_texts: str) -> Callable[[Callable[..., None]], Task[Any]]:
         own = list(signature(body).parameters.values())[1:]
 
         def wrapper(_context: object, **options: Any) -> None:
+            if "--help" in options.values():  # Invoke takes it for the value of a positional
+                raise Exit(f"{wrapper.__doc__}\n\nall options: invoke --help {made.name}", code=0)
             chosen = {name: options.pop(name) for name in COMMON_OPTIONS}
             with readable_errors():
                 body(make_choice(**chosen), **options)
