@@ -1,6 +1,7 @@
 """Linux namespaces: a program as PID 1 of its own, so that its end is the end of all below it.
 
-Sources: pid_namespaces(7), user_namespaces(7), mount_namespaces(7), prctl(2).
+With them comes one of System V IPC: a PostgreSQL that is killed leaves a shared memory segment.
+Sources: pid_namespaces(7), user_namespaces(7), mount_namespaces(7), ipc_namespaces(7), prctl(2).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Callable
 CLONE_NEWNS = 0x00020000
 CLONE_NEWUSER = 0x10000000
 CLONE_NEWPID = 0x20000000
+CLONE_NEWIPC = 0x08000000
 MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REC, MS_PRIVATE = 2, 4, 8, 16384, 1 << 18
 PR_SET_CHILD_SUBREAPER = 36
 
@@ -102,9 +104,9 @@ def _separate() -> None:
     """Enter new namespaces; an ordinary user needs one of users for that."""
     user, group = os.getuid(), os.getgid()
     if user == 0:
-        _call("unshare", CLONE_NEWPID | CLONE_NEWNS)
+        _call("unshare", CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC)
         return
-    _call("unshare", CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS)
+    _call("unshare", CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC)
     _write("/proc/self/setgroups", "deny")
     _write("/proc/self/uid_map", f"{user} {user} 1")
     _write("/proc/self/gid_map", f"{group} {group} 1")

@@ -45,10 +45,11 @@ def stack_task(**help_texts: str) -> Callable[[Callable[..., None]], Task[Any]]:
 
     def decorate(body: Callable[..., None]) -> Task[Any]:
         own = list(signature(body).parameters.values())[1:]
+        shown = body.__name__.rstrip("_")
 
         def wrapper(_context: object, **options: Any) -> None:
             if "--help" in options.values():  # Invoke takes it for the value of a positional
-                raise Exit(f"{wrapper.__doc__}\n\nall options: invoke --help {made.name}", code=0)
+                raise Exit(f"{wrapper.__doc__}\n\nall options: invoke --help {shown}", code=0)
             chosen = {name: options.pop(name) for name in COMMON_OPTIONS}
             with readable_errors():
                 body(make_choice(**chosen), **options)
@@ -66,7 +67,7 @@ def stack_task(**help_texts: str) -> Callable[[Callable[..., None]], Task[Any]]:
         repeated = [one.name for one in own if one.default == []]
         made = task(
             wrapper,
-            name=body.__name__.rstrip("_"),
+            name=shown,
             help={**texts, **{name.replace("_", "-"): text for name, text in help_texts.items()}},
             iterable=["profile", *repeated],
             positional=[one.name for one in own if one.default is Parameter.empty],

@@ -1,0 +1,205 @@
+"""Interpolation, several files, extends, profiles, order."""
+
+import textwrap
+
+import pytest
+
+from stackproof.errors import ConfigError
+from stackproof.stack_file import load_stack_file, select_services, start_order
+
+
+@pytest.fixture
+def load(tmp_path):
+    def load(*texts, environment=None, files=None):
+        for name, content in (files or {}).items():
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).write_text(textwrap.dedent(content))
+        paths = [tmp_path / f"{number}.yaml" for number in range(len(texts))]
+        for path, text in zip(paths, texts, strict=True):
+            path.write_text(textwrap.dedent(text))
+        return load_stack_file(paths, environment or {})
+
+    return load
+
+
+VARIABLES = {"SET": "value", "EMPTY": ""}
+
+
+@pytest.mark.parametrize(
+    ("text", "result"),
+    [
+        ("$SET/${SET}", "value/value"),
+        ("${NONE}", ""),
+        ("${NONE:-d}", "d"),
+        ("${EMPTY:-d}", "d"),
+        ("${EMPTY-d}", ""),
+        ("${NONE-d}", "d"),
+        ("${SET:+alt}", "alt"),
+        ("${EMPTY:+alt}", ""),
+        ("${EMPTY+alt}", "alt"),
+        ("${NONE+alt}", ""),
+        ("${NONE:-${SET}}", "value"),
+        ("${NONE:-${ALSO:-${SET:-x}}}", "value"),
+        ("${SET:?needed}", "value"),
+        ("${EMPTY?needed}", ""),
+        ("$$SET $${SET}", "$SET ${SET}"),
+        ("a$SET-b", "avalue-b"),
+        ("${NONE:-a:b?c}", "a:b?c"),
+    ],
+)
+def test_every_form_of_interpolation(load, text, result):
+    loaded = load(f"services: {{x: {{image: i, environment: {{A: '{text}'}}}}}}",
+                  environment=VARIABLES)  # fmt: skip
+    assert loaded.services["x"].environment["A"] == result
+
+
+@pytest.mark.parametrize("text", ["${NONE:?it is needed}", "${EMPTY:?it is needed}",
+                                  "${NONE?it is needed}"])  # fmt: skip
+def test_a_required_variable_that_is_not_set_is_an_error_with_its_message(load, text):
+    with pytest.raises(ConfigError, match="it is needed") as caught:
+        load(f"services:\n  x:\n    image: '{text}'", environment=VARIABLES)
+    assert (caught.value.line, caught.value.key) == (3, "services.x.image")
+
+
+@pytest.mark.parametrize("text", ["${", "${}", "${A", "$", "${1A}", "${A!b}", "a$ b", "${A:-${B}"])
+def test_a_wrong_form_is_an_error_that_shows_the_right_ones(load, text):
+    with pytest.raises(ConfigError, match="can't be interpolated") as caught:
+        load(f"services: {{x: {{image: '{text}'}}}}")
+    assert "${NAME:-default}" in caught.value.remedy
+
+
+def test_numbers_and_booleans_may_come_from_variables(load):
+    loaded = load("services: {x: {image: i, init: '${I}', cpus: '${C}', ports: ['${P}:80']}}",
+                  environment={"I": "true", "C": "0.5", "P": "8080"})  # fmt: skip
+    service = loaded.services["x"]
+    assert (service.init, service.limits.cpus, service.ports[0].published) == (True, 0.5, "8080")
+
+
+def test_the_dotenv_of_the_project_stands_behind_the_given_environment(load):
+    loaded = load("services: {x: {image: '${A}-${B}'}}", environment={"A": "given"},
+                  files={".env": "A=file\nB=file\n"})  # fmt: skip
+    assert loaded.services["x"].image == "given-file"
+
+
+def test_what_was_looked_up_is_remembered(load):
+    loaded = load("services: {x: {image: '${A:-x}$B'}}", environment={"B": "b"})
+    assert loaded.variables == {"A": None, "B": "b"}
+
+
+def test_a_later_file_is_merged_over_an_earlier_one(load):
+    loaded = load(
+        """\
+        services:
+          x:
+            image: one
+            command: [a, b]
+            environment: {A: "1", B: "1"}
+            ports: ["80"]
+            volumes: ["data:/d", "./keep:/k"]
+            depends_on: [y]
+            healthcheck: {test: [CMD, one], retries: 2}
+          y: {image: y}
+        volumes: {data: }
+        """,
+        """\
+        services:
+          x:
+            image: two
+            command: c
+            environment: [B=2, C=2]
+            ports: ["80", "81"]
+            volumes: ["./over:/d"]
+            depends_on: {z: {condition: service_healthy}}
+            healthcheck: {test: two}
+          z: {image: z}
+        """,
+    )
+    x = loaded.services["x"]
+    assert (x.image, x.command) == ("two", ("c",))
+    assert x.environment == {"A": "1", "B": "2", "C": "2"}
+    assert [port.target for port in x.ports] == [80, 81]
+    assert {mount.target: mount.kind for mount in x.mounts} == {"/d": "bind", "/k": "bind"}
+    assert set(x.depends_on) == {"y", "z"}
+    assert (x.healthcheck.test, x.healthcheck.retries) == (("CMD-SHELL", "two"), 2)
+
+
+def test_reset_and_override(load):
+    loaded = load(
+        "services: {x: {image: i, ports: ['80'], environment: {A: '1'}, command: a}}",
+        "services: {x: {ports: !override ['81'], environment: !reset , command: !reset }}",
+    )
+    x = loaded.services["x"]
+    assert [port.target for port in x.ports] == [81]
+    assert (x.environment, x.command) == ({}, None)
+
+
+def test_extends_within_a_file_and_from_another_folder(load, tmp_path):
+    loaded = load(
+        """\
+        services:
+          base: {image: i, environment: {A: base, B: base}}
+          x: {extends: base, environment: {B: own}}
+          y: {extends: {file: sub/other.yaml, service: far}, environment: {C: own}}
+        """,
+        files={
+            "sub/other.yaml": """\
+                services:
+                  far: {build: ., env_file: far.env, volumes: ["./here:/here"], expose: [1]}
+                """,
+            "sub/far.env": "F=far\n",
+        },
+    )
+    x, y = loaded.services["x"], loaded.services["y"]
+    assert (x.image, x.environment) == ("i", {"A": "base", "B": "own"})
+    assert y.build.context == tmp_path / "sub"
+    assert y.environment == {"F": "far", "C": "own"}
+    assert y.mounts[0].source == str(tmp_path / "sub" / "here")
+
+
+def test_services_that_extend_each_other_are_an_error(load):
+    with pytest.raises(ConfigError, match="in a circle"):
+        load("services: {x: {extends: y}, y: {extends: x}}")
+
+
+PROFILES = """\
+services:
+  api: {image: i}
+  beat: {image: i, profiles: [beat], depends_on: [api]}
+  debug: {image: i, profiles: [debug, all]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("profiles", "names"),
+    [([], ["api"]), (["beat"], ["api", "beat"]), (["all"], ["api", "debug"]),
+     (["*"], ["api", "beat", "debug"])],
+)  # fmt: skip
+def test_profiles_switch_services_on(load, profiles, names):
+    assert sorted(select_services(load(PROFILES), profiles)) == names
+
+
+def test_a_named_service_brings_what_it_depends_on(load):
+    assert sorted(select_services(load(PROFILES), [], ["beat"])) == ["api", "beat"]
+
+
+def test_a_needed_service_that_is_off_is_an_error_that_names_its_profile(load):
+    text = "services: {x: {image: i, depends_on: [y]}, y: {image: i, profiles: [p]}}"
+    with pytest.raises(ConfigError, match="which is switched off") as caught:
+        select_services(load(text), [])
+    assert "profile p" in caught.value.remedy
+
+
+def test_a_service_that_is_off_and_not_required_is_left_out(load):
+    text = """\
+    services:
+      x: {image: i, depends_on: {y: {condition: service_started, required: false}}}
+      y: {image: i, profiles: [p]}
+    """
+    assert select_services(load(text), [])["x"].depends_on == {}
+
+
+def test_the_start_order_puts_dependencies_first(load):
+    text = (
+        "services: {c: {image: i, depends_on: [b]}, a: {image: i}, b: {image: i, depends_on: [a]}}"
+    )
+    assert start_order(load(text).services) == ("a", "b", "c")
