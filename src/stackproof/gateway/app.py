@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import logging
@@ -34,6 +35,7 @@ from stackproof.gateway.namespaces import (
 )
 from stackproof.gateway.requests import embedding_inputs, model_of, parse_body
 
+EVENTS_BETWEEN_LOOKS = 32
 LARGEST_BODY = 20 * 1024 * 1024
 MODELS = ("gpt-4o-mini", "gpt-4o", "text-embedding-3-small")
 HEADERS = {"openai-version": "2020-10-01", "openai-organization": "stackproof"}
@@ -159,7 +161,9 @@ async def _chat(call: Call) -> Response:
 async def _told(call: Call, events: Any) -> AsyncIterator[bytes]:
     """The events, and in the journal whether the client stayed to the end."""
     call.entry.client_closed = True
-    for event in events:
+    for number, event in enumerate(events):
+        if number % EVENTS_BETWEEN_LOOKS == 0:
+            await asyncio.sleep(0)  # lets the server notice that the client has gone
         yield event
     call.entry.client_closed = False
 
