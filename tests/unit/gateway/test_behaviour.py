@@ -180,8 +180,22 @@ ANY = st.recursive(
                                                                 max_size=3),
     max_leaves=10,
 )  # fmt: skip
-FIELDS = ["model", "messages", "temperature", "n", "tools", "tool_choice", "stop", "stream", "input",
-          "max_tokens", "response_format", "stream_options", "dimensions", "encoding_format"]  # fmt: skip
+FIELDS = [
+    "model",
+    "messages",
+    "temperature",
+    "n",
+    "tools",
+    "tool_choice",
+    "stop",
+    "stream",
+    "input",
+    "max_tokens",
+    "response_format",
+    "stream_options",
+    "dimensions",
+    "encoding_format",
+]
 
 
 @RELAXED

@@ -23,6 +23,9 @@ from stackproof.readiness import (
 
 FIRST_BAD_STATUS = 400
 
+REST_SECONDS = 0.2
+"""How long the rest of an HTTP answer is waited for; only error texts show it."""
+
 POSTGRES_PROTOCOL = 3 << 16
 """Version 3.0 as the startup packet has it (PostgreSQL documentation, "Message Formats")."""
 
@@ -119,11 +122,23 @@ async def _exchange(host: str, port: int, sent: bytes, size: int) -> bytes:
         writer.write(sent)
         await writer.drain()
         answer = await reader.read(size)
+        if answer.startswith(b"HTTP/"):
+            answer += await _rest(reader, size)
     finally:
         await _close(writer)
     if not answer:
         raise EOFError
     return answer
+
+
+async def _rest(reader: asyncio.StreamReader, size: int) -> bytes:
+    """What follows of an answer: the body may come later than the head, or never."""
+    rest = b""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(REST_SECONDS):
+            while len(rest) < size and (more := await reader.read(size)):
+                rest += more
+    return rest
 
 
 async def _http(probe: HttpProbe) -> str:
