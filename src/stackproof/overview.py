@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 
 from stackproof.errors import ConfigError
-from stackproof.lifecycle import Blueprint, Choice, resolve
+from stackproof.lifecycle import Blueprint
 from stackproof.plan import explain_plan
 from stackproof.reaper.leftovers import clean, find_runs
 from stackproof.run_folder import state_root
@@ -14,14 +14,13 @@ from stackproof.running_record import RunningRecord, changes, read_about
 from stackproof.stack_file import parse_duration
 
 
-def describe_configuration(choice: Choice, *, explain: bool) -> Iterator[str]:
+def describe_configuration(blueprint: Blueprint, *, explain: bool) -> Iterator[str]:
     """Every setting with its source, and with `explain` what will run where and why.
 
     Args:
-        choice: Whose configuration.
+        blueprint: Whose configuration.
         explain: Also the plan, with each translation of the stack file.
     """
-    blueprint = resolve(choice)
     lines = blueprint.settings.explain()
     keys = max(len(line.key) for line in lines)
     for line in lines:

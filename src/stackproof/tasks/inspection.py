@@ -116,9 +116,10 @@ def urls(choice: Choice, show_secrets: bool = False) -> None:
 @stack_task(explain="Also show what the process engine sees differently from the stack file.")
 def config(choice: Choice, explain: bool = False) -> None:
     """Show every setting with its value and where it comes from, secrets masked."""
-    from stackproof import overview
+    from stackproof import lifecycle, overview
 
-    for line in overview.describe_configuration(choice, explain=explain):
+    blueprint = lifecycle.prepare(choice, say)
+    for line in overview.describe_configuration(blueprint, explain=explain):
         say(line)
 
 

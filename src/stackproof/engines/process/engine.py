@@ -14,8 +14,9 @@ from stackproof.engines.process.control import Control
 from stackproof.engines.process.environments import ensure_environment, script_folder
 from stackproof.engines.process.running import ProcessRunning
 from stackproof.engines.process.spec import ServiceSpec
-from stackproof.errors import CommandFailed, NoStack
+from stackproof.errors import CommandFailed, EngineUnavailable, NoStack
 from stackproof.images import Step, native_image
+from stackproof.images.cache import reachable_by_others
 from stackproof.plan.model import Plan, Runtime, ServicePlan
 from stackproof.reaper.launch import Lease, launch, take_down, wait_gone
 from stackproof.run_folder import RunFolder
@@ -194,6 +195,12 @@ class _Preparation:
         server = image.locate(runtime, self.engine.cache, self.step)
         self.say(f"{service.name}: {server.description}")
         ready = image.prepare(service, server, self.run, self.engine.cache, self.step)
+        if ready.uid is not None and not reachable_by_others(self.run.data):
+            raise EngineUnavailable(
+                f"{service.name} can't reach its data folder: it does not run as root",
+                checked=[f"{self.run.data}, which only its owner can pass through"],
+                remedy="set STACKPROOF_STATE_DIR to a folder that others can pass through",
+            )
         own = self._own_folders(service.name, ready.uid)
         environment = {
             **own,

@@ -1,0 +1,194 @@
+"""The tasks as a person types them, on a stack file that was written without stackproof in mind."""
+
+import httpx
+import pytest
+
+SECRETS = ("canary-db-p@ss/word", "canary-shop-key-1234", "canary-db-p%40ss%2Fword")
+
+
+def url(output, service):
+    line = next(line for line in output.splitlines() if line.startswith(service + " "))
+    return next(word for word in line.split() if "://" in word)
+
+
+@pytest.fixture
+def up(project):
+    """The project with its stack up, migrated and seeded."""
+    project.table = project.invoke("up", "migrate", "seed")
+    return project
+
+
+def rows(project, sql):
+    return project.invoke("exec", "db", "--", "sh", "-c", f'psql -qAt "$DATABASE_URL" -c "{sql}"')
+
+
+def test_a_whole_life(project):
+    output = project.invoke("up")
+    assert httpx.get(url(output, "web")).text == "hello"
+    assert "completed" in next(one for one in output.splitlines() if one.startswith("once "))
+    assert "is up already and nothing has changed" in project.invoke("up")
+    project.invoke("migrate")
+    project.invoke("seed")
+    project.invoke("seed")
+    assert rows(project, "select count(*) from item").split() == ["2"]
+    assert "2 passed" in project.invoke("test", "integration")
+    assert "running  healthy" in project.invoke("status")
+    assert "prepared" in project.invoke("logs", "--service", "once")
+    assert "nothing of it is left" in project.invoke("down")
+    project.wait_until_nothing_is_left()
+    assert "is not up; nothing to do" in project.invoke("down")
+
+
+def test_the_env_file_is_made_from_the_example_once(project):
+    (project.folder / ".env.integration").unlink()
+    project.write(".env.integration.example", "DB_PASSWORD=from-example\nSHOP_API_KEY=key-1234\n")
+    assert "made .env.integration" in project.invoke("config")
+    project.replace(".env.integration", "from-example", "my-own-value")
+    assert "made .env.integration" not in project.invoke("config")
+    assert "my-own-value" in (project.folder / ".env.integration").read_text()
+
+
+def test_a_changed_configuration_is_told_and_only_what_changed_starts_anew(up):
+    before = up.invoke("status")
+    up.replace("config/shop.yaml", "GREETING: hello", "GREETING: good evening")
+    output = up.invoke("up")
+    assert "changed: web: environment GREETING: hello → good evening" in output
+    assert httpx.get(url(output, "web")).text == "good evening"
+
+    def pid(text, service):
+        return next(line.split()[3] for line in text.splitlines() if line.startswith(service + " "))
+
+    after = up.invoke("status")
+    assert pid(before, "db") == pid(after, "db")
+    assert pid(before, "web") != pid(after, "web")
+    assert rows(up, "select count(*) from item").split() == ["2"]
+
+
+def test_fresh_starts_from_nothing(up):
+    up.invoke("up", "--fresh")
+    up.invoke("migrate")
+    assert rows(up, "select count(*) from item").split() == ["0"]
+
+
+def test_reset_returns_the_data_to_the_state_after_seed(up):
+    rows(up, "insert into item values (7); delete from item where id = 1")
+    up.invoke("reset")
+    assert rows(up, "select id from item order by id").split() == ["1", "2"]
+
+
+def test_restart_gives_a_new_process_that_is_ready(up):
+    assert "healthy" in up.invoke("restart", "--service", "web")
+    assert httpx.get(url(up.table, "web")).text == "hello"
+
+
+def test_exec_gives_the_commands_own_exit_status_and_streams(up):
+    assert "hello" in up.invoke("exec", "web", "--", "sh", "-c", "echo $GREETING; exit 7", code=7)
+    assert "no service 'wib'" in up.invoke("exec", "wib", "--", "true", code=1)
+
+
+def test_logs_can_be_cut_by_count_and_time(up):
+    assert len(up.invoke("logs", "--tail", "3").splitlines()) == 3
+    assert up.invoke("logs", "--since", "2100-01-01T00:00:00Z") == ""
+    assert "neither a duration nor a time" in up.invoke("logs", "--since", "soon", code=1)
+
+
+def test_no_secret_is_in_any_output_log_or_artifact(up):
+    said = up.table + up.invoke("test", "integration") + up.invoke("logs") + up.invoke("urls")
+    said += up.invoke("config", "--explain") + up.invoke("status")
+    kept = [path for path in (up.folder / ".artifacts").rglob("*") if path.is_file()]
+    kept += [path for path in up.run_folder.path.rglob("*") if path.is_file()
+             and "data" not in path.relative_to(up.run_folder.path).parts]  # fmt: skip
+    assert len(kept) > 10
+    assert "key is ********" in said
+    for secret in SECRETS:
+        assert secret not in said
+        assert [path for path in kept if secret.encode() in path.read_bytes()] == []
+    assert SECRETS[2] in up.invoke("urls", "--show-secrets")
+
+
+@pytest.mark.parametrize("task", ["migrate", "seed"])
+def test_a_database_that_stackproof_did_not_start_is_refused_before_connecting(project, task):
+    project.invoke("up")
+    foreign = "postgresql://shop@127.0.0.1:9/shop_e2e"
+    project.replace("config/shop.yaml", "GREETING: hello", f"GREETING: hello, DB_URL: '{foreign}'")
+    output = project.invoke(task, code=1)
+    assert "DATABASE_URL of db leads to a database that stackproof did not start" in output
+
+
+def test_a_database_name_that_may_be_somebodys_own_is_refused(project):
+    project.replace("config/shop.yaml", "name: shop_e2e", "name: shop")
+    assert "_e2e" in project.invoke("up", code=1)
+
+
+@pytest.mark.parametrize("task", ["seed", "reset", "migrate", "down"])
+def test_a_database_without_the_marker_is_refused(up, task):
+    rows(up, "drop schema stackproof cascade")
+    assert f"{task} is refused" in up.invoke(task, code=1)
+    assert "nothing of it is left" in up.invoke("down", "--force")
+
+
+def test_a_service_that_dies_at_start_is_the_message_and_nothing_is_left(project):
+    project.replace("config/shop.yaml", "GREETING: hello", "GREETING: broken")
+    output = project.invoke("up", code=1)
+    assert "ERROR web exited with status 1" in output
+    assert "no greeting today" in output
+    assert list((project.folder / ".artifacts" / "up").glob("*/logs/web.log"))
+    project.wait_until_nothing_is_left()
+
+
+def test_a_port_that_is_taken_is_named_with_who_has_it(project, free_ports):
+    import os
+    import socket
+
+    with socket.socket() as stranger:
+        stranger.bind(("127.0.0.1", free_ports[0]))
+        stranger.listen()
+        output = project.invoke("up", code=1)
+    assert f"web can't have port {free_ports[0]}" in output
+    assert f"process {os.getpid()}" in output
+    project.wait_until_nothing_is_left()
+
+
+def test_two_commands_at_once_do_not_meet(project):
+    first, second = project.start("up"), project.start("up")
+    outputs = [one.communicate(timeout=180)[0] for one in (first, second)]
+    codes = sorted(one.returncode for one in (first, second))
+    assert codes in ([0, 0], [0, 1]), outputs
+    if codes == [0, 1]:
+        assert any("another command is working on shop-e2e" in one for one in outputs)
+    assert "running" in project.invoke("status")
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "message"),
+    [
+        ("compose.yaml", "image: redis:7", "imag: redis:7", "did you mean 'image'"),
+        ("compose.yaml", "image: redis:7", "image: oracle:23", "oracle:23"),
+        ("config/shop.yaml", "timeouts:", "timeoutz:", "timeouts"),
+        ("config/shop.yaml", "start: 60", "start: soon", "timeouts.start"),
+        ("config/shop.yaml", "service: db, name", "service: dd, name", "dd"),
+        (".env.integration", "SHOP_API_KEY=", "SHOP_APY_KEY=", "SHOP_API_KEY"),
+    ],
+)
+def test_bad_input_is_one_message_with_the_place_and_the_remedy(project, name, old, new, message):
+    project.replace(name, old, new)
+    output = project.invoke("up", code=1)
+    assert output.startswith("ERROR ")
+    assert message in output
+    project.wait_until_nothing_is_left()
+
+
+def test_doctor_finds_everything_in_order_here_and_names_what_is_not(project):
+    output = project.invoke("doctor")
+    assert "missing" not in output
+    project.replace("compose.yaml", "image: postgres:16", "image: postgres:9")
+    output = project.invoke("doctor", code=1)
+    assert "PostgreSQL 9" in output or "postgres" in output
+
+
+def test_the_list_of_tasks_teaches(project):
+    output = project.invoke("--list")
+    for name in ("up", "migrate", "seed", "test", "down", "logs", "status", "exec", "restart",
+                 "urls", "config", "doctor", "reset", "clean"):  # fmt: skip
+        assert f"\n  {name} " in output
+    assert "--fresh" in project.invoke("up", "--help")
