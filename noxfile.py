@@ -4,18 +4,28 @@ from pathlib import Path
 
 import nox
 
-from stackproof.sessions import Project, define_sessions
+from stackproof.sessions import Project, define_sessions, install
 
 nox.needs_version = ">=2024.10.9"
 nox.options.reuse_venv = "yes"
 nox.options.stop_on_first_error = False
 
+LOCK = "requirements/dev.txt"
+ITSELF = ("--no-deps", "--no-build-isolation", "-e", ".")
+
 define_sessions(
     Project(
         root=Path(__file__).parent,
-        lock="requirements/dev.txt",
-        packages=("--no-deps", "--no-build-isolation", "-e", "."),
+        lock=LOCK,
+        packages=ITSELF,
         sources=(".", "dev"),
         bench=("python", "-m", "benchmarks"),
     )
 )
+
+
+@nox.session(venv_backend="uv")
+def toolkit(session: nox.Session) -> None:
+    """Run the tests of the tasks and suites themselves, on a small project of their own."""
+    install(session, Project(root=Path(__file__).parent, lock=LOCK, packages=ITSELF))
+    session.run("pytest", "tests/toolkit", "tests/test_architecture.py", *session.posargs)

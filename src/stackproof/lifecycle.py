@@ -16,7 +16,7 @@ from stackproof.engines.process.engine import ProcessEngine
 from stackproof.errors import CommandFailed, ConfigError, NoStack, StackproofError
 from stackproof.forensics import collect
 from stackproof.plan import make_plan, needed_ports
-from stackproof.plan.model import Plan
+from stackproof.plan.model import Plan, PlannedCommand
 from stackproof.reaper.launch import take_down
 from stackproof.reaper.leftovers import clean as clean_leftovers
 from stackproof.reaper.leftovers import read_run
@@ -25,7 +25,7 @@ from stackproof.redaction import Redactor
 from stackproof.run_folder import RunFolder, state_root
 from stackproof.running_record import RunningRecord, changes, read_about, write_about
 from stackproof.service_coverage import lend
-from stackproof.settings import Command, Settings, ensure_env_file, load_settings
+from stackproof.settings import Settings, ensure_env_file, load_settings
 from stackproof.stack import Stack
 from stackproof.stack_file import load_stack_file
 
@@ -301,7 +301,7 @@ def migrate(blueprint: Blueprint, stack: Stack, say: Say) -> None:
         Refused: If a command would work on a database that is not the stack's own.
         CommandFailed: If one fails.
     """
-    _run_commands(blueprint, stack, "migrate", blueprint.settings.migrate, say)
+    _run_commands(blueprint, stack, "migrate", stack.plan.migrate, say)
 
 
 def seed(blueprint: Blueprint, stack: Stack, say: Say) -> None:
@@ -311,11 +311,11 @@ def seed(blueprint: Blueprint, stack: Stack, say: Say) -> None:
         Refused: If a command would work on a database that is not the stack's own.
         CommandFailed: If one fails.
     """
-    _run_commands(blueprint, stack, "seed", blueprint.settings.seed, say)
+    _run_commands(blueprint, stack, "seed", stack.plan.seed, say)
 
 
 def _run_commands(
-    blueprint: Blueprint, stack: Stack, verb: str, commands: tuple[Command, ...], say: Say
+    blueprint: Blueprint, stack: Stack, verb: str, commands: tuple[PlannedCommand, ...], say: Say
 ) -> None:
     if not commands:
         say(f"{verb}: nothing to do; config/{blueprint.plan.stack}.yaml has no `{verb}`")
@@ -328,13 +328,13 @@ def _run_commands(
         )
     require_marker(stack, verb)
     for one in commands:
-        say(f"{verb}: {' '.join(one.command)} (in {one.service})")
+        say(f"{verb}: {' '.join(one.argv)} (in {one.service})")
         done = stack.running.run(
-            verb, one.service, one.command, timeout=blueprint.settings.timeouts.command, say=say
+            verb, one.service, one.argv, timeout=blueprint.settings.timeouts.command, say=say
         )
         if done.exit_code:
             raise CommandFailed(
-                f"{verb} failed: {' '.join(one.command)} (in {one.service}) ended with status "
+                f"{verb} failed: {' '.join(one.argv)} (in {one.service}) ended with status "
                 f"{done.exit_code}",
                 exit_code=done.exit_code,
                 output="\n".join(done.stdout.splitlines()[-20:]),

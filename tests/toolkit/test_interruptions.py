@@ -122,7 +122,7 @@ def test_a_failing_test_leaves_a_slice_of_every_log_and_names_it(project, pytest
     folder = project.folder / ".artifacts" / "integration" / "latest" / "failures"
     (failure,) = folder.iterdir()
     assert {"failure.txt", "timeline.log", "services.txt"} <= {p.name for p in failure.iterdir()}
-    assert str(failure / "services.txt") in pytest_runner.output.replace("\n", "")
+    assert str(failure.resolve() / "services.txt") in pytest_runner.output.replace("\n", "")
     assert "web: running (healthy)" in (failure / "services.txt").read_text()
     project.wait_until_nothing_is_left()
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import stackproof
 from stackproof.plan.addresses import Addresses
+from stackproof.plan.commands import plan_commands
 from stackproof.plan.container_ports import (
     HostPort,
     PortKey,
@@ -103,15 +104,23 @@ def make_plan(
     resolved = [resolve(draft, around) for draft in outline.drafts]
     planned = tuple(one.service for one in resolved)
     secrets, secret_notices = secrets_of(settings, planned)
+    migrate, migrate_told = plan_commands("migrate", settings.migrate, around, engine)
+    seed, seed_told = plan_commands("seed", settings.seed, around, engine)
     return Plan(
         stack=settings.stack,
         project=settings.project,
         engine=engine,
         run_folder=run_folder,
         services=planned,
-        translations=tuple(one for part in resolved for one in part.translations),
+        translations=(
+            *(one for part in resolved for one in part.translations),
+            *migrate_told,
+            *seed_told,
+        ),
         notices=(*(one for part in resolved for one in part.notices), *secret_notices),
         fingerprint=_fingerprint(settings, engine, planned),
+        migrate=migrate,
+        seed=seed,
         secrets=secrets,
     )
 

@@ -129,6 +129,19 @@ class ServicePlan:
 
 
 @dataclass(frozen=True)
+class PlannedCommand:
+    """A command that runs in a service's surroundings, translated.
+
+    Attributes:
+        service: Name of the service.
+        argv: Program and arguments.
+    """
+
+    service: str
+    argv: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Plan:
     """A whole stack, resolved.
 
@@ -141,6 +154,8 @@ class Plan:
         translations: What the process engine sees differently from the stack file.
         notices: Sentences a person should read: what is ignored, weaker or guessed.
         fingerprint: Digest of all that decides whether a running stack is the same one.
+        migrate: Commands that bring the schema up to date, in order.
+        seed: Commands that bring the fixtures in, in order.
         secrets: Values that must never be written or shown.
     """
 
@@ -152,6 +167,8 @@ class Plan:
     translations: tuple[Translation, ...] = ()
     notices: tuple[str, ...] = ()
     fingerprint: str = ""
+    migrate: tuple[PlannedCommand, ...] = ()
+    seed: tuple[PlannedCommand, ...] = ()
     secrets: tuple[str, ...] = field(default=(), repr=False)
 
     def service(self, name: str) -> ServicePlan:

@@ -1,0 +1,50 @@
+"""The migrate and seed commands as the engine runs them: translated like the service's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import chain
+
+from stackproof.plan.folders import folders_of
+from stackproof.plan.model import PlannedCommand, Translation
+from stackproof.plan.paths import PathMap
+from stackproof.plan.resolving import Surroundings
+from stackproof.plan.translation import Translator
+from stackproof.settings.model import Command
+
+
+def plan_commands(
+    verb: str, commands: Sequence[Command], around: Surroundings, engine: str
+) -> tuple[tuple[PlannedCommand, ...], tuple[Translation, ...]]:
+    """The commands of a verb, and what was translated in them.
+
+    Args:
+        verb: `migrate` or `seed`.
+        commands: As the settings have them; those of services that are off are left as written.
+        around: The plan's surroundings.
+        engine: `process` or `compose`.
+    """
+    if engine != "process":
+        return tuple(PlannedCommand(one.service, one.command) for one in commands), ()
+    planned = [_planned(verb, one, around) for one in commands]
+    told = chain.from_iterable(translations for _, translations in planned)
+    return tuple(command for command, _ in planned), tuple(told)
+
+
+def _planned(
+    verb: str, command: Command, around: Surroundings
+) -> tuple[PlannedCommand, list[Translation]]:
+    draft = next((one for one in around.drafts if one.name == command.service), None)
+    if draft is None:
+        return PlannedCommand(command.service, command.command), []
+    paths = PathMap(folders_of(draft, around.run_folder).paths)
+    translator = Translator(around.addresses, draft.name, paths)
+    translated = translator.arguments(command.command)
+    argv = tuple(one.text for one in translated)
+    return PlannedCommand(draft.name, argv), list(_told(verb, command, argv, draft.name))
+
+
+def _told(verb: str, command: Command, argv: Sequence[str], service: str) -> Iterator[Translation]:
+    for number, (before, after) in enumerate(zip(command.command, argv, strict=False)):
+        if before != after:
+            yield Translation(service, f"{verb}[{number}]", before, after, "command")
