@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -106,7 +107,9 @@ def other_interpreters() -> list[tuple[str, str]]:
 def _candidates(minor: int) -> list[str]:
     on_path = shutil.which(f"python3.{minor}")
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
-    kept = sorted(pyenv.glob(f"3.{minor}.*/bin/python3.{minor}"), reverse=True)
+    kept: list[Path] = []
+    with suppress(OSError):  # it may be somebody else's
+        kept = sorted(pyenv.glob(f"3.{minor}.*/bin/python3.{minor}"), reverse=True)
     return ([on_path] if on_path else []) + [str(path) for path in kept]
 
 
