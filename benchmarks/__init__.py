@@ -1,0 +1,1 @@
+"""Measurements as ratios against a floor in the same run; see README.md beside this file."""
