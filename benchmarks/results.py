@@ -63,8 +63,12 @@ def write(
     }
     FOLDER.mkdir(exist_ok=True)
     (FOLDER / f"{name}.json").write_text(json.dumps(result, indent=2) + "\n")
-    print(f"{name}: ours {one:.3f} {unit}, other {two:.3f}, {result['ratio_is']} = {value:.3f}, "
-          f"target {result['target']}: {'met' if result['met'] else 'MISSED'}", flush=True)  # fmt: skip
+    verdict = "met" if result["met"] else "MISSED"
+    print(
+        f"{name}: ours {one:.3f} {unit}, other {two:.3f}, {result['ratio_is']} = {value:.3f}, "
+        f"target {result['target']}: {verdict}",
+        flush=True,
+    )
 
 
 def write_table() -> None:
@@ -74,7 +78,7 @@ def write_table() -> None:
         one = json.loads(path.read_text())
         rows.append(
             f"| {one['name']} | {one['what']} | {one['ours']} {one['unit']} | "
-            f"{one['other']} {one['unit']} | {one['other_is']} | {one['ratio']} | {one['target']} | "
-            f"{'yes' if one['met'] else 'no'} |"
+            f"{one['other']} {one['unit']} | {one['other_is']} | {one['ratio']} | "
+            f"{one['target']} | {'yes' if one['met'] else 'no'} |"
         )
     README.write_text(HEAD + "\n".join(rows) + "\n")
