@@ -235,6 +235,16 @@ def test_a_killed_service_starts_again_if_its_policy_says_so(rig):
     assert rig.state("worker").pid != before
 
 
+def test_sigkill_ends_all_processes_of_a_service_before_it_returns(rig):
+    code = "import os, time\nif os.fork() == 0: os.setsid()\n" + READY
+    rig.start(rig.ready_spec("worker", code))
+    wait_until(
+        lambda: len(marked("STACKPROOF_SERVICE=rig-e2e/worker")) == 2, timeout=10, what="both run"
+    )
+    rig.control.signal(["worker"], "SIGKILL", everything=True)
+    assert marked("STACKPROOF_SERVICE=rig-e2e/worker") == []
+
+
 @pytest.mark.skipif(
     not os.access("/sys/fs/cgroup/memory", os.W_OK)
     and not os.access("/sys/fs/cgroup/cgroup.subtree_control", os.W_OK),

@@ -233,7 +233,7 @@ class ControlServer:
         number = signal.Signals[str(request["signal"])]
         for service in self._chosen(request):
             if request.get("all"):
-                service.signal_all(number)
+                await service.signal_all(number)
             else:
                 service.signal(number)
             self.supervisor.changed(service, "signal", number.name)

@@ -116,8 +116,11 @@ class ProcessRunning:
         self.start(services)
 
     def kill(self, services: Sequence[str], signal: str = "SIGKILL") -> None:
-        """Send a signal to the main process of services."""
-        self.control.signal(services, signal)
+        """Send a signal to the main process of services; SIGKILL ends all of their processes.
+
+        So it is with containers, whose other processes end with the first one.
+        """
+        self.control.signal(services, signal, everything=signal == "SIGKILL")
 
     def pause(self, services: Sequence[str]) -> None:
         """Freeze all processes of services."""

@@ -26,6 +26,10 @@ from stackproof.reaper.port_claims import is_free
 FIRST_PAUSE = 0.02
 PAUSE_GROWTH = 1.3
 
+ATTEMPTS = 400
+ATTEMPT_PAUSE = 0.005
+"""How long killed processes are waited for: 2 s; only one in the kernel's hands takes longer."""
+
 FIRST_BACK_OFF = 0.1
 LONGEST_BACK_OFF = 60.0
 LONG_ENOUGH = 10.0
@@ -350,13 +354,13 @@ class Service:
 
     async def end_at_once(self) -> None:
         """SIGKILL every process of it, again and again until there is none."""
-        for _ in range(200):
+        for _ in range(ATTEMPTS):
             left = self._own_processes()
             if not left:
                 break
             sweep.kill_all(left)
             self.host.children.reap()
-            await asyncio.sleep(0.005)
+            await asyncio.sleep(ATTEMPT_PAUSE)
         if self.child is not None and self.child.ended.done():
             self.state.exit_code = self.child.ended.result()
 
@@ -372,10 +376,18 @@ class Service:
         elif number == signal.SIGCONT and self.state.state == "paused":
             self._set("running")
 
-    def signal_all(self, number: int) -> None:
-        """Send every process of it a signal."""
-        for process in self._own_processes():
-            process.kill(number)
+    async def signal_all(self, number: int) -> None:
+        """Send every process of it a signal; after SIGKILL, wait until they are gone."""
+        processes = self._own_processes()
+        if number != signal.SIGKILL:
+            for process in processes:
+                process.kill(number)
+            return
+        sweep.kill_all(processes)
+        for _ in range(ATTEMPTS):
+            if not any(process.is_alive() for process in processes):
+                break
+            await asyncio.sleep(ATTEMPT_PAUSE)
 
 
 def _members(folder: Path) -> list[sweep.ProcessId]:
