@@ -28,4 +28,6 @@ define_sessions(
 def toolkit(session: nox.Session) -> None:
     """Run the tests of the tasks and suites themselves, on a small project of their own."""
     install(session, Project(root=Path(__file__).parent, lock=LOCK, packages=ITSELF))
-    session.run("pytest", "tests/toolkit", "tests/bad_input", "tests/test_architecture.py", *session.posargs)
+    session.run(
+        "pytest", "tests/toolkit", "tests/bad_input", "tests/test_architecture.py", *session.posargs
+    )
