@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 from stackproof.engines.base import Say
@@ -77,7 +77,8 @@ class ProcessEngine:
         """
         control = Control(run)
         control.configure(plan.secrets)
-        control.start(self._prepare(plan, plan.services, run, control, say, lent or {}))
+        for spec in self._prepare(plan, plan.services, run, control, say, lent or {}):
+            control.start([spec])
         for notice in control.notices():
             say(f"note: {notice}")
         return ProcessRunning(plan, run, control)
@@ -95,7 +96,7 @@ class ProcessEngine:
         control = Control(run)
         control.configure(plan.secrets)
         services = tuple(one for one in plan.services if one.name in names)
-        specs = self._prepare(plan, services, run, control, say, lent or {})
+        specs = list(self._prepare(plan, services, run, control, say, lent or {}))
         control.start(specs, replace=True)
         return ProcessRunning(plan, run, control)
 
@@ -133,10 +134,13 @@ class ProcessEngine:
         control: Control,
         say: Say,
         lent: Mapping[str, str],
-    ) -> list[ServiceSpec]:
+    ) -> Iterator[ServiceSpec]:
+        """Each service as soon as it is prepared; its start need not wait for the others'."""
         preparation = _Preparation(self, plan, run, control, say, lent)
         with ThreadPoolExecutor(PARALLEL_PREPARATIONS) as pool:
-            return list(pool.map(preparation.spec, services))
+            waiting = [pool.submit(preparation.spec, service) for service in services]
+            for ready in as_completed(waiting):
+                yield ready.result()
 
 
 class _Preparation:
