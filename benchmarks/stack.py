@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -60,7 +60,8 @@ def by_hand(spec: ServiceSpec) -> tuple[float, float]:
             ready = time.monotonic() - began
             began = time.monotonic()
             process.send_signal(signal.Signals[spec.stop_signal])
-            process.wait(timeout=30)
+            with suppress(subprocess.TimeoutExpired):  # the end of its grace, as for an engine
+                process.wait(timeout=spec.stop_grace)
             return ready, time.monotonic() - began
         finally:
             if process.poll() is None:

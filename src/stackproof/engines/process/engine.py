@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import threading
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from stackproof.engines.base import Say
@@ -50,15 +51,13 @@ class ProcessEngine:
         self.cache = cache
 
     def open(self, run: RunFolder) -> Lease:
-        """Start the reaper and the supervisor of a run that is to come."""
+        """Start the reaper of a run that is to come; the supervisor follows."""
         argv = [sys.executable, "-m", "stackproof.engines.process.supervisor"]
-        lease = launch(
+        return launch(
             run,
             [*argv, "--run-folder", str(run.path)],
             environment={"PATH": SYSTEM_PATH, "LANG": "C.UTF-8"},
         )
-        Control(run).wait_for_supervisor()
-        return lease
 
     def start(
         self, plan: Plan, run: RunFolder, say: Say, *, lent: Mapping[str, str] | None = None
@@ -76,7 +75,6 @@ class ProcessEngine:
             CommandFailed: If a preparation fails.
         """
         control = Control(run)
-        control.configure(plan.secrets)
         for spec in self._prepare(plan, plan.services, run, control, say, lent or {}):
             control.start([spec])
         for notice in control.notices():
@@ -94,7 +92,6 @@ class ProcessEngine:
     ) -> ProcessRunning:
         """Start some services of a running stack anew, as the plan has them now."""
         control = Control(run)
-        control.configure(plan.secrets)
         services = tuple(one for one in plan.services if one.name in names)
         specs = list(self._prepare(plan, services, run, control, say, lent or {}))
         control.start(specs, replace=True)
@@ -135,12 +132,12 @@ class ProcessEngine:
         say: Say,
         lent: Mapping[str, str],
     ) -> Iterator[ServiceSpec]:
-        """Each service as soon as it is prepared; its start need not wait for the others'."""
+        """Each service when it and those before it in the order of starts are prepared."""
         preparation = _Preparation(self, plan, run, control, say, lent)
         with ThreadPoolExecutor(PARALLEL_PREPARATIONS) as pool:
-            waiting = [pool.submit(preparation.spec, service) for service in services]
-            for ready in as_completed(waiting):
-                yield ready.result()
+            ready = pool.map(preparation.spec, services)
+            preparation.wait_for_supervisor()
+            yield from ready
 
 
 class _Preparation:
@@ -161,9 +158,20 @@ class _Preparation:
         self.control = control
         self.say = say
         self.lent = lent
+        self._lock = threading.Lock()
+        self._supervised = False
+
+    def wait_for_supervisor(self) -> None:
+        """Wait until the supervisor runs and knows the secrets; preparations begin before that."""
+        with self._lock:
+            if not self._supervised:
+                self.control.wait_for_supervisor()
+                self.control.configure(self.plan.secrets)
+                self._supervised = True
 
     def step(self, step: Step) -> None:
         """Run a preparation under the supervisor, so that a killed owner leaves nothing."""
+        self.wait_for_supervisor()
         self.say(f"preparing: {step.name}")
         caller = self.engine.environment
         tools = {name: caller[name] for name in (*PASSED_ON, *TOOLS_ENVIRONMENT) if name in caller}

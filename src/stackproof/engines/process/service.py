@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import re
 import signal
 import subprocess
 import time
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from stackproof.engines.process.awaited_lines import AwaitedLines
 from stackproof.engines.process.capture import LogFile, Pipe
 from stackproof.engines.process.children import Child, Children
 from stackproof.engines.process.limits import ControlGroups, Group
@@ -125,9 +125,7 @@ class Service:
         self.group: Group = host.groups.make(spec)
         self._life: asyncio.Task[None] | None = None
         self._started = 0.0
-        self._seen: set[str] = set()
-        log.on_line = self._look_at_line
-        self._patterns: dict[str, re.Pattern[str]] = {}
+        self._lines = AwaitedLines(log)
 
     def start(self) -> None:
         """Begin its life; nothing happens if it has begun already."""
@@ -173,7 +171,7 @@ class Service:
                 self.state.port, self.state.holder = port, holder_of(port)
                 self._fail(f"can't have port {port}: {self.state.holder}")
                 return False
-        self._seen.clear()
+        self._lines.forget()
         out = Pipe(self.host.loop, self.log, "out")
         err = Pipe(self.host.loop, self.log, "err")
         nothing = os.open(os.devnull, os.O_RDONLY)
@@ -251,25 +249,13 @@ class Service:
         else:
             self._set("exited", self.state.verdict)
 
-    def _look_at_line(self, line: str) -> None:
-        for text, pattern in self._patterns.items():
-            if pattern.search(line):
-                self._seen.add(text)
-
-    def _has_written(self, text: str) -> bool:
-        if text not in self._patterns:
-            self._patterns[text] = re.compile(text)
-            for line in self.log.tail:
-                self._look_at_line(line)
-        return text in self._seen
-
     async def _watch_health(self) -> None:
         probe, timing = self.spec.probe, self.spec.timing
         if probe is None:
             return
         around = Surroundings(
             lambda argv: self.host.run_probe_command(self, argv, timing.timeout),
-            self._has_written,
+            self._lines.has,
             lambda: self.now() - self._started,
         )
         pause, failures = FIRST_PAUSE, 0
@@ -283,7 +269,7 @@ class Service:
             self.state.asked_for = self.now() - self._started
             failures = self._note_answer(answer, failures)
             if self.state.health == "starting":
-                await asyncio.sleep(pause)
+                await self._lines.pause(pause)
                 pause = min(pause * PAUSE_GROWTH, max(timing.start_interval, FIRST_PAUSE))
             else:
                 await asyncio.sleep(timing.interval)
