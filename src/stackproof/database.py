@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator, Mapping
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from stackproof.errors import Refused
+from stackproof.errors import CommandFailed, Refused
+from stackproof.images.postgres import MARKER
 from stackproof.plan.model import Plan, ServicePlan
 from stackproof.stack import Stack
 
@@ -85,6 +86,24 @@ def has_marker(stack: Stack, service: str) -> bool:
     """Whether the database of a service carries the marker that stackproof puts into its own."""
     done = stack.psql(["-At", "-c", MARKER_QUERY], service=service)
     return done.exit_code == 0 and done.stdout.strip() != ""
+
+
+def mark_databases(stack: Stack) -> None:
+    """Put the marker into each database that the stack has just made.
+
+    Raises:
+        CommandFailed: If a database refuses it.
+    """
+    for service in database_services(stack.plan):
+        if not stack.running.owns_data(service.name) or has_marker(stack, service.name):
+            continue
+        done = stack.psql(["-qc", MARKER], service=service.name)
+        if done.exit_code:
+            raise CommandFailed(
+                f"the database of {service.name} could not be marked as the stack's own",
+                exit_code=done.exit_code,
+                output=done.stderr.strip(),
+            )
 
 
 def require_marker(stack: Stack, action: str) -> None:

@@ -57,6 +57,7 @@ def keep_failure(
             artifacts.write_lines(f"{folder}/logs/{service}.log", render_lines(own))
         states = [describe(status) for status in stack.running.status()]
         written.append(artifacts.write_lines(f"{folder}/services.txt", states))
+        written.append(artifacts.write_json(f"{folder}/details.json", stack.running.details()))
     if gateway is not None:
         with contextlib.suppress(Exception):  # the gateway may be what has failed
             calls = [vars(entry) for entry in gateway.requests()]
@@ -72,6 +73,7 @@ def collect(stack: Stack, artifacts: RunArtifacts) -> None:
     for service, lines in by_service.items():
         artifacts.write_lines(f"logs/{service}.log", render_lines(lines))
     artifacts.write_json("services.json", [asdict(status) for status in stack.running.status()])
+    artifacts.write_json("details.json", stack.running.details())
     plan = {key: value for key, value in asdict(stack.plan).items() if key != "secrets"}
     artifacts.write_json("plan.json", plan)
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stackproof.artifacts import RunArtifacts, new_run
-from stackproof.database import refuse_foreign_databases, require_marker
+from stackproof.database import mark_databases, refuse_foreign_databases, require_marker
 from stackproof.engines.base import Engine, Lease, Say
 from stackproof.engines.process.engine import ProcessEngine
-from stackproof.errors import CommandFailed, ConfigError, NoStack, StackproofError
+from stackproof.errors import CommandFailed, NoStack, StackproofError
 from stackproof.forensics import collect
 from stackproof.plan import make_plan, needed_ports
 from stackproof.plan.model import Plan, PlannedCommand
@@ -145,18 +145,12 @@ def _plan(
 
 
 def make_engine(settings: Settings, environment: Mapping[str, str]) -> Engine:
-    """The engine of that name.
-
-    Raises:
-        ConfigError: If it is not there.
-    """
+    """The engine of that name; Docker's client is loaded only for the one that needs it."""
     if settings.engine == "process":
         return ProcessEngine(environment, settings.cache)
-    raise ConfigError(
-        f"the {settings.engine} engine is not part of this version of stackproof",
-        source=settings.source("engine"),
-        remedy="use --engine process; the same stack file needs no change",
-    )
+    from stackproof.engines.compose.engine import ComposeEngine
+
+    return ComposeEngine(environment)
 
 
 def prepare(choice: Choice, say: Say) -> Blueprint:
@@ -214,6 +208,8 @@ def _start(
         stack = Stack(blueprint.plan, running)
         with _kept_on_failure(blueprint, stack, artifacts, say):
             running.wait_ready(blueprint.settings.timeouts.start, say)
+            if not engine.marks_databases:
+                mark_databases(stack)
         write_about(run, RunningRecord.of(blueprint.plan, blueprint.settings, complete=True))
     except BaseException:
         take_down(run, seconds=_stop_seconds(blueprint.plan))

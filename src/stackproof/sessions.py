@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import shutil
 import subprocess
@@ -58,6 +59,8 @@ def define_sessions(project: Project) -> None:
     Args:
         project: The project that they are for.
     """
+    for chatty in ("docker", "urllib3"):  # nox shows what the root logger gets
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     _define("lint", lambda session: _lint(session, project), "Look at the code: ruff, mypy.")
     _define("unit", lambda session: _unit(session, project), "Run the unit tests.")
     for version, path in other_interpreters():

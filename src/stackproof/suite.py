@@ -63,9 +63,7 @@ def run_suite(request: SuiteRequest, run_pytest: RunPytest, say: Say) -> bool:
     if not has_tests(request.root, paths):
         say(f"there are no {request.suite} scenarios yet in {', '.join(paths)}; nothing to do")
         return True
-    artifacts = new_run(
-        blueprint.settings.artifacts, request.suite, Redactor(blueprint.plan.secrets)
-    )
+    artifacts = _artifacts(blueprint, request.suite)
     run = _Run(request, blueprint, artifacts, Timeline(), say)
     try:
         return run.steps(run_pytest)
@@ -158,12 +156,18 @@ def test_running(
         NoStack: If the stack is not up.
     """
     stack = lifecycle.connect(blueprint)
-    artifacts = new_run(blueprint.settings.artifacts, suite_name, Redactor(blueprint.plan.secrets))
+    artifacts = _artifacts(blueprint, suite_name)
     try:
         return run_pytest([*pytest_arguments(blueprint, suite_name, artifacts), *arguments], {})
     finally:
         collect(stack, artifacts)
         artifacts.mask_files()
+
+
+def _artifacts(blueprint: Blueprint, suite_name: str) -> RunArtifacts:
+    """The folder of a run; those of the compose engine stand beside those without Docker."""
+    name = f"docker-{suite_name}" if blueprint.plan.engine == "compose" else suite_name
+    return new_run(blueprint.settings.artifacts, name, Redactor(blueprint.plan.secrets))
 
 
 def pytest_arguments(blueprint: Blueprint, name: str, artifacts: RunArtifacts) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from stackproof.plan.model import Plan
 from stackproof.run_folder import RunFolder
@@ -138,6 +138,12 @@ class RunningPlan(Protocol):
             WaitTimeout: If it was ended because of the time-out.
         """
 
+    def owns_data(self, service: str) -> bool:
+        """Whether the data of a service were made by this run, and are nobody else's."""
+
+    def details(self) -> Mapping[str, Any]:
+        """All that the engine knows of each service, as plain values, secrets masked."""
+
     def start(self, services: Sequence[str]) -> None:
         """Start stopped services and wait until they are well."""
 
@@ -171,6 +177,8 @@ class Engine(Protocol):
     """Opens runs, starts plans in them, and finds those that run."""
 
     name: str
+    marks_databases: bool
+    """Whether each database that it makes has the marker from its first moment on."""
 
     def open(self, run: RunFolder) -> Lease:
         """Make a run and its folder; from now on the death of the caller ends it."""

@@ -21,7 +21,7 @@ from stackproof.plan.container_ports import (
     service_names,
 )
 from stackproof.plan.drafts import Draft, make_draft
-from stackproof.plan.model import Plan, ServicePlan
+from stackproof.plan.model import ComposeSource, Plan, ServicePlan
 from stackproof.plan.resolving import Surroundings, container_service, native_service
 from stackproof.plan.secrets import secrets_of
 from stackproof.settings.model import Settings
@@ -122,7 +122,14 @@ def make_plan(
         migrate=migrate,
         seed=seed,
         secrets=secrets,
+        source=_compose_source(settings, stack_file) if engine == "compose" else ComposeSource(),
+        hermetic=settings.hermetic,
     )
+
+
+def _compose_source(settings: Settings, stack_file: StackFile) -> ComposeSource:
+    variables = {key: value for key, value in stack_file.variables.items() if value is not None}
+    return ComposeSource(settings.compose_files, variables, settings.profiles)
 
 
 def _outline(
@@ -137,9 +144,12 @@ def _outline(
 
 
 def _reachable(draft: Draft, outline: _Outline, engine: str) -> tuple[int, ...]:
-    """The container ports that are reached from this machine: with containers, the published."""
+    """The container ports that are reached from this machine: with containers, the published.
+
+    Those of servers that stackproof knows are always among them: tests look into databases.
+    """
     targets = outline.targets[draft.name]
-    if engine == "process":
+    if engine == "process" or draft.known is not None:
         return targets
     published = {port.target for port in draft.service.ports if port.protocol == "tcp"}
     return tuple(one for one in targets if one in published or (draft.name, one) in outline.fixed)
@@ -172,6 +182,7 @@ def _fingerprint(settings: Settings, engine: str, services: Sequence[ServicePlan
         "engine": engine,
         "project": settings.project,
         "coverage": settings.coverage,
+        "hermetic": settings.hermetic,
         "locks": locks,
         "services": [_plain(service) for service in services],
     }

@@ -86,6 +86,21 @@ class Runtime:
 
 
 @dataclass(frozen=True)
+class ComposeSource:
+    """What the compose engine hands to Docker Compose.
+
+    Attributes:
+        files: The Compose files, in order.
+        variables: Values for their interpolation.
+        profiles: Profiles that are on.
+    """
+
+    files: tuple[Path, ...] = ()
+    variables: Mapping[str, str] = field(default_factory=dict, repr=False)
+    profiles: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class ServicePlan:
     """One service, resolved.
 
@@ -95,6 +110,8 @@ class ServicePlan:
         environment: Its whole own environment, translated (without what the engine adds).
         working_dir: Folder to start in; None for the engine's choice.
         runtime: How the process engine runs it; None for the compose engine.
+        image: What the compose engine runs; empty for the process engine.
+        builds: Whether stackproof builds that image.
         depends_on: Services it waits for, with the condition.
         probe: What shows that it is ready; None means started is ready.
         timing: When the probe is asked.
@@ -114,6 +131,8 @@ class ServicePlan:
     environment: Mapping[str, str]
     working_dir: Path | None = None
     runtime: Runtime | None = None
+    image: str = ""
+    builds: bool = False
     depends_on: Mapping[str, Condition] = field(default_factory=dict)
     probe: Probe | None = None
     timing: HealthTiming = HealthTiming()
@@ -157,6 +176,8 @@ class Plan:
         migrate: Commands that bring the schema up to date, in order.
         seed: Commands that bring the fixtures in, in order.
         secrets: Values that must never be written or shown.
+        source: What the compose engine hands to Docker Compose.
+        hermetic: Whether services can reach nothing but each other (compose engine).
     """
 
     stack: str
@@ -170,6 +191,8 @@ class Plan:
     migrate: tuple[PlannedCommand, ...] = ()
     seed: tuple[PlannedCommand, ...] = ()
     secrets: tuple[str, ...] = field(default=(), repr=False)
+    source: ComposeSource = ComposeSource()
+    hermetic: bool = False
 
     def service(self, name: str) -> ServicePlan:
         """The service of that name.

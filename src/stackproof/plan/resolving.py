@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from stackproof.plan.addresses import HOST, Addresses
@@ -12,6 +12,7 @@ from stackproof.plan.drafts import Draft, local_command
 from stackproof.plan.environment_rules import translate_environment
 from stackproof.plan.extension import Ready
 from stackproof.plan.folders import Folders, folders_of
+from stackproof.plan.image_tag import image_of
 from stackproof.plan.listening import tell_port
 from stackproof.plan.model import Endpoint, ServicePlan, Translation
 from stackproof.plan.notices import ignored_by_processes, unseen_mounts
@@ -24,11 +25,17 @@ from stackproof.readiness import (
     HealthTiming,
     HttpProbe,
     LogProbe,
+    PostgresProbe,
     Probe,
+    RedisProbe,
     TcpProbe,
 )
 from stackproof.settings.model import Settings
 from stackproof.stack_file.model import Condition, Healthcheck, Limits, StackFile
+
+DEFAULT_CPUS = 1.0
+DEFAULT_MEMORY = 1 << 30
+"""What a container gets where neither the stack file nor the settings say anything."""
 
 HTTP_PORTS = frozenset({80, 3000, 4000, 5000, 8000, 8001, 8008, 8080, 8081, 8501, 8888, 9000})
 """Container ports that are shown as HTTP where nothing else is known of them."""
@@ -63,8 +70,48 @@ class Resolved:
 
 
 def container_service(draft: Draft, around: Surroundings) -> Resolved:
-    """A service as containers run it: nothing is translated, and the image's own check counts."""
-    return Resolved(_service_plan(draft, around, draft.argv, dict(draft.environment)))
+    """A service as containers run it: nothing is translated but what this machine asks it.
+
+    Its health check, if it only asks over the network and the port is published, is asked from
+    here, which is quick; any other runs in the container.
+    """
+    resolved = Resolved(_service_plan(draft, around, (), {}))
+    translator = Translator(around.addresses, draft.name, PathMap({}))
+    probe = _probe(draft, around, translator, resolved, draft.environment)
+    if draft.extension.ready is None and not _asks_from_here(probe, around, draft.name):
+        probe = _as_written(draft.service.healthcheck)
+    service = _service_plan(draft, around, draft.argv, dict(draft.environment), probe=probe)
+    defaults = Limits(DEFAULT_CPUS, DEFAULT_MEMORY)
+    limits = Limits(
+        service.limits.cpus or defaults.cpus,
+        service.limits.memory or defaults.memory,
+        service.limits.pids,
+    )
+    image = image_of(around.settings.stack, draft.service)
+    builds = draft.service.build is not None
+    resolved.service = replace(service, limits=limits, image=image, builds=builds)
+    resolved.translations.clear()
+    return resolved
+
+
+def _asks_from_here(probe: Probe | None, around: Surroundings, service: str) -> bool:
+    """Whether a probe's answer comes from the service itself.
+
+    A bare connection does not count: Docker's proxy accepts it whether the service listens or not.
+    """
+    published = around.addresses.ports[service].values()
+    if isinstance(probe, HttpProbe):
+        return any(probe.url.startswith(f"http://{HOST}:{port}") for port in published)
+    return isinstance(probe, PostgresProbe | RedisProbe)
+
+
+def _as_written(check: Healthcheck | None) -> Probe | None:
+    """A health check that runs in the container, with its own addresses."""
+    if check is None or len(check.test) < 2:  # noqa: PLR2004 - the form and the command
+        return None
+    if check.test[0] == "CMD":
+        return CommandProbe(check.test[1:])
+    return CommandProbe(("/bin/sh", "-c", check.test[1]))
 
 
 def native_service(draft: Draft, around: Surroundings) -> Resolved:
@@ -229,7 +276,7 @@ def _probe(
     if draft.extension.ready is not None:
         return _ready(draft.extension.ready, translator, endpoints)
     native: Probe | None = None
-    if draft.known is not None:
+    if draft.known is not None and draft.known.port in endpoints:
         native = draft.known.probe(HOST, endpoints[draft.known.port], environment)
     check = draft.service.healthcheck
     if check is not None and (check.disable or check.test[:1] == ("NONE",)):
@@ -260,7 +307,7 @@ def _ready(ready: Ready, translator: Translator, endpoints: Mapping[int, int]) -
     if ready.kind == "alive":
         return AliveProbe(ready.value)
     if ready.kind == "tcp":
-        return TcpProbe(HOST, endpoints[ready.value])
+        return TcpProbe(HOST, endpoints.get(ready.value, ready.value))
     if ready.kind == "command":
         return CommandProbe(tuple(one.text for one in translator.arguments(ready.value)))
     if ready.value.startswith("/"):

@@ -33,7 +33,8 @@ class Reaper:
     Args:
         order: What the owner sent: `run_id`, `folder`, `root`, `project`, `owner` (process id and
             start time, or null), `argv` and `env` of the supervisor, `private` (whether to try for
-            a namespace).
+            a namespace), `farewell` (a command that removes what is neither process nor file;
+            empty where there is nothing of that kind).
         owner_side: The connection to the owner.
     """
 
@@ -61,8 +62,8 @@ class Reaper:
             self._tell({"supervisor": list(self._supervisor_id()), "kind": self.kind})
             self._watch_until_over()
         finally:
-            self._end_processes()
-            self._remove_files()
+            if self._end_processes():
+                self._remove_files()
 
     def _make_folder(self) -> None:
         """Make the run folder complete with its record, or not at all."""
@@ -92,6 +93,7 @@ class Reaper:
             "supervisor": list(self._supervisor_id()) if self.supervisor else None,
             "namespace": self.kind,
             "intended": self.intended,
+            "farewell": self.order.get("farewell") or [],
             "created": time.time(),
         }
         draft = os.path.join(where, "record.json.new")
@@ -191,20 +193,44 @@ class Reaper:
         self._write_record()
         self._tell({"done": True})
 
-    def _end_processes(self) -> None:
-        """SIGKILL to PID 1 of a namespace ends all in it; what has no namespace is swept."""
+    def _end_processes(self) -> bool:
+        """SIGKILL to PID 1 of a namespace ends all in it; what has no namespace is swept.
+
+        Tells whether the farewell, if there is one, left nothing; the files stay if it did, for the
+        next command to go on from.
+        """
         process = ProcessId.of(self.supervisor) if self.supervisor else None
         if process is not None and self.kind == namespace.PRIVATE:
             process.kill()
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(self.supervisor, 0)
+        in_order = process is None and self._ended_well()
         sweep.kill_descendants(os.getpid(), seconds=KILL_SECONDS)
+        farewell = self.order.get("farewell")
+        if not isinstance(farewell, list) or not farewell or in_order:
+            return True
+        sweep.kill_all(sweep.marked(f"STACKPROOF_RUN={self.order['run_id']}"))
+        return say_farewell([str(part) for part in farewell], self.order["env"])
+
+    def _ended_well(self) -> bool:
+        """Whether the supervisor has ended by itself, everything taken down."""
+        with contextlib.suppress(ChildProcessError):
+            return os.waitpid(self.supervisor, os.WNOHANG) == (self.supervisor, 0)
+        return False
 
     def _remove_files(self) -> None:
         remove_cgroups(os.path.join(self.folder, "cgroups"))
         for path in [*self.intended, self.folder]:
             remove_tree(path)
         remove_empty_parents(self.folder)
+
+
+def say_farewell(argv: list[str], environment: object) -> bool:
+    """Run the command that removes what is neither process nor file; tells whether it could."""
+    given = dict(environment) if isinstance(environment, dict) else {}
+    silent = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in (0, 1, 2)]
+    child = os.posix_spawn(argv[0], argv, given, file_actions=silent)
+    return os.waitpid(child, 0)[1] == 0
 
 
 def boot_id() -> str:

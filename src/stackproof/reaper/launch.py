@@ -111,6 +111,7 @@ def launch(
     environment: Mapping[str, str],
     owner: ProcessId | None = None,
     private: bool = True,
+    farewell: Sequence[str] = (),
 ) -> Lease:
     """Start a run's reaper, which makes the run folder and starts the supervisor.
 
@@ -120,6 +121,8 @@ def launch(
         environment: The supervisor's whole environment.
         owner: Whose death ends the run; None for the calling process.
         private: Whether to try for a PID namespace.
+        farewell: A command that removes what is neither process nor file, run at the end of the
+            run with the run's identity as its last argument; empty where there is no such thing.
 
     Returns:
         The lease, held by the calling process.
@@ -157,6 +160,7 @@ def launch(
         "argv": list(argv),
         "env": dict(environment),
         "private": private,
+        "farewell": [*farewell, run_id] if farewell else [],
     }
     try:
         ours.sendall(json.dumps(order).encode() + b"\n")

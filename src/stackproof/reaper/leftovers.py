@@ -13,7 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stackproof.reaper.daemon import boot_id, remove_cgroups, remove_empty_parents, remove_tree
+from stackproof.reaper.daemon import (
+    boot_id,
+    remove_cgroups,
+    remove_empty_parents,
+    remove_tree,
+    say_farewell,
+)
 from stackproof.reaper.sweep import ProcessId, kill_all, marked
 
 DRAFT_SECONDS = 60.0
@@ -35,6 +41,7 @@ class RunState:
         supervisor: The supervisor; None before it was started.
         intended: Paths outside the run folder.
         same_boot: Whether the machine has not been started anew since.
+        farewell: The command that removes what is neither process nor file; empty for none.
     """
 
     path: Path
@@ -45,6 +52,7 @@ class RunState:
     supervisor: ProcessId | None = None
     intended: tuple[str, ...] = ()
     same_boot: bool = True
+    farewell: tuple[str, ...] = ()
 
     @property
     def is_alive(self) -> bool:
@@ -67,6 +75,7 @@ def read_run(path: Path) -> RunState | None:
             supervisor=_process(record["supervisor"]),
             intended=tuple(str(one) for one in record["intended"]),
             same_boot=record["boot_id"] == boot_id(),
+            farewell=tuple(str(one) for one in record.get("farewell", ())),
         )
     except (OSError, ValueError, KeyError, TypeError):
         return RunState(path, path.name) if path.is_dir() else None
@@ -114,6 +123,11 @@ def clean(root: Path) -> list[str]:
 def remove_leftover(state: RunState) -> str:
     """End a dead run's processes and remove its files; says what was there."""
     ended = _end_marked(state) if state.run_id and state.same_boot else 0
+    if state.farewell and not say_farewell(list(state.farewell), dict(os.environ)):
+        return (
+            f"can't remove what a run of {state.project} had left: `{' '.join(state.farewell)}` "
+            f"failed; {state.path} is kept until it can"
+        )
     remove_cgroups(str(state.path / "cgroups"))
     for path in state.intended:
         remove_tree(path)

@@ -58,6 +58,7 @@ def build_settings(
         timeouts=Timeouts(config.timeouts.start, config.timeouts.stop, config.timeouts.command),
         secrets=tuple(config.secrets),
         coverage=config.coverage,
+        hermetic=config.hermetic,
         suites=_suites(config),
         artifacts=_absolute(root, config.artifacts),
         cache=_absolute(root, config.cache) if config.cache else cache,

@@ -27,6 +27,7 @@ ENVIRONMENT_KEYS: Mapping[str, Path_] = {
     "STACKPROOF_POSTGRES_BINDIR": ("servers", "postgres"),
     "STACKPROOF_REDIS_BINDIR": ("servers", "redis"),
     "STACKPROOF_COVERAGE": ("coverage",),
+    "STACKPROOF_HERMETIC": ("hermetic",),
     "STACKPROOF_ARTIFACTS": ("artifacts",),
     "STACKPROOF_CACHE_DIR": ("cache",),
 }

@@ -128,6 +128,7 @@ class Settings:
         timeouts: How long things may take.
         secrets: Names of variables whose values are masked.
         coverage: Whether the coverage of the services is measured.
+        hermetic: Whether services can reach nothing but each other (compose engine).
         suites: Test suites by name; read them with `suite`.
         artifacts: Folder of what a run leaves on purpose.
         cache: Folder of virtualenvs and prepared data folders.
@@ -156,6 +157,7 @@ class Settings:
     timeouts: Timeouts = Timeouts()
     secrets: tuple[str, ...] = ()
     coverage: bool = False
+    hermetic: bool = False
     suites: Mapping[str, Suite] = field(default_factory=dict)
     origins: Mapping[tuple[str, ...], Origin] = field(default_factory=dict, repr=False)
 

@@ -175,6 +175,7 @@ class StackConfig(_Section):
     timeouts: TimeoutsSection = TimeoutsSection()
     secrets: Names = []
     coverage: bool = False
+    hermetic: bool = False
     suites: dict[str, SuiteSection] = {}
     artifacts: str = ".artifacts"
     cache: str | None = None

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
+from stackproof.engines.log_files import timestamp
 from stackproof.redaction import Redactor
 
 LONGEST_LINE = 16 * 1024
@@ -21,13 +21,6 @@ KEPT_LINES = 200
 """Lines that are kept in memory, for verdicts."""
 
 CHUNK = 64 * 1024
-
-
-def timestamp(seconds: float | None = None) -> str:
-    """A wall-clock time as ISO 8601 in UTC with microseconds."""
-    moment = time.time() if seconds is None else seconds
-    whole = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(moment))
-    return f"{whole}.{int(moment % 1 * 1_000_000):06d}Z"
 
 
 class LogFile:

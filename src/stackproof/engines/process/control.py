@@ -123,6 +123,10 @@ class Control:
         """What is known of each service."""
         return tuple(_status(one) for one in self._done("status")["services"])
 
+    def details(self) -> dict[str, Answer]:
+        """All that the supervisor knows of each service."""
+        return {one["name"]: one for one in self._done("status")["services"]}
+
     def notices(self) -> list[str]:
         """What the supervisor could not do as it was told, such as limits."""
         services = self._done("status")["services"]

@@ -6,9 +6,10 @@ import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+from stackproof.engines import log_files
 from stackproof.engines.base import CommandResult, LogLine, Say, ServiceStatus, Streams
-from stackproof.engines.process import log_files
 from stackproof.engines.process.control import Control
 from stackproof.engines.process.listeners import holder_of
 from stackproof.errors import PortTaken
@@ -99,6 +100,14 @@ class ProcessRunning:
         return self.control.execute(
             service, argv, streams, environment=environment, timeout=timeout
         )
+
+    def owns_data(self, service: str) -> bool:  # noqa: ARG002 - all data are made for the run
+        """Whether the data of a service were made by this run: always."""
+        return True
+
+    def details(self) -> Mapping[str, Any]:
+        """What the supervisor knows of each service."""
+        return self.control.details()
 
     def start(self, services: Sequence[str]) -> None:
         """Start stopped services and wait until they are well."""

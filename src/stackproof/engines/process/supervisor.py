@@ -18,7 +18,8 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from stackproof.engines.process.capture import LogFile, Pipe, timestamp
+from stackproof.engines.log_files import timestamp
+from stackproof.engines.process.capture import LogFile, Pipe
 from stackproof.engines.process.children import Children
 from stackproof.engines.process.control_server import ControlServer
 from stackproof.engines.process.limits import ControlGroups

@@ -1,0 +1,1 @@
+"""The compose engine: services as containers of a Docker Engine."""

@@ -1,0 +1,138 @@
+"""Running `docker compose` on the model of one run, its progress told line by line."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from stackproof.engines.base import Say
+from stackproof.engines.compose.connection import docker_environment
+from stackproof.engines.compose.model import Model
+from stackproof.errors import CommandFailed, ConfigError, EngineUnavailable, StackproofError
+from stackproof.plan.model import ComposeSource
+
+KEPT_LINES = 40
+
+NO_ADDRESSES = re.compile(
+    r"non-overlapping IPv4 address pool|address pools have been fully subnetted"
+)
+NO_SPACE = re.compile(r"no space left on device", re.IGNORECASE)
+NO_IMAGE = re.compile(
+    r"pull access denied|manifest unknown|dial tcp|no such host|not found: manifest"
+)
+NO_ENGINE = re.compile(r"Cannot connect to the Docker daemon|error during connect")
+
+
+class CommandLine:
+    """`docker compose` for one run.
+
+    Args:
+        environment: The caller's environment.
+        run_id: Identity of the run, which each of its processes carries.
+        folder: The run folder; the model is kept there.
+        project: Name of the copy.
+    """
+
+    def __init__(
+        self, environment: Mapping[str, str], run_id: str, folder: Path, project: str
+    ) -> None:
+        self.environment = {**docker_environment(environment), "STACKPROOF_RUN": run_id}
+        self.folder = folder
+        self.file = folder / "compose.json"
+        self.project = project
+
+    def resolve(self, source: ComposeSource) -> Model:
+        """What Compose itself makes of the user's files.
+
+        Raises:
+            ConfigError: If Compose refuses them.
+        """
+        files = [part for path in source.files for part in ("--file", str(path))]
+        profiles = [part for one in source.profiles for part in ("--profile", one)]
+        argv = ["docker", "compose", *files, *profiles, "--project-name", self.project]
+        done = subprocess.run(
+            [*argv, "config", "--format", "json"],
+            capture_output=True, text=True, check=False,
+            cwd=source.files[0].parent, env={**self.environment, **source.variables},
+        )  # fmt: skip
+        if done.returncode:
+            raise ConfigError(
+                "Docker Compose refuses the stack file",
+                source=source.files[0],
+                observed=done.stderr.strip(),
+                remedy="`docker compose config` shows the same; correct the file",
+            )
+        model: Model = json.loads(done.stdout)
+        return model
+
+    def write(self, model: Model) -> None:
+        """Keep the model for the commands that follow; it has secrets in it."""
+        self.file.touch(mode=0o600)
+        self.file.write_text(json.dumps(model), encoding="utf-8")
+
+    def run(self, arguments: Sequence[str], say: Say) -> None:
+        """Run a command of Compose on the model.
+
+        Args:
+            arguments: Command and options.
+            say: Takes each line that it writes.
+
+        Raises:
+            StackproofError: If it fails, with what it wrote last.
+        """
+        argv = ["docker", "compose", "--file", str(self.file), "--project-name", self.project,
+                "--ansi", "never", "--progress", "plain", *arguments]  # fmt: skip
+        lines: list[str] = []
+        with subprocess.Popen(
+            argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+            text=True, errors="replace", env=self.environment, cwd=self.folder,
+        ) as process:  # fmt: skip
+            try:
+                assert process.stdout is not None  # noqa: S101 - for the type checker: it is a pipe
+                for line in process.stdout:
+                    lines = [*lines[1 - KEPT_LINES :], line.rstrip()]
+                    say(line.rstrip())
+            except BaseException:
+                process.terminate()
+                raise
+        if process.returncode:
+            raise failure(arguments[0], process.returncode, "\n".join(lines))
+
+
+def failure(verb: str, code: int, output: str) -> StackproofError:
+    """What a failed command of Compose means, as far as its words are known."""
+    if NO_ENGINE.search(output):
+        return EngineUnavailable(
+            f"the Docker Engine does not answer to `docker compose {verb}`",
+            checked=[output.splitlines()[-1]],
+            remedy="look at its log (`journalctl -u docker`), start it again, then `invoke up`",
+        )
+    if NO_ADDRESSES.search(output):
+        return EngineUnavailable(
+            "Docker has no address range left for another network",
+            checked=[output.splitlines()[-1]],
+            remedy="remove networks that nothing uses (`docker network prune`), or give the Docker "
+            "Engine more of them: `default-address-pools` in its daemon.json",
+        )
+    if NO_SPACE.search(output):
+        return EngineUnavailable(
+            "the Docker Engine has no disk space left",
+            checked=[output.splitlines()[-1]],
+            remedy="`docker system df` shows what takes it; `docker builder prune` and "
+            "`docker image prune` free some",
+        )
+    remedy = "its last lines stand above"
+    if NO_IMAGE.search(output):
+        remedy = (
+            "an image could not be fetched: check its name and the connection, or name one that is "
+            "there (POSTGRES_IMAGE, REDIS_IMAGE, PYTHON_IMAGE, as the stack file has it)"
+        )
+    return CommandFailed(
+        f"`docker compose {verb}` failed with status {code}",
+        exit_code=code,
+        output=output,
+        remedy=remedy,
+    )

@@ -1,0 +1,242 @@
+"""The compose engine: Docker Compose makes the containers, the Docker Engine runs them."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+
+from docker import DockerClient
+from docker.errors import ImageNotFound
+
+from stackproof.engines.base import Say
+from stackproof.engines.compose import relay
+from stackproof.engines.compose.command_line import CommandLine
+from stackproof.engines.compose.connection import (
+    connect,
+    docker_environment,
+    require_compose,
+)
+from stackproof.engines.compose.containers import Containers
+from stackproof.engines.compose.labels import labels_of
+from stackproof.engines.compose.model import effective_model
+from stackproof.engines.compose.running import ComposeRunning
+from stackproof.engines.compose.takedown import containers_of
+from stackproof.errors import NoStack, Refused, TeardownIncomplete
+from stackproof.plan.model import Plan, ServicePlan
+from stackproof.reaper.launch import Lease, launch, take_down, wait_gone
+from stackproof.reaper.leftovers import read_run
+from stackproof.run_folder import RunFolder
+
+GONE_SECONDS = 20.0
+"""What the reaper gets to remove everything once the containers have been stopped."""
+
+
+class ComposeEngine:
+    """Starts plans as containers.
+
+    Args:
+        environment: The caller's environment.
+    """
+
+    name = "compose"
+    marks_databases = False
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self.environment = environment
+
+    def open(self, run: RunFolder) -> Lease:
+        """Start the reaper and the supervisor of a run that is to come.
+
+        Raises:
+            EngineUnavailable: If there is no Docker Engine, or no Compose.
+            Refused: If somebody else's containers have the project's name.
+        """
+        require_compose(self.environment)
+        client = connect(self.environment)
+        _refuse_strangers(client, run.project)
+        source = [sys.executable, "-m"]
+        return launch(
+            run,
+            [*source, "stackproof.engines.compose.supervisor", "--run-folder", str(run.path)],
+            environment={**docker_environment(self.environment), "LANG": "C.UTF-8"},
+            private=False,
+            farewell=[*source, "stackproof.engines.compose.takedown"],
+        )
+
+    def start(
+        self,
+        plan: Plan,
+        run: RunFolder,
+        say: Say,
+        *,
+        lent: Mapping[str, str] | None = None,  # noqa: ARG002 - containers have their own files
+    ) -> ComposeRunning:
+        """Make all containers of a plan, building images that are missing; none runs yet.
+
+        Args:
+            plan: The plan.
+            run: Its run folder, which has been opened.
+            say: Takes lines of progress.
+            lent: Not used: containers have their own files.
+
+        Raises:
+            ConfigError: If Compose refuses the stack file.
+            CommandFailed: If an image can't be built or fetched, or a container can't be made.
+            EngineUnavailable: If the Docker Engine has no addresses or no disk space left.
+        """
+        running = self._attached(plan, run)
+        self._create(plan, run, plan.services, running, say, ["--no-recreate"])
+        return running
+
+    def build(self, plan: Plan, run: RunFolder, say: Say, *, again: bool = False) -> list[str]:
+        """Build the images of a plan that are missing.
+
+        Args:
+            plan: The plan.
+            run: A run folder that has been opened.
+            say: Takes lines of progress.
+            again: Also those that are there.
+
+        Returns:
+            The images that were built.
+        """
+        client = connect(self.environment)
+        compose = self._compose(plan, run, client)
+        wanted = _to_build(client, plan.services, again=again)
+        if wanted:
+            say(f"building {', '.join(sorted(wanted))}")
+            compose.run(["build", *wanted.values()], say)
+        return sorted(wanted)
+
+    def replace(
+        self,
+        plan: Plan,
+        names: list[str],
+        run: RunFolder,
+        say: Say,
+        *,
+        lent: Mapping[str, str] | None = None,  # noqa: ARG002 - containers have their own files
+    ) -> ComposeRunning:
+        """Make the containers of some services anew, as the plan has them now, and start them."""
+        running = self._attached(plan, run)
+        there = running.containers.ids()
+        running.stop([name for name in names if name in there])
+        services = tuple(one for one in plan.services if one.name in names)
+        self._create(plan, run, services, running, say, ["--force-recreate"])
+        return running
+
+    def attach(self, plan: Plan, run: RunFolder) -> ComposeRunning:
+        """The running copy of a plan.
+
+        Raises:
+            NoStack: If there is none.
+        """
+        state = read_run(run.path)
+        if state is None or not state.is_alive:
+            raise NoStack(
+                f"{plan.project} is not up",
+                remedy=f"start it with `invoke up --stack {plan.stack}`",
+            )
+        return self._attached(plan, run)
+
+    def shut_down(self, run: RunFolder, seconds: float) -> None:
+        """Stop all services in order and remove everything that the run has made.
+
+        Raises:
+            TeardownIncomplete: If something is left.
+        """
+        state = read_run(run.path)
+        if state is None:
+            return
+        if state.supervisor is not None:
+            state.supervisor.kill(signal.SIGTERM)
+        if not wait_gone(run, seconds=seconds + GONE_SECONDS):
+            take_down(run, seconds=GONE_SECONDS)
+        left = containers_of(connect(self.environment), state.run_id)
+        if left:
+            raise TeardownIncomplete([f"container {one['Names'][0][1:]}" for one in left])
+
+    def _attached(self, plan: Plan, run: RunFolder) -> ComposeRunning:
+        state = read_run(run.path)
+        run_id = state.run_id if state is not None else ""
+        return ComposeRunning(plan, run, connect(self.environment), run_id, self.environment)
+
+    def _compose(self, plan: Plan, run: RunFolder, client: DockerClient) -> CommandLine:
+        """Compose, with the model of this copy written down for it."""
+        state = read_run(run.path)
+        run_id = state.run_id if state is not None else ""
+        compose = CommandLine(self.environment, run_id, run.path, plan.project)
+        labels = labels_of(run_id=run_id, project=plan.project, stack=plan.stack)
+        version = str(client.version()["ApiVersion"])
+        compose.write(effective_model(compose.resolve(plan.source), plan, labels, version))
+        return compose
+
+    def _create(
+        self,
+        plan: Plan,
+        run: RunFolder,
+        services: Sequence[ServicePlan],
+        running: ComposeRunning,
+        say: Say,
+        options: Sequence[str],
+    ) -> None:
+        client = running.containers.client
+        compose = self._compose(plan, run, client)
+        missing = _to_build(client, services, again=False)
+        if missing:
+            say(f"building {', '.join(sorted(missing))}")
+            compose.run(["build", *missing.values()], say)
+        names = [one.name for one in services]
+        compose.run(["create", "--no-build", *options, *names], _only_pulls(say))
+        if plan.hermetic:
+            _write_relays(plan, run, running.containers)
+
+
+def _only_pulls(say: Say) -> Say:
+    """Passes on what takes long; that containers are made needs no words."""
+    return lambda line: say(line.strip()) if "Pull" in line else None
+
+
+def _to_build(
+    client: DockerClient, services: Sequence[ServicePlan], *, again: bool
+) -> dict[str, str]:
+    """Image to one of the services that build it, for each image that is not there."""
+    wanted = {one.image: one.name for one in services if one.builds}
+    return {image: name for image, name in wanted.items() if again or not _is_there(client, image)}
+
+
+def _is_there(client: DockerClient, image: str) -> bool:
+    try:
+        client.images.get(image)
+    except ImageNotFound:
+        return False
+    return True
+
+
+def _refuse_strangers(client: DockerClient, project: str) -> None:
+    filters = {"label": [f"com.docker.compose.project={project}"]}
+    found = client.api.containers(all=True, filters=filters)
+    if found:
+        names = ", ".join(one["Names"][0][1:] for one in found)
+        raise Refused(
+            f"Docker has containers of another project that is called {project}",
+            observed=names,
+            remedy="give this copy another name (STACKPROOF_PROJECT), or remove those: "
+            f"`docker compose --project-name {project} down`",
+        )
+
+
+def _write_relays(plan: Plan, run: RunFolder, containers: Containers) -> None:
+    ids = containers.ids()
+    listed = [
+        [endpoint.host, endpoint.port, ids[service.name], endpoint.target]
+        for service in plan.services
+        for endpoint in service.endpoints
+        if service.name in ids
+    ]
+    (run.path / relay.FILE).write_text(json.dumps(listed), encoding="utf-8")
+    state = read_run(run.path)
+    if state is not None and state.supervisor is not None:
+        state.supervisor.kill(signal.SIGHUP)

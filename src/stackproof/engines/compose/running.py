@@ -1,0 +1,216 @@
+"""A running stack on the compose engine, reached through the Docker Engine."""
+
+from __future__ import annotations
+
+import heapq
+import os
+import re
+import signal as signals
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from subprocess import DEVNULL, PIPE, STDOUT
+from typing import Any
+
+from docker import DockerClient
+
+from stackproof.engines import log_files
+from stackproof.engines.base import CommandResult, LogLine, Say, ServiceStatus, Streams
+from stackproof.engines.compose.connection import docker_environment
+from stackproof.engines.compose.containers import Containers, status_of
+from stackproof.engines.compose.executing import Executing
+from stackproof.engines.compose.labels import PROJECT
+from stackproof.engines.compose.notes import Notes
+from stackproof.engines.compose.starting import Starting
+from stackproof.engines.log_files import timestamp
+from stackproof.errors import WaitTimeout
+from stackproof.plan.model import Plan
+from stackproof.reaper.sweep import ProcessId
+from stackproof.redaction import Redactor
+from stackproof.run_folder import RunFolder
+
+RESTART_SECONDS = 60.0
+FOLLOW_SECONDS = 0.2
+INIT_FILES = "/docker-entrypoint-initdb.d"
+"""Start-up files of database images: mounted there, they are read and not written."""
+
+
+class ComposeRunning:
+    """Implements `engines.base.RunningPlan`.
+
+    Args:
+        plan: What was started.
+        run: Its run folder.
+        client: The Docker Engine.
+        run_id: Identity of the run.
+        environment: The caller's environment.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        run: RunFolder,
+        client: DockerClient,
+        run_id: str,
+        environment: Mapping[str, str],
+    ) -> None:
+        self.plan = plan
+        self.run_folder = run
+        self.containers = Containers(client, run_id, plan.project)
+        self.api = client.api
+        self.notes = Notes(run.path / "notes.json")
+        self.redactor = Redactor(plan.secrets)
+        self._executing = Executing(self.containers, docker_environment(environment))
+
+    def status(self) -> tuple[ServiceStatus, ...]:
+        """What is known of each service."""
+        found = self.containers.inspect_all()
+        one_shot = {one.name: one.one_shot for one in self.plan.services}
+        names = [*(name for name in one_shot if name in found), *sorted(found.keys() - one_shot)]
+        return tuple(
+            status_of(name, found[name], self.notes, one_shot=one_shot.get(name, False))
+            for name in names
+        )
+
+    def details(self) -> Mapping[str, Any]:
+        """All that Docker knows of each container: settings, health history, how it ended."""
+        found: Any = self.redactor.value(self.containers.inspect_all())
+        return dict(found)
+
+    def owns_data(self, service: str) -> bool:
+        """Whether the data of a service were made by this run, and are nobody else's."""
+        return all(self._is_own(one) for one in self.containers.inspect(service)["Mounts"])
+
+    def _is_own(self, mount: Mapping[str, Any]) -> bool:
+        if mount["Type"] == "bind":
+            return not mount["RW"] or mount["Destination"].startswith(INIT_FILES)
+        if mount["Type"] != "volume":
+            return True
+        labels = self.api.inspect_volume(mount["Name"]).get("Labels") or {}
+        is_anonymous = re.fullmatch(r"[0-9a-f]{64}", mount["Name"]) is not None
+        return is_anonymous or labels.get(PROJECT) == self.plan.project
+
+    def wait_ready(self, timeout: float, say: Say, *, services: Sequence[str] = ()) -> None:
+        """Start what does not run yet, in order, and wait until every service is well."""
+        Starting(self.containers, self.plan, self.notes, say).run(services, timeout)
+
+    def logs(
+        self, services: Sequence[str] = (), *, tail: int | None = None, since: str = ""
+    ) -> Iterator[LogLine]:
+        """Lines of services (none named: all logs), merged by time."""
+        names = services or list(self.containers.ids())
+        moment = _seconds(since) if since else None
+        with ThreadPoolExecutor(max(len(names), 1)) as pool:
+            sources = list(pool.map(lambda name: self._own(name, moment, tail), names))
+        commands = log_files.read(self.run_folder.logs, services, since=since)
+        merged = heapq.merge(*sources, commands, key=lambda line: line.at)
+        wanted = (line for line in merged if line.at >= since)
+        return iter(deque(wanted, maxlen=tail)) if tail is not None else wanted
+
+    def _own(self, name: str, since: float | None, tail: int | None) -> list[LogLine]:
+        return list(self.containers.lines(name, self.redactor, since=since, tail=tail))
+
+    def follow(self, services: Sequence[str] = ()) -> Iterator[LogLine]:
+        """New lines as they are written, until the stack is gone."""
+        seen = timestamp()
+        while self.run_folder.path.is_dir():
+            for line in list(self.logs(services, since=seen)):
+                if line.at > seen:
+                    yield line
+                    seen = line.at
+            time.sleep(FOLLOW_SECONDS)
+
+    def run(
+        self, name: str, service: str, argv: Sequence[str], *, timeout: float, say: Say
+    ) -> CommandResult:
+        """Run a command in a service's container, its output kept as the log `name`."""
+        self.run_folder.logs.mkdir(parents=True, exist_ok=True)
+        lines: list[str] = []
+        executing = self._executing.command(
+            service, argv, stdin=DEVNULL, stdout=PIPE, stderr=STDOUT, timeout=timeout
+        )
+        with (self.run_folder.logs / f"{name}.log").open("a", encoding="utf-8") as log:
+            try:
+                with executing as process:
+                    assert process.stdout is not None  # noqa: S101 - for the type checker: a pipe
+                    for raw in process.stdout:
+                        line = self.redactor.text(raw.decode(errors="replace").rstrip("\n"))
+                        lines.append(line)
+                        log.write(f"{timestamp()} out {line}\n")
+                        say(line)
+            except WaitTimeout as error:
+                raise WaitTimeout(
+                    f"{name} ({' '.join(argv)})", waited=error.waited, trace=lines[-20:]
+                ) from None
+        return CommandResult(process.returncode, "\n".join(lines))
+
+    def execute(
+        self,
+        service: str,
+        argv: Sequence[str],
+        streams: Streams,
+        *,
+        environment: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+    ) -> int:
+        """Run a command in a service's container, connected to the caller's streams."""
+        is_terminal = os.isatty(streams.stdin) and os.isatty(streams.stdout)
+        with self._executing.command(
+            service,
+            argv,
+            stdin=streams.stdin,
+            stdout=streams.stdout,
+            stderr=streams.stderr,
+            options=["--interactive", *(["--tty"] if is_terminal else [])],
+            environment=environment,
+            timeout=timeout,
+        ) as process:
+            process.wait()
+        return process.returncode
+
+    def start(self, services: Sequence[str]) -> None:
+        """Start stopped services and wait until they are well."""
+        self.wait_ready(RESTART_SECONDS, lambda _: None, services=services)
+
+    def stop(self, services: Sequence[str]) -> None:
+        """Stop services, in the way their stack file says."""
+        for name in services:
+            found = self.containers.inspect(name)
+            self.notes.stopped(name)
+            if found["State"]["Paused"]:
+                self.api.unpause(found["Id"])
+            self.api.stop(found["Id"], timeout=found["Config"].get("StopTimeout"))
+
+    def restart(self, services: Sequence[str]) -> None:
+        """Stop and start services and wait until they are well."""
+        self.stop(services)
+        self.start(services)
+
+    def kill(self, services: Sequence[str], signal: str = "SIGKILL") -> None:
+        """Send a signal to the main process of services.
+
+        A container that Docker itself is told to kill stays down whatever its restart policy says,
+        so the process is ended directly where that is allowed: that is what a crash looks like.
+        """
+        for name in services:
+            found = self.containers.inspect(name)
+            process = ProcessId.of(found["State"]["Pid"]) if found["State"]["Pid"] else None
+            number = int(getattr(signals, signal, 0))
+            if process is None or not number or not process.kill(number):
+                self.api.kill(found["Id"], signal)
+
+    def pause(self, services: Sequence[str]) -> None:
+        """Freeze all processes of services."""
+        for name in services:
+            self.api.pause(self.containers.id_of(name))
+
+    def unpause(self, services: Sequence[str]) -> None:
+        """Let frozen services go on."""
+        for name in services:
+            self.api.unpause(self.containers.id_of(name))
+
+
+def _seconds(moment: str) -> float:
+    return datetime.fromisoformat(moment).timestamp()

@@ -1,0 +1,73 @@
+"""The process that a run's reaper watches: it takes the run's containers down when it is told to.
+
+It also passes connections on to containers that have no way to publish a port (`hermetic`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import signal
+from pathlib import Path
+
+from stackproof.engines.compose import relay
+from stackproof.reaper.daemon import remove_empty_parents, remove_tree
+
+
+def _take_down(run_id: str, *, orderly: bool) -> bool:
+    from stackproof.engines.compose.connection import connect
+    from stackproof.engines.compose.takedown import remove_run, stop_in_order
+
+    client = connect(os.environ)
+    if orderly:
+        stop_in_order(client, run_id)
+    return not remove_run(client, run_id)
+
+
+async def supervise(folder: Path, run_id: str) -> bool:
+    """Run until told to end, or until the reaper dies.
+
+    Args:
+        folder: The run folder.
+        run_id: Identity of the run.
+
+    Returns:
+        Whether everything was taken down.
+    """
+    loop = asyncio.get_running_loop()
+    told: asyncio.Future[bool] = loop.create_future()
+
+    def end(*, orderly: bool) -> None:
+        if not told.done():
+            told.set_result(orderly)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, lambda: end(orderly=True))
+    reaper = int(os.environ.get("STACKPROOF_REAPER_FD", "-1"))
+    if reaper >= 0:
+        os.set_inheritable(reaper, False)  # noqa: FBT003 - the standard library's signature
+        loop.add_reader(reaper, lambda: end(orderly=False))
+    relays = relay.Relays(folder / relay.FILE)
+    loop.add_signal_handler(signal.SIGHUP, lambda: loop.create_task(relays.load()))
+    (folder / "supervisor.ready").touch()
+    orderly = await told
+    relays.close()
+    done = await asyncio.to_thread(_take_down, run_id, orderly=orderly)
+    if not orderly and done:  # the reaper is dead, and can't do it
+        remove_tree(str(folder))
+        remove_empty_parents(str(folder))
+    return done
+
+
+def main() -> int:
+    """Read the command line and supervise."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--run-folder", type=Path, required=True)
+    parser.add_argument("--run-id", default=os.environ.get("STACKPROOF_RUN", ""))
+    arguments = parser.parse_args()
+    return 0 if asyncio.run(supervise(arguments.run_folder, arguments.run_id)) else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,192 @@
+"""Ending what a run has in Docker: in order where there is time, by force where there is none.
+
+Only what carries the run's label is ever touched. Also a program of its own, so that the reaper can
+run it: `python -m stackproof.engines.compose.takedown RUN_ID`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from typing import Any
+
+import requests
+from docker import DockerClient
+from docker.errors import APIError, DockerException, NotFound
+
+from stackproof.engines.compose.connection import connect
+from stackproof.engines.compose.labels import DEPENDS_ON, SERVICE, of_run
+from stackproof.errors import EngineUnavailable
+
+ROUNDS = 40
+PAUSE_SECONDS = 0.1
+QUIET_ROUNDS = 2
+"""So many looks in a row must find nothing: the Docker Engine may still be making something."""
+
+AT_ONCE = 16
+
+Found = dict[str, Any]
+
+
+def containers_of(client: DockerClient, run_id: str) -> list[Found]:
+    """The run's containers as the Docker Engine lists them, ended ones included."""
+    found: list[Found] = client.api.containers(all=True, filters=of_run(run_id))
+    return found
+
+
+def stop_in_order(client: DockerClient, run_id: str) -> None:
+    """Stop and remove each container of a run once all that depend on it are gone.
+
+    Each gets the stop signal and the grace of its stack file.
+
+    Args:
+        client: The Docker Engine.
+        run_id: Identity of the run.
+    """
+    known = {one["Labels"].get(SERVICE, one["Id"]): one for one in containers_of(client, run_id)}
+    ended: dict[str, Future[None]] = {}
+    dependants: dict[str, list[str]] = {name: [] for name in known}
+    for name, one in known.items():
+        for dependency in _dependencies(one):
+            dependants.get(dependency, []).append(name)
+
+    def end(name: str) -> None:
+        for other in dependants[name]:
+            ended[other].result()
+        _stop(client, known[name]["Id"])
+        _remove_container(client, known[name]["Id"])
+
+    with ThreadPoolExecutor(max(len(known), 1)) as pool:
+        for name in _dependants_first(dependants):
+            ended[name] = pool.submit(end, name)
+
+
+def _dependencies(container: Found) -> list[str]:
+    written = container["Labels"].get(DEPENDS_ON, "")
+    return [part.split(":", 1)[0] for part in written.split(",") if part]
+
+
+def _dependants_first(dependants: dict[str, list[str]]) -> list[str]:
+    ordered: list[str] = []
+
+    def visit(name: str) -> None:
+        if name not in ordered:
+            for other in dependants[name]:
+                visit(other)
+            ordered.append(name)
+
+    for name in dependants:
+        visit(name)
+    return ordered
+
+
+def _stop(client: DockerClient, container: str) -> None:
+    with contextlib.suppress(NotFound, APIError):
+        state = client.api.inspect_container(container)
+        if state["State"]["Paused"]:
+            client.api.unpause(container)
+        if state["State"]["Running"] or state["State"]["Restarting"]:
+            client.api.stop(container, timeout=state["Config"].get("StopTimeout"))
+
+
+def _remove_container(client: DockerClient, container: str) -> None:
+    with contextlib.suppress(NotFound):
+        try:
+            client.api.remove_container(container, v=True, force=True)
+        except APIError as error:
+            if error.status_code != requests.codes.conflict:  # another call removes it already
+                raise
+
+
+def remove_run(client: DockerClient, run_id: str) -> list[str]:
+    """Remove a run's containers, networks and volumes by force.
+
+    Args:
+        client: The Docker Engine.
+        run_id: Identity of the run.
+
+    Returns:
+        What could not be removed, in words; empty when nothing of the run is left.
+    """
+    if not run_id:
+        return []
+    quiet, problems = 0, dict[str, str]()
+    for _ in range(ROUNDS):
+        left = [*_containers(client, run_id), *_networks(client, run_id), *_volumes(client, run_id)]
+        if not left:
+            quiet += 1
+            if quiet == QUIET_ROUNDS:
+                return []
+        else:
+            quiet, problems = 0, _each(left)
+        time.sleep(PAUSE_SECONDS if problems or not left else 0)
+    return [f"{what}: {why}" for what, why in problems.items()]
+
+
+_Removal = tuple[str, Callable[[], object]]
+
+
+def _containers(client: DockerClient, run_id: str) -> list[_Removal]:
+    def remove(one: Found) -> Callable[[], object]:
+        def act() -> None:
+            if one.get("State") == "paused":
+                with contextlib.suppress(APIError):
+                    client.api.unpause(one["Id"])
+            _remove_container(client, one["Id"])
+
+        return act
+
+    return [
+        (f"container {one['Names'][0][1:]}", remove(one)) for one in containers_of(client, run_id)
+    ]
+
+
+def _networks(client: DockerClient, run_id: str) -> list[_Removal]:
+    if containers_of(client, run_id):
+        return []
+    found: Iterable[Found] = client.api.networks(filters=of_run(run_id))
+    remove = client.api.remove_network
+    return [(f"network {one['Name']}", partial(remove, one["Id"])) for one in found]
+
+
+def _volumes(client: DockerClient, run_id: str) -> list[_Removal]:
+    if containers_of(client, run_id):
+        return []
+    found: Iterable[Found] = client.api.volumes(filters=of_run(run_id))["Volumes"] or []
+    remove = client.api.remove_volume
+    return [(f"volume {one['Name']}", partial(remove, one["Name"])) for one in found]
+
+
+def _each(removals: Sequence[_Removal]) -> dict[str, str]:
+    """Do all at once; gives what failed."""
+    problems: dict[str, str] = {}
+
+    def attempt(removal: _Removal) -> None:
+        what, act = removal
+        try:
+            act()
+        except NotFound:
+            pass
+        except (APIError, requests.RequestException) as error:
+            problems[what] = str(getattr(error, "explanation", None) or error)
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        list(pool.map(attempt, removals))
+    return problems
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Remove a run by force; the exit status tells whether nothing is left."""
+    try:
+        return 1 if remove_run(connect(os.environ), arguments[0]) else 0
+    except (EngineUnavailable, DockerException, requests.RequestException):
+        return 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

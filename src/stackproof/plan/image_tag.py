@@ -1,0 +1,77 @@
+"""The image that a build makes, named by content, so that an unchanged tree builds nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from stackproof.stack_file.model import Build, Service
+
+FORMAT = "1"
+"""Part of every tag; changes when images are built in another way."""
+
+DIGITS = 20
+
+
+def image_of(stack: str, service: Service) -> str:
+    """The image that a service runs.
+
+    Args:
+        stack: Name of the stack.
+        service: The service as the stack file has it.
+
+    Returns:
+        The reference that is written there, or for a build `stackproof/<stack>:<digest>`, where the
+        digest covers the Dockerfile, its arguments, and each file of the context that
+        `.dockerignore` does not leave out. Services that build the same share one image.
+    """
+    if service.build is None:
+        return service.image or ""
+    digest = hashlib.sha256()
+    for part in _parts(service.build, service.platform or ""):
+        digest.update(part)
+        digest.update(b"\0")
+    return f"stackproof/{stack}:{digest.hexdigest()[:DIGITS]}"
+
+
+def _parts(build: Build, platform: str) -> Iterator[bytes]:
+    written = [FORMAT, build.target, dict(sorted(build.args.items())), platform, build.dockerfile]
+    yield json.dumps(written).encode()
+    if build.dockerfile_inline is not None:
+        yield build.dockerfile_inline.encode()
+    else:
+        yield _bytes(build.context / build.dockerfile)
+    for name in _context(build):
+        path = build.context / name
+        if path.is_symlink():
+            yield f"{name} -> {path.readlink()}".encode()
+        elif path.is_file():
+            mode = "x" if path.stat().st_mode & 0o100 else "-"
+            yield f"{name} {mode}".encode()
+            yield hashlib.sha256(_bytes(path)).digest()
+
+
+def _context(build: Build) -> list[str]:
+    """The files that go to the builder, in order.
+
+    A `.dockerignore` beside the Dockerfile, named after it, wins over that of the context (Docker
+    documentation, "Build context", "Filename and location").
+    """
+    from docker.utils.build import exclude_paths
+
+    dockerfile = Path(build.dockerfile)
+    own = build.context / dockerfile.with_name(dockerfile.name + ".dockerignore")
+    ignored = own if own.is_file() else build.context / ".dockerignore"
+    lines = _bytes(ignored).decode(errors="replace").splitlines()
+    patterns = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+    found: set[str] = exclude_paths(str(build.context), patterns)
+    return sorted(found)
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
