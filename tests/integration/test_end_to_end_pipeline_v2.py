@@ -402,11 +402,13 @@ def image_api_stack(folder):
     choice = lifecycle.Choice(folder, environment, suite="integration")
     blueprint = lifecycle.resolve(choice)
     started = lifecycle.up(blueprint, print, hold=True)
+    mark = f"STACKPROOF_SERVICE={blueprint.plan.project}/image-api"
     try:
+        assert marked(mark) != []
         yield started.stack
     finally:
         lifecycle.down(blueprint, print, force=True)
-        assert marked(f"STACKPROOF_SERVICE={blueprint.plan.project}/image-api") == []
+        assert marked(mark) == []
         assert not (folder / "state").exists()
 
 
