@@ -59,8 +59,8 @@ def answer(stage: str, asked: dict[str, Any]) -> dict[str, Any]:
         width, height = (int(side * factor) for side in size(asked["image"]))
         return {"image": base64.b64encode(png(width, height)).decode(), "html_info": ""}
     if stage == "img2img":
-        for image in asked["init_images"]:
-            size(image)
+        if not [size(image) for image in asked["init_images"]]:
+            raise ValueError("there is no image to work on")
     image = base64.b64encode(png(asked["width"], asked["height"])).decode()
     return {"images": [image], "parameters": asked, "info": "{}"}
 
