@@ -508,7 +508,37 @@ def test_cancelling_over_http_interrupts_the_server(over_http, api_url):
     assert over_http.service.cancel_current() == job_id
 
     assert finished(over_http, job_id).status == "cancelled"
-    assert [stage for stage, _ in journal(api_url)] == ["txt2img"]
+    assert [stage for stage, _ in journal(api_url)] == ["txt2img", "interrupt"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (b"<html>", "/sdapi/v1/txt2img: the answer is not JSON: '<html>'"),
+        (b"[]", "/sdapi/v1/txt2img: the answer has no 'images'"),
+        (b'{"images": []}', "/sdapi/v1/txt2img: the answer has no 'images'"),
+        (b'{"images": ["a?"]}', "/sdapi/v1/txt2img: an image of the answer is not base64"),
+        (b'{"images": [7]}', "/sdapi/v1/txt2img: an image of the answer is not base64"),
+    ],
+)
+def test_an_answer_without_an_image_is_an_error_that_says_so(answer, reason):
+    with (
+        ApiClient("http://image-api", transport=answering(answer)) as client,
+        pytest.raises(ApiError) as caught,
+    ):
+        client.txt2img({})
+    assert str(caught.value) == reason
+
+
+def test_an_image_may_come_as_a_data_url():
+    answer = b'{"images": ["data:image/png;base64,aW1hZ2U="]}'
+    with ApiClient("http://image-api", transport=answering(answer)) as client:
+        assert client.txt2img({}) == [b"image"]
+
+
+def answering(content):
+    """A server that always gives the same answer."""
+    return httpx.MockTransport(lambda request: httpx.Response(200, content=content))
 
 
 @contextmanager

@@ -58,9 +58,8 @@ def answer(stage: str, asked: dict[str, Any]) -> dict[str, Any]:
         factor = asked["upscaling_resize"]
         width, height = (int(side * factor) for side in size(asked["image"]))
         return {"image": base64.b64encode(png(width, height)).decode(), "html_info": ""}
-    if stage == "img2img":
-        if not [size(image) for image in asked["init_images"]]:
-            raise ValueError("there is no image to work on")
+    if stage == "img2img" and not [size(image) for image in asked["init_images"]]:
+        raise ValueError("there is no image to work on")
     image = base64.b64encode(png(asked["width"], asked["height"])).decode()
     return {"images": [image], "parameters": asked, "info": "{}"}
 
@@ -85,6 +84,7 @@ class Handler(BaseHTTPRequestHandler):
         asked = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))) or b"{}")
         stage = path.removeprefix("/sdapi/v1/")
         if stage == "interrupt":
+            tenant.journal.append({"stage": stage, "payload": asked})
             tenant.interrupted.set()
             self._send({})
         elif stage in {"txt2img", "img2img", "extra-single-image"}:

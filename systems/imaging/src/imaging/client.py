@@ -6,7 +6,6 @@ The paths and fields are those of AUTOMATIC1111's `/sdapi/v1`; images travel as 
 from __future__ import annotations
 
 import base64
-import binascii
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -60,8 +59,21 @@ class ApiClient:
         http: The connection.
     """
 
-    def __init__(self, base_url: str, *, timeout: float = 300.0) -> None:
-        self.http = httpx.Client(base_url=base_url, timeout=timeout)
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        timeout: float = 300.0,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        """Connect when it is first needed.
+
+        Args:
+            base_url: Address of the server, also one with a path.
+            timeout: Seconds for one stage.
+            transport: Instead of the network.
+        """
+        self.http = httpx.Client(base_url=base_url, timeout=timeout, transport=transport)
 
     def __enter__(self) -> Self:
         return self
@@ -120,10 +132,10 @@ def _field(path: str, answer: Any, name: str, kind: type) -> Any:
     return found
 
 
-def _decoded(path: str, image: str) -> bytes:
+def _decoded(path: str, image: Any) -> bytes:
     """An image, which some servers send as a `data:` URL."""
-    text = image.partition(",")[2] if image.startswith("data:") else image
     try:
+        text = image.partition(",")[2] if image.startswith("data:") else image
         return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError) as error:
+    except (AttributeError, ValueError) as error:
         raise ApiError(f"{path}: an image of the answer is not base64") from error
