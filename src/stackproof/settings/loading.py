@@ -42,7 +42,7 @@ def load_settings(
     Raises:
         ConfigError: If anything is wrong, with the place where it was written.
     """
-    env_file = read_env_file(root / ENV_FILE)
+    env_file = read_env_file(_env_file(root))
     file = _config_file(root, stack, environment, env_file)
     layers = _config_layer(root, file)
     _lay_env_file(layers, root, env_file)
@@ -54,6 +54,12 @@ def load_settings(
 def stacks(root: Path) -> tuple[str, ...]:
     """Names of the stacks that have a config, sorted."""
     return tuple(sorted(path.stem for path in (root / CONFIG_FOLDER).glob("*.yaml")))
+
+
+def _env_file(root: Path) -> Path:
+    """The env file; until it is made from its example, that is what it will say."""
+    made = root / ENV_FILE
+    return made if made.exists() else root / EXAMPLE
 
 
 def _config_file(

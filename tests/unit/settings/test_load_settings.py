@@ -154,6 +154,15 @@ def test_variables_come_from_the_config_and_the_env_file(root):
     assert settings.variables == {"POSTGRES_PASSWORD": "from-file", "REGION": "eu"}
 
 
+def test_until_the_env_file_is_made_its_example_stands_for_it(root):
+    (root / ".env.integration.example").write_text("STACKPROOF_STACK=shop\nREGION=asia\n")
+    (root / "config" / "other.yaml").write_text("compose_files: [../compose.yaml]\n")
+    settings = load(root)
+    assert (settings.stack, settings.variables["REGION"]) == ("shop", "asia")
+    (root / ".env.integration").write_text("STACKPROOF_STACK=other\n")
+    assert load(root).stack == "other"
+
+
 def test_the_environment_changes_declared_variables_only(root):
     stray = {"REGION": "us", "DATABASE_URL": "postgresql://production/db"}
     variables = load(root, stray).variables

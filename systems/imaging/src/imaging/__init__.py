@@ -1,0 +1,1 @@
+"""Makes images in stages, directly or through a queue, in one process."""
