@@ -14,9 +14,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from stackproof import lifecycle
+from stackproof.engines.probing import Surroundings, ask
 from stackproof.engines.process.control import Control
 from stackproof.engines.process.engine import _Preparation
-from stackproof.engines.probing import Surroundings, ask
 from stackproof.engines.process.spec import ServiceSpec
 from stackproof.readiness import LogProbe
 

@@ -9,8 +9,8 @@ import tempfile
 
 import pytest
 
-from stackproof.engines.base import Streams
 from stackproof.engines import log_files
+from stackproof.engines.base import Streams
 from stackproof.engines.process.socket_path import reachable
 from stackproof.errors import NoStack, StackproofError, WaitTimeout
 from stackproof.reaper.sweep import marked
