@@ -22,7 +22,7 @@ LAYERS = [
     ["stack"],
     ["database"],
     ["artifacts", "timeline", "running_record", "service_coverage"],
-    ["forensics"],
+    ["forensics", "blueprint"],
     ["lifecycle"],
     ["suite", "overview", "doctor"],
     ["pytest_plugin", "tasks", "sessions"],

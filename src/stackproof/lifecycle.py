@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stackproof.artifacts import RunArtifacts, new_run
+from stackproof.blueprint import Blueprint, Choice, resolve
 from stackproof.database import mark_databases, refuse_foreign_databases, require_marker
-from stackproof.engines.base import Engine, Lease, Say
-from stackproof.engines.process.engine import ProcessEngine
+from stackproof.engines.base import Lease, Say
 from stackproof.errors import CommandFailed, NoStack, StackproofError
 from stackproof.forensics import collect
-from stackproof.plan import make_plan, needed_ports
+from stackproof.plan import needed_ports
 from stackproof.plan.model import Plan, PlannedCommand
 from stackproof.reaper.launch import take_down
 from stackproof.reaper.leftovers import clean as clean_leftovers
@@ -25,66 +23,18 @@ from stackproof.redaction import Redactor
 from stackproof.run_folder import RunFolder, state_root
 from stackproof.running_record import RunningRecord, changes, read_about, write_about
 from stackproof.service_coverage import lend
-from stackproof.settings import Settings, ensure_env_file, load_settings
+from stackproof.settings import ensure_env_file
 from stackproof.stack import Stack
-from stackproof.stack_file import load_stack_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from stackproof.stack_file.model import StackFile
+__all__ = [
+    "Blueprint", "Choice", "Started", "build", "connect", "down", "migrate", "prepare", "reset",
+    "resolve", "seed", "up",
+]  # fmt: skip
 
-UNDECIDED_PORT = 0
-"""Stands in a plan for a port that is claimed when the stack is started."""
-
-
-@dataclass(frozen=True)
-class Choice:
-    """What a person chose: a project, a stack of it, and how to run it.
-
-    Attributes:
-        root: The project's folder.
-        environment: The process environment.
-        stack: Name of config/<stack>.yaml; None where there is only one.
-        engine: `process` or `compose`; None for the configured one.
-        project: Name of the copy; None for the configured one.
-        profiles: Profiles of the stack file to switch on.
-        suite: Name of the suite that the copy is for: it gets a name and free ports of its own.
-    """
-
-    root: Path
-    environment: Mapping[str, str]
-    stack: str | None = None
-    engine: str | None = None
-    project: str | None = None
-    profiles: tuple[str, ...] = ()
-    suite: str | None = None
-
-
-@dataclass(frozen=True)
-class Blueprint:
-    """Everything that is known before anything starts.
-
-    Attributes:
-        choice: What the person chose.
-        settings: The merged settings.
-        stack_file: The stack file.
-        run: The folder of this copy.
-        engine: What runs it.
-        plan: The plan, with the ports of the running copy if there is one.
-    """
-
-    choice: Choice
-    settings: Settings
-    stack_file: StackFile
-    run: RunFolder
-    engine: Engine
-    plan: Plan
-
-    def with_ports(self, ports: Mapping[tuple[str, int], int]) -> Blueprint:
-        """The same with free ports decided."""
-        plan = _plan(self.settings, self.stack_file, self.run, ports)
-        return replace(self, plan=plan)
+GONE_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -98,59 +48,6 @@ class Started:
 
     stack: Stack
     lease: Lease | None
-
-
-def resolve(choice: Choice) -> Blueprint:
-    """Read and check everything; starts nothing.
-
-    Raises:
-        ConfigError: If a file or a setting is wrong.
-    """
-    overrides = {
-        "engine": choice.engine,
-        "project": choice.project,
-        "profiles": list(choice.profiles),
-    }
-    settings = load_settings(
-        choice.root, stack=choice.stack, environment=choice.environment, overrides=overrides
-    )
-    if choice.suite is not None:
-        settings = _for_suite(settings, choice.suite)
-    stack_file = load_stack_file(settings.compose_files, settings.variables)
-    run = RunFolder(state_root(choice.environment), settings.project)
-    known = read_about(run)
-    if known is not None and not choice.profiles:
-        settings = replace(settings, profiles=known.profiles)
-    plan = _plan(settings, stack_file, run, known.ports if known else {})
-    engine = make_engine(settings, choice.environment)
-    return Blueprint(choice, settings, stack_file, run, engine, plan)
-
-
-def _for_suite(settings: Settings, name: str) -> Settings:
-    suite = settings.suite(name)
-    profiles = tuple(dict.fromkeys([*settings.profiles, *suite.profiles]))
-    project = f"{settings.stack}-{name.replace('_', '-')}-{secrets.token_hex(3)}"
-    return replace(settings, project=project, profiles=profiles)
-
-
-def _plan(
-    settings: Settings,
-    stack_file: StackFile,
-    run: RunFolder,
-    ports: Mapping[tuple[str, int], int],
-) -> Plan:
-    wanted = needed_ports(settings, stack_file, engine=settings.engine)
-    given = {**dict.fromkeys(wanted, UNDECIDED_PORT), **ports}
-    return make_plan(settings, stack_file, engine=settings.engine, run_folder=run.path, ports=given)
-
-
-def make_engine(settings: Settings, environment: Mapping[str, str]) -> Engine:
-    """The engine of that name; Docker's client is loaded only for the one that needs it."""
-    if settings.engine == "process":
-        return ProcessEngine(environment, settings.cache)
-    from stackproof.engines.compose.engine import ComposeEngine
-
-    return ComposeEngine(environment)
 
 
 def prepare(choice: Choice, say: Say) -> Blueprint:
@@ -348,13 +245,34 @@ def reset(blueprint: Blueprint, say: Say) -> Stack:
     return stack
 
 
-def down(blueprint: Blueprint, say: Say, *, force: bool = False) -> bool:
+def build(blueprint: Blueprint, say: Say, *, again: bool = False) -> list[str]:
+    """Build the images of a stack that are missing.
+
+    Args:
+        blueprint: Which.
+        say: Takes lines of progress.
+        again: Build those that are there as well, without the cache.
+
+    Returns:
+        The images that were built.
+    """
+    run = RunFolder(blueprint.run.root, f"{blueprint.run.project}-build")
+    with ProjectLock(run):
+        with closing(blueprint.engine.open(run)):  # so that the death of this process ends it
+            try:
+                return blueprint.engine.build(blueprint.plan, run, say, again=again)
+            finally:
+                take_down(run, seconds=GONE_SECONDS)
+
+
+def down(blueprint: Blueprint, say: Say, *, force: bool = False, keep_data: bool = False) -> bool:
     """Stop a stack and remove everything that it has made.
 
     Args:
         blueprint: Which.
         say: Takes lines of progress.
         force: Also if a database has lost its marker.
+        keep_data: Leave the data for the next `up`.
 
     Returns:
         Whether there was something to take down.
@@ -363,13 +281,22 @@ def down(blueprint: Blueprint, say: Say, *, force: bool = False) -> bool:
         Refused: If a database has no marker, unless forced.
         TeardownIncomplete: If something is left after all.
     """
+    project, engine = blueprint.plan.project, blueprint.engine
     if read_run(blueprint.run.path) is None:
-        return False
+        if keep_data or not engine.drop_data(blueprint.run):
+            return False
+        say(f"the data that were kept of {project} are removed")
+        return True
     with ProjectLock(blueprint.run):
         if not force:
             _require_marker_if_it_answers(blueprint)
-        blueprint.engine.shut_down(blueprint.run, _stop_seconds(blueprint.plan))
-        say(f"{blueprint.plan.project} is down; nothing of it is left")
+        if keep_data:
+            engine.keep_data(blueprint.plan, blueprint.run)
+        engine.shut_down(blueprint.run, _stop_seconds(blueprint.plan))
+        rest = (
+            "its data are kept for the next `invoke up`" if keep_data else "nothing of it is left"
+        )
+        say(f"{project} is down; {rest}")
     return True
 
 

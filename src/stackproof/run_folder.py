@@ -74,6 +74,7 @@ class RunFolder:
         self.cgroups = self.path / "cgroups"
         self.logs = self.path / "logs"
         self.data = self.path / "data"
+        self.kept = root / "kept" / project
 
     def tmp(self, service: str) -> Path:
         """The temporary folder of a service."""

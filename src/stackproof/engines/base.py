@@ -172,6 +172,9 @@ class Lease(Protocol):
     def claim_ports(self, count: int) -> list[int]:
         """Free ports of 127.0.0.1 that belong to the run until it ends."""
 
+    def close(self) -> None:
+        """Close the connection to the reaper, which by itself means nothing to it."""
+
 
 class Engine(Protocol):
     """Opens runs, starts plans in them, and finds those that run."""
@@ -198,6 +201,15 @@ class Engine(Protocol):
         lent: Mapping[str, str] | None = None,
     ) -> RunningPlan:
         """Start some services of a running stack anew, as the plan has them now."""
+
+    def build(self, plan: Plan, run: RunFolder, say: Say, *, again: bool = False) -> list[str]:
+        """Build the images of a plan that are missing (`again`: all), and name them."""
+
+    def keep_data(self, plan: Plan, run: RunFolder) -> None:
+        """Stop a running stack so that its data survive `shut_down`, for the next start."""
+
+    def drop_data(self, run: RunFolder) -> bool:
+        """Remove data that were kept of an earlier run; tells whether there were any."""
 
     def attach(self, plan: Plan, run: RunFolder) -> RunningPlan:
         """The running copy of a plan.

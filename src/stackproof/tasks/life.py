@@ -55,13 +55,29 @@ def reset(choice: Choice) -> None:
     lifecycle.reset(blueprint, say)
 
 
-@stack_task(force="Also take down a stack whose database has lost its marker.")
-def down(choice: Choice, force: bool = False) -> None:
+@stack_task(again="Build those that are there as well, without the cache.")
+def build(choice: Choice, again: bool = False) -> None:
+    """Build the images that are missing (compose engine; `up` does the same).
+
+    Images are named by content, so an unchanged tree builds nothing.
+    """
+    from stackproof import lifecycle
+
+    blueprint = lifecycle.prepare(choice, say)
+    built = lifecycle.build(blueprint, say, again=again)
+    say(f"built {', '.join(built)}" if built else "nothing to build")
+
+
+@stack_task(
+    force="Also take down a stack whose database has lost its marker.",
+    keep_data="Leave the data for the next `invoke up`; another `invoke down` removes them.",
+)
+def down(choice: Choice, force: bool = False, keep_data: bool = False) -> None:
     """Stop the stack and remove everything that it made: processes, ports, data, folders."""
     from stackproof import lifecycle
 
     blueprint = lifecycle.prepare(choice, say)
-    if not lifecycle.down(blueprint, say, force=force):
+    if not lifecycle.down(blueprint, say, force=force, keep_data=keep_data):
         say(f"{blueprint.plan.project} is not up; nothing to do")
 
 
@@ -77,4 +93,4 @@ def clean(choice: Choice) -> None:
         say(line)
 
 
-TASKS = (up, migrate, seed, reset, down, clean)
+TASKS = (build, up, migrate, seed, reset, down, clean)

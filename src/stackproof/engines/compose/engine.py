@@ -7,9 +7,9 @@ import signal
 import sys
 from collections.abc import Mapping, Sequence
 
-from docker import DockerClient
 from docker.errors import ImageNotFound
 
+from docker import DockerClient
 from stackproof.engines.base import Say
 from stackproof.engines.compose import relay
 from stackproof.engines.compose.command_line import CommandLine
@@ -22,7 +22,7 @@ from stackproof.engines.compose.containers import Containers
 from stackproof.engines.compose.labels import labels_of
 from stackproof.engines.compose.model import effective_model
 from stackproof.engines.compose.running import ComposeRunning
-from stackproof.engines.compose.takedown import containers_of
+from stackproof.engines.compose.takedown import KEEP_DATA, containers_of, volumes_of
 from stackproof.errors import NoStack, Refused, TeardownIncomplete
 from stackproof.plan.model import Plan, ServicePlan
 from stackproof.reaper.launch import Lease, launch, take_down, wait_gone
@@ -62,7 +62,7 @@ class ComposeEngine:
             [*source, "stackproof.engines.compose.supervisor", "--run-folder", str(run.path)],
             environment={**docker_environment(self.environment), "LANG": "C.UTF-8"},
             private=False,
-            farewell=[*source, "stackproof.engines.compose.takedown"],
+            farewell=[*source, "stackproof.engines.compose.takedown", run.project],
         )
 
     def start(
@@ -103,12 +103,24 @@ class ComposeEngine:
             The images that were built.
         """
         client = connect(self.environment)
-        compose = self._compose(plan, run, client)
         wanted = _to_build(client, plan.services, again=again)
         if wanted:
             say(f"building {', '.join(sorted(wanted))}")
-            compose.run(["build", *wanted.values()], say)
+            options = ["--no-cache"] if again else []
+            self._compose(plan, run, client).run(["build", *options, *wanted.values()], say)
         return sorted(wanted)
+
+    def keep_data(self, plan: Plan, run: RunFolder) -> None:  # noqa: ARG002 - the protocol's
+        """Tell the supervisor to leave the named volumes; the next start uses them again."""
+        (run.path / KEEP_DATA).touch()
+
+    def drop_data(self, run: RunFolder) -> bool:
+        """Remove volumes that were kept of an earlier run; tells whether there were any."""
+        client = connect(self.environment)
+        found = volumes_of(client, run.project)
+        for name in found:
+            client.api.remove_volume(name)
+        return bool(found)
 
     def replace(
         self,

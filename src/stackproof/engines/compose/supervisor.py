@@ -15,14 +15,15 @@ from stackproof.engines.compose import relay
 from stackproof.reaper.daemon import remove_empty_parents, remove_tree
 
 
-def _take_down(run_id: str, *, orderly: bool) -> bool:
+def _take_down(folder: Path, run_id: str, *, orderly: bool) -> bool:
     from stackproof.engines.compose.connection import connect
-    from stackproof.engines.compose.takedown import remove_run, stop_in_order
+    from stackproof.engines.compose.takedown import KEEP_DATA, remove_run, stop_in_order
 
     client = connect(os.environ)
     if orderly:
         stop_in_order(client, run_id)
-    return not remove_run(client, run_id)
+    keep_data = (folder / KEEP_DATA).exists()
+    return not remove_run(client, folder.name, run_id, keep_data=keep_data)
 
 
 async def supervise(folder: Path, run_id: str) -> bool:
@@ -53,7 +54,7 @@ async def supervise(folder: Path, run_id: str) -> bool:
     (folder / "supervisor.ready").touch()
     orderly = await told
     relays.close()
-    done = await asyncio.to_thread(_take_down, run_id, orderly=orderly)
+    done = await asyncio.to_thread(_take_down, folder, run_id, orderly=orderly)
     if not orderly and done:  # the reaper is dead, and can't do it
         remove_tree(str(folder))
         remove_empty_parents(str(folder))

@@ -1,7 +1,7 @@
 """Ending what a run has in Docker: in order where there is time, by force where there is none.
 
 Only what carries the run's label is ever touched. Also a program of its own, so that the reaper can
-run it: `python -m stackproof.engines.compose.takedown RUN_ID`.
+run it: `python -m stackproof.engines.compose.takedown PROJECT RUN_ID`.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from functools import partial
 from typing import Any
 
 import requests
-from docker import DockerClient
 from docker.errors import APIError, DockerException, NotFound
 
+from docker import DockerClient
 from stackproof.engines.compose.connection import connect
-from stackproof.engines.compose.labels import DEPENDS_ON, SERVICE, of_run
+from stackproof.engines.compose.labels import DEPENDS_ON, PROJECT, SERVICE, of_run
 from stackproof.errors import EngineUnavailable
 
 ROUNDS = 40
@@ -29,6 +29,9 @@ QUIET_ROUNDS = 2
 """So many looks in a row must find nothing: the Docker Engine may still be making something."""
 
 AT_ONCE = 16
+
+KEEP_DATA = "keep-data"
+"""A file in the run folder: the project's named volumes are to stay."""
 
 Found = dict[str, Any]
 
@@ -103,12 +106,22 @@ def _remove_container(client: DockerClient, container: str) -> None:
                 raise
 
 
-def remove_run(client: DockerClient, run_id: str) -> list[str]:
+def volumes_of(client: DockerClient, project: str) -> list[str]:
+    """The named volumes of a project, those included that an earlier run of it has kept."""
+    found = client.api.volumes(filters={"label": [f"{PROJECT}={project}"]})["Volumes"] or []
+    return [str(one["Name"]) for one in found]
+
+
+def remove_run(
+    client: DockerClient, project: str, run_id: str, *, keep_data: bool = False
+) -> list[str]:
     """Remove a run's containers, networks and volumes by force.
 
     Args:
         client: The Docker Engine.
+        project: Name of the copy; only one run has it at a time.
         run_id: Identity of the run.
+        keep_data: Leave the named volumes.
 
     Returns:
         What could not be removed, in words; empty when nothing of the run is left.
@@ -117,7 +130,10 @@ def remove_run(client: DockerClient, run_id: str) -> list[str]:
         return []
     quiet, problems = 0, dict[str, str]()
     for _ in range(ROUNDS):
-        left = [*_containers(client, run_id), *_networks(client, run_id), *_volumes(client, run_id)]
+        left = _containers(client, run_id)
+        if not left:
+            left = _networks(client, run_id)
+            left += [] if keep_data else _volumes(client, project)
         if not left:
             quiet += 1
             if quiet == QUIET_ROUNDS:
@@ -147,19 +163,14 @@ def _containers(client: DockerClient, run_id: str) -> list[_Removal]:
 
 
 def _networks(client: DockerClient, run_id: str) -> list[_Removal]:
-    if containers_of(client, run_id):
-        return []
     found: Iterable[Found] = client.api.networks(filters=of_run(run_id))
     remove = client.api.remove_network
     return [(f"network {one['Name']}", partial(remove, one["Id"])) for one in found]
 
 
-def _volumes(client: DockerClient, run_id: str) -> list[_Removal]:
-    if containers_of(client, run_id):
-        return []
-    found: Iterable[Found] = client.api.volumes(filters=of_run(run_id))["Volumes"] or []
+def _volumes(client: DockerClient, project: str) -> list[_Removal]:
     remove = client.api.remove_volume
-    return [(f"volume {one['Name']}", partial(remove, one["Name"])) for one in found]
+    return [(f"volume {name}", partial(remove, name)) for name in volumes_of(client, project)]
 
 
 def _each(removals: Sequence[_Removal]) -> dict[str, str]:
@@ -183,7 +194,7 @@ def _each(removals: Sequence[_Removal]) -> dict[str, str]:
 def main(arguments: Sequence[str]) -> int:
     """Remove a run by force; the exit status tells whether nothing is left."""
     try:
-        return 1 if remove_run(connect(os.environ), arguments[0]) else 0
+        return 1 if remove_run(connect(os.environ), *arguments) else 0
     except (EngineUnavailable, DockerException, requests.RequestException):
         return 1
 

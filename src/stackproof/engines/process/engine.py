@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sys
@@ -75,6 +76,9 @@ class ProcessEngine:
             EngineUnavailable: If a server or an interpreter is missing.
             CommandFailed: If a preparation fails.
         """
+        if run.kept.is_dir():
+            say("going on with the data that were kept")
+            run.kept.rename(run.data)
         control = Control(run)
         for spec in self._prepare(plan, plan.services, run, control, say, lent or {}):
             control.start([spec])
@@ -97,6 +101,28 @@ class ProcessEngine:
         specs = list(self._prepare(plan, services, run, control, say, lent or {}))
         control.start(specs, replace=True)
         return ProcessRunning(plan, run, control)
+
+    def build(self, plan: Plan, run: RunFolder, say: Say, *, again: bool = False) -> list[str]:  # noqa: ARG002 - the protocol's
+        """Nothing: virtualenvs are made when a service is started, once for each lock."""
+        return []
+
+    def keep_data(self, plan: Plan, run: RunFolder) -> None:
+        """Stop all services and put their data aside, where the next start finds them."""
+        Control(run).stop([one.name for one in plan.services])
+        self.drop_data(run)
+        if run.data.is_dir():
+            run.kept.parent.mkdir(exist_ok=True)
+            run.data.rename(run.kept)
+
+    def drop_data(self, run: RunFolder) -> bool:
+        """Remove data that were kept of an earlier run; tells whether there were any."""
+        if not run.kept.is_dir():
+            return False
+        shutil.rmtree(run.kept)
+        for parent in (run.kept.parent, run.root):
+            with contextlib.suppress(OSError):  # not empty
+                parent.rmdir()
+        return True
 
     def attach(self, plan: Plan, run: RunFolder) -> ProcessRunning:
         """The running copy of a plan.

@@ -1,0 +1,123 @@
+"""Everything that is known of a copy of a stack before anything starts: settings, file, plan."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from stackproof.engines.base import Engine
+from stackproof.engines.process.engine import ProcessEngine
+from stackproof.plan import make_plan, needed_ports
+from stackproof.plan.model import Plan
+from stackproof.run_folder import RunFolder, state_root
+from stackproof.running_record import read_about
+from stackproof.settings import Settings, load_settings
+from stackproof.stack_file import load_stack_file
+from stackproof.stack_file.model import StackFile
+
+UNDECIDED_PORT = 0
+"""Stands in a plan for a port that is claimed when the stack is started."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a person chose: a project, a stack of it, and how to run it.
+
+    Attributes:
+        root: The project's folder.
+        environment: The process environment.
+        stack: Name of config/<stack>.yaml; None where there is only one.
+        engine: `process` or `compose`; None for the configured one.
+        project: Name of the copy; None for the configured one.
+        profiles: Profiles of the stack file to switch on.
+        suite: Name of the suite that the copy is for: it gets a name and free ports of its own.
+    """
+
+    root: Path
+    environment: Mapping[str, str]
+    stack: str | None = None
+    engine: str | None = None
+    project: str | None = None
+    profiles: tuple[str, ...] = ()
+    suite: str | None = None
+
+
+@dataclass(frozen=True)
+class Blueprint:
+    """Everything that is known before anything starts.
+
+    Attributes:
+        choice: What the person chose.
+        settings: The merged settings.
+        stack_file: The stack file.
+        run: The folder of this copy.
+        engine: What runs it.
+        plan: The plan, with the ports of the running copy if there is one.
+    """
+
+    choice: Choice
+    settings: Settings
+    stack_file: StackFile
+    run: RunFolder
+    engine: Engine
+    plan: Plan
+
+    def with_ports(self, ports: Mapping[tuple[str, int], int]) -> Blueprint:
+        """The same with free ports decided."""
+        plan = _plan(self.settings, self.stack_file, self.run, ports)
+        return replace(self, plan=plan)
+
+
+def resolve(choice: Choice) -> Blueprint:
+    """Read and check everything; starts nothing.
+
+    Raises:
+        ConfigError: If a file or a setting is wrong.
+    """
+    overrides = {
+        "engine": choice.engine,
+        "project": choice.project,
+        "profiles": list(choice.profiles),
+    }
+    settings = load_settings(
+        choice.root, stack=choice.stack, environment=choice.environment, overrides=overrides
+    )
+    if choice.suite is not None:
+        settings = _for_suite(settings, choice.suite)
+    stack_file = load_stack_file(settings.compose_files, settings.variables)
+    run = RunFolder(state_root(choice.environment), settings.project)
+    known = read_about(run)
+    if known is not None and not choice.profiles:
+        settings = replace(settings, profiles=known.profiles)
+    plan = _plan(settings, stack_file, run, known.ports if known else {})
+    engine = make_engine(settings, choice.environment)
+    return Blueprint(choice, settings, stack_file, run, engine, plan)
+
+
+def _for_suite(settings: Settings, name: str) -> Settings:
+    suite = settings.suite(name)
+    profiles = tuple(dict.fromkeys([*settings.profiles, *suite.profiles]))
+    project = f"{settings.stack}-{name.replace('_', '-')}-{secrets.token_hex(3)}"
+    return replace(settings, project=project, profiles=profiles)
+
+
+def _plan(
+    settings: Settings,
+    stack_file: StackFile,
+    run: RunFolder,
+    ports: Mapping[tuple[str, int], int],
+) -> Plan:
+    wanted = needed_ports(settings, stack_file, engine=settings.engine)
+    given = {**dict.fromkeys(wanted, UNDECIDED_PORT), **ports}
+    return make_plan(settings, stack_file, engine=settings.engine, run_folder=run.path, ports=given)
+
+
+def make_engine(settings: Settings, environment: Mapping[str, str]) -> Engine:
+    """The engine of that name; Docker's client is loaded only for the one that needs it."""
+    if settings.engine == "process":
+        return ProcessEngine(environment, settings.cache)
+    from stackproof.engines.compose.engine import ComposeEngine
+
+    return ComposeEngine(environment)
