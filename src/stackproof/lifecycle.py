@@ -257,12 +257,12 @@ def build(blueprint: Blueprint, say: Say, *, again: bool = False) -> list[str]:
         The images that were built.
     """
     run = RunFolder(blueprint.run.root, f"{blueprint.run.project}-build")
-    with ProjectLock(run):
-        with closing(blueprint.engine.open(run)):  # so that the death of this process ends it
-            try:
-                return blueprint.engine.build(blueprint.plan, run, say, again=again)
-            finally:
-                take_down(run, seconds=GONE_SECONDS)
+    # While the connection is held, the death of this process ends what it has begun.
+    with ProjectLock(run), closing(blueprint.engine.open(run)):
+        try:
+            return blueprint.engine.build(blueprint.plan, run, say, again=again)
+        finally:
+            take_down(run, seconds=GONE_SECONDS)
 
 
 def down(blueprint: Blueprint, say: Say, *, force: bool = False, keep_data: bool = False) -> bool:

@@ -7,9 +7,9 @@ import signal
 import sys
 from collections.abc import Mapping, Sequence
 
+from docker import DockerClient
 from docker.errors import ImageNotFound
 
-from docker import DockerClient
 from stackproof.engines.base import Say
 from stackproof.engines.compose import relay
 from stackproof.engines.compose.command_line import CommandLine

@@ -16,9 +16,9 @@ from functools import partial
 from typing import Any
 
 import requests
+from docker import DockerClient
 from docker.errors import APIError, DockerException, NotFound
 
-from docker import DockerClient
 from stackproof.engines.compose.connection import connect
 from stackproof.engines.compose.labels import DEPENDS_ON, PROJECT, SERVICE, of_run
 from stackproof.errors import EngineUnavailable
