@@ -4,7 +4,7 @@ from pathlib import Path
 
 import nox
 
-from stackproof.sessions import Project, define_sessions, install
+from stackproof.sessions import Project, define_sessions, install, require_docker
 
 nox.needs_version = ">=2024.10.9"
 nox.options.reuse_venv = "yes"
@@ -31,3 +31,11 @@ def toolkit(session: nox.Session) -> None:
     session.run(
         "pytest", "tests/toolkit", "tests/bad_input", "tests/test_architecture.py", *session.posargs
     )
+
+
+@nox.session(venv_backend="uv")
+def docker(session: nox.Session) -> None:
+    """Run the tests of the compose engine; skipped where no Docker Engine answers."""
+    require_docker(session)
+    install(session, Project(root=Path(__file__).parent, lock=LOCK, packages=ITSELF))
+    session.run("pytest", "tests/docker", *session.posargs)

@@ -17,7 +17,7 @@ from pathlib import Path
 import nox
 from nox.command import CommandFailed as NoxCommandFailed
 
-from stackproof.errors import StackproofError
+from stackproof.errors import EngineUnavailable, StackproofError
 from stackproof.suite import SuiteRequest, run_suite
 
 SUITES = ("integration", "e2e", "e2e_llm")
@@ -54,7 +54,7 @@ class Project:
 
 
 def define_sessions(project: Project) -> None:
-    """Register the sessions `lint`, `unit`, `integration`, `e2e`, `e2e_llm` and `bench` with nox.
+    """Register `lint`, `unit`, `integration`, `e2e`, `e2e_llm`, `docker-integration` and `bench`.
 
     Args:
         project: The project that they are for.
@@ -76,6 +76,11 @@ def define_sessions(project: Project) -> None:
             partial(run_suite_session, project=project, suite=suite),
             f"Start the stack, run the {suite} scenarios, take it down. `-- --help` has options.",
         )
+    _define(
+        "docker-integration",
+        partial(run_docker_session, project=project, suite="integration"),
+        "The integration scenarios once more, on a real Docker Engine; skipped without one.",
+    )
     if project.bench:
         _define("bench", lambda session: _bench(session, project), "Measure, as ratios.", no=True)
 
@@ -167,13 +172,45 @@ def suite_options(suite: str) -> argparse.ArgumentParser:
     return parser
 
 
-def run_suite_session(session: nox.Session, project: Project, suite: str) -> None:
+def require_docker(session: nox.Session) -> None:
+    """Skip a session where no Docker Engine answers; in CI that is a failure.
+
+    Args:
+        session: The nox session.
+    """
+    from stackproof.engines.compose.connection import connect, require_compose
+
+    try:
+        require_compose(os.environ)
+        connect(os.environ).close()
+    except EngineUnavailable as error:
+        if os.environ.get("CI"):
+            session.error(str(error))
+        session.skip(f"{error}\nWith Docker, `nox -s {session.name}` runs this.")
+
+
+def run_docker_session(session: nox.Session, project: Project, suite: str) -> None:
+    """Run one suite on the compose engine, where there is a Docker Engine.
+
+    Args:
+        session: The nox session.
+        project: Where the suite's tests and configuration are.
+        suite: Name of the suite.
+    """
+    require_docker(session)
+    run_suite_session(session, project, suite, engine="compose")
+
+
+def run_suite_session(
+    session: nox.Session, project: Project, suite: str, *, engine: str | None = None
+) -> None:
     """Run one suite against a stack of its own.
 
     Args:
         session: The nox session.
         project: Where the suite's tests and configuration are.
         suite: Name of the suite, which is also its marker.
+        engine: What runs the services where the command line does not say; None: the configured.
     """
     options, rest = suite_options(suite).parse_known_args(session.posargs)
     install(session, project)
@@ -182,7 +219,7 @@ def run_suite_session(session: nox.Session, project: Project, suite: str) -> Non
         environment=dict(os.environ),
         suite=suite,
         stack=options.stack,
-        engine=options.engine,
+        engine=options.engine or engine,
         profiles=tuple(options.profile),
         keep=options.keep,
     )

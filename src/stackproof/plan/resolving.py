@@ -78,6 +78,8 @@ def container_service(draft: Draft, around: Surroundings) -> Resolved:
     resolved = Resolved(_service_plan(draft, around, (), {}))
     translator = Translator(around.addresses, draft.name, PathMap({}))
     probe = _probe(draft, around, translator, resolved, draft.environment)
+    if isinstance(probe, HttpProbe):  # ports are published for this address, not for ::1
+        probe = HttpProbe(probe.url.replace("//localhost:", f"//{HOST}:", 1))
     if draft.extension.ready is None and not _asks_from_here(probe, around, draft.name):
         probe = _as_written(draft.service.healthcheck)
     service = _service_plan(draft, around, draft.argv, dict(draft.environment), probe=probe)

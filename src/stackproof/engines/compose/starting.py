@@ -26,11 +26,14 @@ from stackproof.engines.compose.notes import Notes
 from stackproof.engines.probing import Surroundings, ask
 from stackproof.errors import EngineUnavailable, NotReady, ServiceExited, StackproofError
 from stackproof.plan.model import Plan, ServicePlan
-from stackproof.readiness import LogProbe
+from stackproof.readiness import CommandProbe, LogProbe
 from stackproof.redaction import Redactor
 
 FIRST_PAUSE = 0.02
 PAUSE_GROWTH = 1.4
+LONGEST_OUTSIDE = 0.1
+"""Seconds between two checks that need no process in the container."""
+
 HOPELESS_EXITS = 3
 """Ends in a row, without having been ready, after which a restart policy is given no more time."""
 
@@ -142,7 +145,7 @@ class Starting:
             if waited > seconds and waiting:
                 begun = [one for one in waiting if one.began]
                 raise self._not_ready((begun or waiting)[0], waited)
-            line = "; ".join(f"{one.plan.name} ({one.last_answer or one.doing})" for one in waiting)
+            line = "; ".join(_waiting_line(one) for one in waiting)
             if line and line != told:
                 self._tell(f"waiting for {line}")
                 told = line
@@ -210,6 +213,9 @@ class Starting:
         plan, pause = service.plan, FIRST_PAUSE
         probe = plan.probe
         assert probe is not None  # noqa: S101 - for the type checker: the caller has looked
+        longest = max(plan.timing.start_interval, FIRST_PAUSE)
+        if not isinstance(probe, CommandProbe):
+            longest = min(longest, LONGEST_OUTSIDE)
         around = Surroundings(
             lambda argv: asyncio.to_thread(self._check_inside, plan, argv),
             lambda pattern: self._has_written(plan.name, pattern),
@@ -228,7 +234,7 @@ class Starting:
             if waited > allowed and not isinstance(probe, LogProbe):
                 raise self._not_ready(service, waited)
             await self._pause(service, pause)
-            pause = min(pause * PAUSE_GROWTH, max(plan.timing.start_interval, FIRST_PAUSE))
+            pause = min(pause * PAUSE_GROWTH, longest)
 
     async def _pause(self, service: _Service, seconds: float) -> None:
         """Let time pass until there is news; raises if they are bad."""
@@ -302,6 +308,12 @@ class Starting:
             log_tail=self._tail(name) if service.began else [],
             remedy="if it is only slow, raise timeouts.start (or the health check's start_period)",
         )
+
+
+def _waiting_line(service: _Service) -> str:
+    """What a service waits for; of a long answer the end, where Python has the reason."""
+    answer = (service.last_answer.strip().splitlines() or [""])[-1]
+    return f"{service.plan.name} ({answer or service.doing})"
 
 
 def _first(group: BaseExceptionGroup[Any]) -> Exception:

@@ -1,0 +1,97 @@
+"""The compose engine against `docker compose` on the same model, in turn."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from benchmarks import results
+from benchmarks.stack import ROOT, SILENT, state_folder
+from stackproof import lifecycle
+from stackproof.waiting import wait_until
+
+ROUNDS = 7
+PEER = "stackproof-bench-peer"
+
+
+def docker_up_and_down() -> None:
+    """`up` and `down` of the reference stack, images built, against Compose's own."""
+    ours: dict[str, list[float]] = {"up": [], "down": []}
+    peers: dict[str, list[float]] = {"up": [], "down": []}
+    with state_folder() as state:
+        for number in range(ROUNDS + 1):  # the first one warms up
+            made = _blueprint(state)
+            up = _timed(lambda made=made: lifecycle.up(made, SILENT, hold=True))
+            model = json.loads((made.run.path / "compose.json").read_text())
+            _wait_for_worker(made.run.project)
+            down = _timed(lambda made=made: lifecycle.down(made, SILENT, force=True))
+            peer_up, peer_down = _compose(model, Path(state).parent / "peer.json")
+            if number:
+                ours["up"].append(up)
+                ours["down"].append(down)
+                peers["up"].append(peer_up)
+                peers["down"].append(peer_down)
+    results.write(
+        "docker-up", "up to all-healthy in containers, reference stack with beat",
+        ours=ours["up"], other=peers["up"], unit="s", bound=1.0,
+        other_is="docker compose up --wait on the same model",
+    )  # fmt: skip
+    results.write(
+        "docker-down", "down of the same", ours=ours["down"], other=peers["down"], unit="s",
+        bound=1.0, other_is="docker compose down -v on the same model",
+    )  # fmt: skip
+
+
+def _blueprint(state: str) -> lifecycle.Blueprint:
+    environment = {**os.environ, "STACKPROOF_STATE_DIR": state}
+    choice = lifecycle.Choice(
+        ROOT, environment, stack="runs", engine="compose", suite="integration"
+    )
+    made = lifecycle.resolve(choice)
+    services = {  # without `ready`, so that both wait for the same: the health checks
+        name: replace(service, extension={}) for name, service in made.stack_file.services.items()
+    }
+    return replace(made, stack_file=replace(made.stack_file, services=services))
+
+
+def _compose(model: dict, file: Path) -> tuple[float, float]:
+    """Compose's times; it gets `start_interval` as interval where the engine does not know it."""
+    model["name"] = PEER
+    for kind in ("networks", "volumes"):
+        for key, value in model[kind].items():
+            value["name"] = f"{PEER}_{key}"
+    for service in model["services"].values():
+        if "start_interval" not in service.get("healthcheck", {"start_interval": ""}):
+            service["healthcheck"]["interval"] = "500ms"
+    file.write_text(json.dumps(model))
+    command = ["docker", "compose", "--file", str(file), "--project-name", PEER]
+
+    def run(*arguments: str) -> None:
+        subprocess.run([*command, *arguments], check=True, capture_output=True)
+
+    try:
+        up = _timed(lambda: run("up", "--detach", "--wait"))
+        _wait_for_worker(PEER)
+    finally:
+        down = _timed(lambda: run("down", "--volumes"))
+    return up, down
+
+
+def _wait_for_worker(project: str) -> None:
+    """Until then the worker does not hear that it is to stop, and both would wait for its grace."""
+    logs = ["docker", "logs", f"{project}-worker-1"]
+    wait_until(
+        lambda: b" ready." in subprocess.run(logs, capture_output=True, check=True).stderr,
+        what="a worker that is ready",
+        timeout=60,
+    )
+
+
+def _timed(act) -> float:
+    began = time.monotonic()
+    act()
+    return time.monotonic() - began
