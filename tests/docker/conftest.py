@@ -156,7 +156,10 @@ class Project:
 
     def container(self, service):
         """The container of a service, or None."""
-        labels = [f"com.docker.compose.project={self.name}", f"com.docker.compose.service={service}"]
+        labels = [
+            f"com.docker.compose.project={self.name}",
+            f"com.docker.compose.service={service}",
+        ]
         found = self.client.containers.list(all=True, filters={"label": labels})
         return found[0] if found else None
 

@@ -75,16 +75,12 @@ def test_an_owner_killed_before_the_first_container_is_there_leaves_nothing(proj
     measured(project, since=kill_group(process))
 
 
-def test_an_owner_killed_while_an_image_is_built_leaves_nothing(
-    project, python_image, measured
-):
+def test_an_owner_killed_while_an_image_is_built_leaves_nothing(project, python_image, measured):
     project.replace("compose.yaml", f"image: {python_image}", "build: .")
     project.write("Dockerfile", SLOW_IMAGE.format(image=python_image, name=project.name))
     process = project.start("up")
     step = f"echo {project.name} && sleep 300"
-    wait_until(
-        lambda: any(step in one for one in project.left()), timeout=60, what="the step runs"
-    )
+    wait_until(lambda: any(step in one for one in project.left()), timeout=60, what="the step runs")
     measured(project, since=kill_group(process))
     assert not project.client.images.list(
         all=True, filters={"label": [f"dev.stackproof.stack={project.name}"]}
@@ -143,9 +139,7 @@ def test_what_both_keepers_left_is_removed_and_named_by_the_next_command(project
     assert not project.left()
 
 
-def test_what_both_keepers_left_is_removed_from_the_engine_that_it_is_on(
-    project, keepers, monkeypatch
-):
+def test_what_both_keepers_left_is_removed_from_the_engine_that_it_is_on(project, keepers):
     """The next command may be one that is told of another Docker Engine, or of none."""
     kill_both(keepers)
     project.environment["DOCKER_HOST"] = "unix:///nonexistent.sock"

@@ -14,6 +14,7 @@ from stackproof.engines.base import Say
 from stackproof.engines.compose import relay
 from stackproof.engines.compose.command_line import CommandLine
 from stackproof.engines.compose.connection import (
+    address,
     connect,
     docker_environment,
     require_compose,
@@ -62,7 +63,7 @@ class ComposeEngine:
             [*source, "stackproof.engines.compose.supervisor", "--run-folder", str(run.path)],
             environment={**docker_environment(self.environment), "LANG": "C.UTF-8"},
             private=False,
-            farewell=[*source, "stackproof.engines.compose.takedown"],
+            farewell=[*source, "stackproof.engines.compose.takedown", address(self.environment)],
         )
 
     def start(

@@ -1,7 +1,7 @@
 """Ending what a run has in Docker: in order where there is time, by force where there is none.
 
 Only what carries the run's label is ever touched. Also a program of its own, so that the reaper can
-run it: `python -m stackproof.engines.compose.takedown RUN_ID`.
+run it: `python -m stackproof.engines.compose.takedown DOCKER_HOST RUN_ID`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from stackproof.engines.compose.connection import connect
 from stackproof.engines.compose.labels import DEPENDS_ON, SERVICE, of_run
 from stackproof.errors import EngineUnavailable
 
-ROUNDS = 40
+ROUNDS = 20
 PAUSE_SECONDS = 0.1
 QUIET_ROUNDS = 2
 """So many looks in a row must find nothing: the Docker Engine may still be making something."""
@@ -181,11 +181,16 @@ def _each(removals: Sequence[_Removal]) -> dict[str, str]:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Remove a run by force; the exit status tells whether nothing is left."""
+    """Remove a run by force; prints what is left, and the exit status tells whether anything is."""
+    where, run_id = arguments
     try:
-        return 1 if remove_run(connect(os.environ), arguments[0]) else 0
-    except (EngineUnavailable, DockerException, requests.RequestException):
-        return 1
+        left = remove_run(connect({**os.environ, "DOCKER_HOST": where}), run_id)
+    except EngineUnavailable as error:
+        left = [f"{error.what} ({'; '.join(error.checked)})"]
+    except (DockerException, requests.RequestException) as error:
+        left = [f"the Docker Engine stopped answering ({error})"]
+    print("; ".join(left))  # noqa: T201 - read by the reaper, or by the next command
+    return 1 if left else 0
 
 
 if __name__ == "__main__":
