@@ -150,8 +150,20 @@ def _networks(client: DockerClient, run_id: str) -> list[_Removal]:
     if containers_of(client, run_id):
         return []
     found: Iterable[Found] = client.api.networks(filters=of_run(run_id))
-    remove = client.api.remove_network
-    return [(f"network {one['Name']}", partial(remove, one["Id"])) for one in found]
+    return [
+        (f"network {one['Name']}", partial(_remove_network, client, one["Id"])) for one in found
+    ]
+
+
+def _remove_network(client: DockerClient, network: str) -> None:
+    try:
+        client.api.remove_network(network)
+    except APIError as error:
+        users = client.api.inspect_network(network)["Containers"] or {}
+        if not users:
+            raise
+        names = ", ".join(one["Name"] for one in users.values())
+        raise APIError(f"in use by {names}", explanation=f"in use by {names}") from error
 
 
 def _volumes(client: DockerClient, run_id: str) -> list[_Removal]:
@@ -182,9 +194,9 @@ def _each(removals: Sequence[_Removal]) -> dict[str, str]:
 
 def main(arguments: Sequence[str]) -> int:
     """Remove a run by force; prints what is left, and the exit status tells whether anything is."""
-    where, run_id = arguments
+    where, *run = arguments
     try:
-        left = remove_run(connect({**os.environ, "DOCKER_HOST": where}), run_id)
+        left = remove_run(connect({**os.environ, "DOCKER_HOST": where}), *run)
     except EngineUnavailable as error:
         left = [f"{error.what} ({'; '.join(error.checked)})"]
     except (DockerException, requests.RequestException) as error:
