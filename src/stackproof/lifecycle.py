@@ -168,6 +168,10 @@ def _update(blueprint: Blueprint, known: RunningRecord, say: Say) -> Stack:
         )
     else:
         say(f"{blueprint.plan.project} is up already and nothing has changed; it is reused")
+    removed = [one.name for one in running.status() if one.state == "removed"]
+    if removed:
+        say(f"making {', '.join(removed)} again: somebody has removed it")
+        running = blueprint.engine.replace(blueprint.plan, removed, blueprint.run, say, lent={})
     unwell = [one.name for one in running.status() if not one.is_well]
     if unwell:
         stopped = [one.name for one in running.status() if one.state in {"stopped", "exited"}]

@@ -73,4 +73,5 @@ def clean_and_list(environment: Mapping[str, str]) -> Iterator[str]:
     yield from removed or ["nothing was left behind"]
     for run in find_runs(root):
         owner = f", ends with process {run.owner.pid}" if run.owner else ", stays until `down`"
-        yield f"running: {run.project}{owner if run.is_alive else ''}"
+        if run.is_alive:
+            yield f"running: {run.project}{owner}"

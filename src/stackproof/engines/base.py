@@ -20,7 +20,7 @@ class ServiceStatus:
     Attributes:
         name: Name of the service.
         state: `waiting`, `starting`, `running`, `exited`, `failed`, `completed`, `restarting`,
-            `stopped` or `paused`.
+            `stopped`, `paused` or `removed` (its container, by somebody else).
         health: `healthy`, `unhealthy`, `starting`, or "" where nothing is checked.
         pid: Its process, as seen from this machine; None where there is none.
         exit_code: Status of its last end; negative is minus the signal's number.

@@ -210,7 +210,7 @@ class Reaper:
         if not isinstance(farewell, list) or not farewell or in_order:
             return True
         sweep.kill_all(sweep.marked(f"STACKPROOF_RUN={self.order['run_id']}"))
-        return say_farewell([str(part) for part in farewell], self.order["env"])
+        return not say_farewell([str(part) for part in farewell], self.order["env"])
 
     def _ended_well(self) -> bool:
         """Whether the supervisor has ended by itself, everything taken down."""
@@ -225,12 +225,24 @@ class Reaper:
         remove_empty_parents(self.folder)
 
 
-def say_farewell(argv: list[str], environment: object) -> bool:
-    """Run the command that removes what is neither process nor file; tells whether it could."""
+def say_farewell(argv: list[str], environment: object) -> str:
+    """Run the command that removes what is neither process nor file.
+
+    Returns:
+        What it says is left; empty where it could remove everything.
+    """
     given = dict(environment) if isinstance(environment, dict) else {}
-    silent = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in (0, 1, 2)]
-    child = os.posix_spawn(argv[0], argv, given, file_actions=silent)
-    return os.waitpid(child, 0)[1] == 0
+    reading, writing = os.pipe()
+    files: list[tuple[int, ...] | tuple[int, int, str, int, int]] = [
+        *((os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in (0, 2)),
+        (os.POSIX_SPAWN_DUP2, writing, 1),
+    ]
+    child = os.posix_spawn(argv[0], argv, given, file_actions=files)
+    os.close(writing)
+    with os.fdopen(reading, encoding="utf-8", errors="replace") as answers:
+        said = answers.read().strip()
+    failed = os.waitpid(child, 0)[1] != 0
+    return (said or f"`{' '.join(argv)}` failed") if failed else ""
 
 
 def boot_id() -> str:

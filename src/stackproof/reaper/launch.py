@@ -221,10 +221,9 @@ def take_down(run: RunFolder, *, seconds: float) -> None:
         if process is not None:
             process.kill(9)
     _wait_until_dead(state)
+    said = remove_leftover(state) if run.path.exists() else ""
     if run.path.exists():
-        remove_leftover(state)
-    if run.path.exists():
-        raise TeardownIncomplete([f"the folder {run.path}"])
+        raise TeardownIncomplete([said, f"the folder {run.path}"])
 
 
 def _wait_until_dead(state: RunState) -> None:

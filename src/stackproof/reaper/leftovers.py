@@ -123,10 +123,11 @@ def clean(root: Path) -> list[str]:
 def remove_leftover(state: RunState) -> str:
     """End a dead run's processes and remove its files; says what was there."""
     ended = _end_marked(state) if state.run_id and state.same_boot else 0
-    if state.farewell and not say_farewell(list(state.farewell), dict(os.environ)):
+    said = say_farewell(list(state.farewell), dict(os.environ)) if state.farewell else ""
+    if said:
         return (
-            f"can't remove what a run of {state.project} had left: `{' '.join(state.farewell)}` "
-            f"failed; {state.path} is kept until it can"
+            f"can't remove all that a run of {state.project} had left: {said}; "
+            f"{state.path} is kept until the next `invoke clean` can"
         )
     remove_cgroups(str(state.path / "cgroups"))
     for path in state.intended:

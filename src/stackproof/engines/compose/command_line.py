@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,9 +21,6 @@ NO_ADDRESSES = re.compile(
     r"non-overlapping IPv4 address pool|address pools have been fully subnetted"
 )
 NO_SPACE = re.compile(r"no space left on device", re.IGNORECASE)
-NO_IMAGE = re.compile(
-    r"pull access denied|manifest unknown|dial tcp|no such host|not found: manifest"
-)
 NO_ENGINE = re.compile(r"Cannot connect to the Docker daemon|error during connect")
 
 
@@ -104,7 +102,8 @@ class CommandLine:
 
 def failure(verb: str, code: int, output: str) -> StackproofError:
     """What a failed command of Compose means, as far as its words are known."""
-    if NO_ENGINE.search(output):
+    last = output.rpartition("\n")[2]  # Compose says the same of what it has given up, further up
+    if NO_ENGINE.search(last):
         return EngineUnavailable(
             f"the Docker Engine does not answer to `docker compose {verb}`",
             checked=[output.splitlines()[-1]],
@@ -124,15 +123,10 @@ def failure(verb: str, code: int, output: str) -> StackproofError:
             remedy="`docker system df` shows what takes it; `docker builder prune` and "
             "`docker image prune` free some",
         )
-    remedy = "its last lines stand above"
-    if NO_IMAGE.search(output):
-        remedy = (
-            "an image could not be fetched: check its name and the connection, or name one that is "
-            "there (POSTGRES_IMAGE, REDIS_IMAGE, PYTHON_IMAGE, as the stack file has it)"
-        )
+    how = f"failed with status {code}" if code > 0 else f"was ended by {signal.Signals(-code).name}"
     return CommandFailed(
-        f"`docker compose {verb}` failed with status {code}",
+        f"`docker compose {verb}` {how}",
         exit_code=code,
         output=output,
-        remedy=remedy,
+        remedy="its last lines stand above",
     )

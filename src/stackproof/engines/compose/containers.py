@@ -17,6 +17,8 @@ from stackproof.engines.compose.takedown import containers_of
 from stackproof.errors import NoStack
 from stackproof.redaction import Redactor
 
+NO_CONTAINER = "its container was removed by somebody else"
+
 STATES = {"created": "waiting", "removing": "stopped", "dead": "failed"}
 """Docker's words that differ from ours."""
 
@@ -138,7 +140,7 @@ def status_of(
             health = "starting"
     detail = ""
     if word in {"exited", "failed", "restarting"}:
-        detail = how_it_ended(state)
+        detail = how_it_ended(found)
     elif health == "unhealthy":
         detail = last_check(state)
     return ServiceStatus(
@@ -164,10 +166,13 @@ def exit_code(state: Mapping[str, Any]) -> int:
     return LARGEST_SIGNAL - code if LARGEST_SIGNAL < code < 2 * LARGEST_SIGNAL else code
 
 
-def how_it_ended(state: Mapping[str, Any]) -> str:
-    """The end of a container in words."""
+def how_it_ended(found: Mapping[str, Any]) -> str:
+    """The end of a container in words, from what inspecting it gave."""
+    state = found["State"]
     if state.get("OOMKilled"):
-        return "was killed: out of memory"
+        limit = found["HostConfig"].get("Memory") or 0
+        own = f" (its limit is {limit / (1 << 20):.0f} MiB)" if limit else ""
+        return f"was killed: out of memory{own}"
     if state.get("Error"):
         return f"could not be started: {state['Error']}"
     code = exit_code(state)

@@ -8,22 +8,23 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from docker import DockerClient
-from docker.errors import ImageNotFound
 
 from stackproof.engines.base import Say
 from stackproof.engines.compose import relay
 from stackproof.engines.compose.command_line import CommandLine
 from stackproof.engines.compose.connection import (
+    address,
     connect,
     docker_environment,
     require_compose,
 )
 from stackproof.engines.compose.containers import Containers
+from stackproof.engines.compose.failures import is_there, no_image
 from stackproof.engines.compose.labels import labels_of
 from stackproof.engines.compose.model import effective_model
 from stackproof.engines.compose.running import ComposeRunning
 from stackproof.engines.compose.takedown import KEEP_DATA, containers_of, volumes_of
-from stackproof.errors import NoStack, Refused, TeardownIncomplete
+from stackproof.errors import CommandFailed, NoStack, Refused, TeardownIncomplete
 from stackproof.plan.model import Plan, ServicePlan
 from stackproof.reaper.launch import Lease, launch, take_down, wait_gone
 from stackproof.reaper.leftovers import read_run
@@ -62,7 +63,12 @@ class ComposeEngine:
             [*source, "stackproof.engines.compose.supervisor", "--run-folder", str(run.path)],
             environment={**docker_environment(self.environment), "LANG": "C.UTF-8"},
             private=False,
-            farewell=[*source, "stackproof.engines.compose.takedown", run.project],
+            farewell=[
+                *source,
+                "stackproof.engines.compose.takedown",
+                address(self.environment),
+                run.project,
+            ],
         )
 
     def start(
@@ -201,7 +207,10 @@ class ComposeEngine:
             say(f"building {', '.join(sorted(missing))}")
             compose.run(["build", *missing.values()], say)
         names = [one.name for one in services]
-        compose.run(["create", "--no-build", *options, *names], _only_pulls(say))
+        try:
+            compose.run(["create", "--no-build", *options, *names], _only_pulls(say))
+        except CommandFailed as error:
+            raise no_image(client, services, error) or error from None
         if plan.hermetic:
             _write_relays(plan, run, running.containers)
 
@@ -216,15 +225,7 @@ def _to_build(
 ) -> dict[str, str]:
     """Image to one of the services that build it, for each image that is not there."""
     wanted = {one.image: one.name for one in services if one.builds}
-    return {image: name for image, name in wanted.items() if again or not _is_there(client, image)}
-
-
-def _is_there(client: DockerClient, image: str) -> bool:
-    try:
-        client.images.get(image)
-    except ImageNotFound:
-        return False
-    return True
+    return {image: name for image, name in wanted.items() if again or not is_there(client, image)}
 
 
 def _refuse_strangers(client: DockerClient, project: str) -> None:

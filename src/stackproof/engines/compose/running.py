@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from pathlib import Path
 from subprocess import DEVNULL, PIPE, STDOUT
 from typing import Any
 
@@ -19,7 +20,7 @@ from docker import DockerClient
 from stackproof.engines import log_files
 from stackproof.engines.base import CommandResult, LogLine, Say, ServiceStatus, Streams
 from stackproof.engines.compose.connection import docker_environment
-from stackproof.engines.compose.containers import Containers, status_of
+from stackproof.engines.compose.containers import NO_CONTAINER, Containers, status_of
 from stackproof.engines.compose.executing import Executing
 from stackproof.engines.compose.labels import PROJECT
 from stackproof.engines.compose.notes import Notes
@@ -68,9 +69,11 @@ class ComposeRunning:
         """What is known of each service."""
         found = self.containers.inspect_all()
         one_shot = {one.name: one.one_shot for one in self.plan.services}
-        names = [*(name for name in one_shot if name in found), *sorted(found.keys() - one_shot)]
+        names = [*one_shot, *sorted(found.keys() - one_shot)]
         return tuple(
             status_of(name, found[name], self.notes, one_shot=one_shot.get(name, False))
+            if name in found
+            else ServiceStatus(name, "removed", detail=NO_CONTAINER)
             for name in names
         )
 
@@ -196,7 +199,7 @@ class ComposeRunning:
         """
         for name in services:
             found = self.containers.inspect(name)
-            process = ProcessId.of(found["State"]["Pid"]) if found["State"]["Pid"] else None
+            process = _process_of(found)
             number = int(getattr(signals, signal, 0))
             if process is None or not number or not process.kill(number):
                 self.api.kill(found["Id"], signal)
@@ -210,6 +213,20 @@ class ComposeRunning:
         """Let frozen services go on."""
         for name in services:
             self.api.unpause(self.containers.id_of(name))
+
+
+def _process_of(found: Mapping[str, Any]) -> ProcessId | None:
+    """The main process of a container, if the Docker Engine runs on this very machine.
+
+    Elsewhere its number is that of another process here; the control group tells them apart.
+    """
+    pid = found["State"]["Pid"]
+    process = ProcessId.of(pid) if pid else None
+    try:
+        groups = Path(f"/proc/{pid}/cgroup").read_text(encoding="utf-8")
+    except OSError:
+        return None
+    return process if found["Id"] in groups else None
 
 
 def _seconds(moment: str) -> float:

@@ -37,6 +37,9 @@ LONGEST_OUTSIDE = 0.1
 HOPELESS_EXITS = 3
 """Ends in a row, without having been ready, after which a restart policy is given no more time."""
 
+SETTLE_SECONDS = 0.25
+"""What a program without a check must live: one that can't even begin has ended by then."""
+
 SHOWN_LINES = 20
 DEPENDENCY_PAUSE = 0.5
 PROGRESS_SECONDS = 3.0
@@ -113,6 +116,9 @@ class Starting:
                     for service in self.services.values():
                         starts.create_task(self._bring_up(service))
                 watch.cancel()
+            for service in self.services.values():
+                if service.deaths:  # after it was ready, while others were waited for
+                    await asyncio.to_thread(self._still_runs, service)
         finally:
             with contextlib.suppress(Exception):  # the connection may be gone
                 events.close()
@@ -184,7 +190,7 @@ class Starting:
         try:
             self.api.start(container)
         except APIError as error:
-            raise start_failure(self.plan.service(name), error) from None
+            raise start_failure(self.plan.service(name), error, self.containers.client) from None
         found: dict[str, Any] = self.api.inspect_container(container)
         return found
 
@@ -198,6 +204,7 @@ class Starting:
             while service.health != "healthy":
                 await self._pause(service, DEPENDENCY_PAUSE)
         else:
+            await self._pause(service, SETTLE_SECONDS)
             await asyncio.to_thread(self._still_runs, service)
             return 0.0
         return time.monotonic() - service.began
@@ -266,7 +273,7 @@ class Starting:
             raise ServiceExited(
                 service.plan.name,
                 code=code,
-                verdict=how_it_ended(state) + times,
+                verdict=how_it_ended(found) + times,
                 log_tail=self._tail(service.plan.name),
                 remedy=f"`invoke logs --service {service.plan.name}` has all of its lines",
             )

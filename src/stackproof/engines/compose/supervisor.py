@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import importlib
 import os
 import signal
 from pathlib import Path
@@ -15,15 +16,24 @@ from stackproof.engines.compose import relay
 from stackproof.reaper.daemon import remove_empty_parents, remove_tree
 
 
+IDLE_SECONDS = 2.0
+"""Once a start has its rush behind it, Docker's client is loaded, so that `down` need not wait."""
+
+
+def _load() -> None:
+    importlib.import_module("stackproof.engines.compose.takedown")
+
+
 def _take_down(folder: Path, run_id: str, *, orderly: bool) -> bool:
     from stackproof.engines.compose.connection import connect
     from stackproof.engines.compose.takedown import KEEP_DATA, remove_run, stop_in_order
 
     client = connect(os.environ)
-    if orderly:
-        stop_in_order(client, run_id)
     keep_data = (folder / KEEP_DATA).exists()
-    return not remove_run(client, folder.name, run_id, keep_data=keep_data)
+    if not orderly:
+        return not remove_run(client, folder.name, run_id, keep_data=keep_data)
+    stop_in_order(client, run_id)
+    return not remove_run(client, folder.name, run_id, keep_data=keep_data, quiet_rounds=1)
 
 
 async def supervise(folder: Path, run_id: str) -> bool:
@@ -52,7 +62,9 @@ async def supervise(folder: Path, run_id: str) -> bool:
     relays = relay.Relays(folder / relay.FILE)
     loop.add_signal_handler(signal.SIGHUP, lambda: loop.create_task(relays.load()))
     (folder / "supervisor.ready").touch()
+    loading = loop.call_later(IDLE_SECONDS, lambda: loop.run_in_executor(None, _load))
     orderly = await told
+    loading.cancel()
     relays.close()
     done = await asyncio.to_thread(_take_down, folder, run_id, orderly=orderly)
     if not orderly and done:  # the reaper is dead, and can't do it

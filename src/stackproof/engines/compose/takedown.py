@@ -1,7 +1,7 @@
 """Ending what a run has in Docker: in order where there is time, by force where there is none.
 
 Only what carries the run's label is ever touched. Also a program of its own, so that the reaper can
-run it: `python -m stackproof.engines.compose.takedown PROJECT RUN_ID`.
+run it: `python -m stackproof.engines.compose.takedown DOCKER_HOST PROJECT RUN_ID`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from stackproof.engines.compose.connection import connect
 from stackproof.engines.compose.labels import DEPENDS_ON, PROJECT, SERVICE, of_run
 from stackproof.errors import EngineUnavailable
 
-ROUNDS = 40
+ROUNDS = 20
 PAUSE_SECONDS = 0.1
 QUIET_ROUNDS = 2
 """So many looks in a row must find nothing: the Docker Engine may still be making something."""
@@ -113,7 +113,12 @@ def volumes_of(client: DockerClient, project: str) -> list[str]:
 
 
 def remove_run(
-    client: DockerClient, project: str, run_id: str, *, keep_data: bool = False
+    client: DockerClient,
+    project: str,
+    run_id: str,
+    *,
+    keep_data: bool = False,
+    quiet_rounds: int = QUIET_ROUNDS,
 ) -> list[str]:
     """Remove a run's containers, networks and volumes by force.
 
@@ -122,6 +127,7 @@ def remove_run(
         project: Name of the copy; only one run has it at a time.
         run_id: Identity of the run.
         keep_data: Leave the named volumes.
+        quiet_rounds: So many looks in a row must find nothing.
 
     Returns:
         What could not be removed, in words; empty when nothing of the run is left.
@@ -136,7 +142,7 @@ def remove_run(
             left += [] if keep_data else _volumes(client, project)
         if not left:
             quiet += 1
-            if quiet == QUIET_ROUNDS:
+            if quiet == quiet_rounds:
                 return []
         else:
             quiet, problems = 0, _each(left)
@@ -164,8 +170,20 @@ def _containers(client: DockerClient, run_id: str) -> list[_Removal]:
 
 def _networks(client: DockerClient, run_id: str) -> list[_Removal]:
     found: Iterable[Found] = client.api.networks(filters=of_run(run_id))
-    remove = client.api.remove_network
-    return [(f"network {one['Name']}", partial(remove, one["Id"])) for one in found]
+    return [
+        (f"network {one['Name']}", partial(_remove_network, client, one["Id"])) for one in found
+    ]
+
+
+def _remove_network(client: DockerClient, network: str) -> None:
+    try:
+        client.api.remove_network(network)
+    except APIError as error:
+        users = client.api.inspect_network(network)["Containers"] or {}
+        if not users:
+            raise
+        names = ", ".join(one["Name"] for one in users.values())
+        raise APIError(f"in use by {names}", explanation=f"in use by {names}") from error
 
 
 def _volumes(client: DockerClient, project: str) -> list[_Removal]:
@@ -192,11 +210,16 @@ def _each(removals: Sequence[_Removal]) -> dict[str, str]:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Remove a run by force; the exit status tells whether nothing is left."""
+    """Remove a run by force; prints what is left, and the exit status tells whether anything is."""
+    where, *run = arguments
     try:
-        return 1 if remove_run(connect(os.environ), *arguments) else 0
-    except (EngineUnavailable, DockerException, requests.RequestException):
-        return 1
+        left = remove_run(connect({**os.environ, "DOCKER_HOST": where}), *run)
+    except EngineUnavailable as error:
+        left = [f"{error.what} ({'; '.join(error.checked)})"]
+    except (DockerException, requests.RequestException) as error:
+        left = [f"the Docker Engine stopped answering ({error})"]
+    print("; ".join(left))  # noqa: T201 - read by the reaper, or by the next command
+    return 1 if left else 0
 
 
 if __name__ == "__main__":
