@@ -15,7 +15,6 @@ from pathlib import Path
 from stackproof.engines.compose import relay
 from stackproof.reaper.daemon import remove_empty_parents, remove_tree
 
-
 IDLE_SECONDS = 2.0
 """Once a start has its rush behind it, Docker's client is loaded, so that `down` need not wait."""
 
