@@ -144,7 +144,13 @@ class Postgres:
                 *server_arguments(service.argv, service.environment, ("postgres",)),
                 *(word for name, value in own.items() for word in ("-c", f"{name}={value}")),
             ),
-            env={"PGDATA": str(folder)},
+            env={
+                "PGDATA": str(folder),
+                # So that `psql -U …` finds it without address and password, as in the container.
+                "PGHOST": endpoint.host,
+                "PGPORT": str(endpoint.port),
+                "PGPASSWORD": cluster.password,
+            },
             cwd=folder,
             uid=uid,
         )

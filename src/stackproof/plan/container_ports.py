@@ -199,6 +199,8 @@ def refuse_shared_ports(ports: Mapping[PortKey, HostPort]) -> None:
     """
     taken: dict[int, tuple[PortKey, HostPort]] = {}
     for key, port in ports.items():
+        if not port.number:
+            continue  # decided when the stack is started
         if port.number in taken:
             (first, target), other = taken[port.number]
             raise ConfigError(

@@ -145,3 +145,9 @@ def test_ports_that_nobody_gave_are_simply_not_there(planning, postgres):
         planning.settings, planning.stack_file(app), engine="process", run_folder=planning.root
     )
     assert [one.target for one in plan.services[0].endpoints] == [90]
+
+
+def test_ports_that_are_decided_later_are_no_conflict(planning, postgres, redis):
+    undecided = {("db", 5432): 0, ("cache", 6379): 0}
+    plan = planning.plan(postgres, redis, ports=undecided)
+    assert [one.endpoints[0].port for one in plan.services] == [0, 0]
