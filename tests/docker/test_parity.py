@@ -58,7 +58,10 @@ FILES = {
             command: ["python", "-c", "print('prepared')"]
           db:
             image: ${POSTGRES_IMAGE:-postgres:16}
-            environment: {POSTGRES_USER: shop, POSTGRES_PASSWORD: "${DB_PASSWORD}", POSTGRES_DB: shop_e2e}
+            environment:
+              POSTGRES_USER: shop
+              POSTGRES_PASSWORD: ${DB_PASSWORD}
+              POSTGRES_DB: shop_e2e
             volumes: ["./init:/docker-entrypoint-initdb.d:ro"]
           cache:
             image: ${REDIS_IMAGE:-redis:7}
@@ -98,7 +101,7 @@ FILES = {
                 "visits": visits,
                 "writes_temporary_files": writes,
                 "stdin": sys.stdin.read(),
-                "folder_has": sorted(one.name for one in pathlib.Path().iterdir() if one.suffix == ".py"),
+                "folder_has": sorted(str(one) for one in pathlib.Path().glob("*.py")),
             }
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -116,7 +119,8 @@ FILES = {
 
         print("serving", os.environ["PLAIN"], flush=True)
         print("a complaint", file=sys.stderr, flush=True)
-        http.server.ThreadingHTTPServer(("0.0.0.0", int(os.environ["PORT"])), Handler).serve_forever()
+        address = ("0.0.0.0", int(os.environ["PORT"]))
+        http.server.ThreadingHTTPServer(address, Handler).serve_forever()
         """,
     "config/shop.yaml": """\
         stack: shop
