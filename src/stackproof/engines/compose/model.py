@@ -62,7 +62,7 @@ def _service(
     service["image"] = planned.image
     service["stop_grace_period"] = f"{planned.stop_grace:g}s"
     if planned.builds:
-        service["build"]["labels"] = {"dev.stackproof.stack": plan.stack}
+        service["build"]["labels"] = {**(service["build"].get("labels") or {}), **labels}
     for key in ("cpus", "mem_limit", "pids_limit"):
         service.pop(key, None)
     resources = service.setdefault("deploy", {}).setdefault("resources", {})

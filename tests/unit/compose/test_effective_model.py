@@ -1,0 +1,89 @@
+"""What Compose gets back: every name, port and label belongs to the copy."""
+
+from pathlib import Path
+
+import pytest
+
+from stackproof.engines.compose.model import effective_model
+from stackproof.plan.model import Endpoint, Plan, ServicePlan
+from stackproof.stack_file.model import Limits
+
+LABELS = {"dev.stackproof.run": "3f2a"}
+
+
+def planned(name="web", **more):
+    return ServicePlan(name=name, argv=(), environment={}, image="shop/web:1", **more)
+
+
+def effective(service, planned_service, *, version="1.44", top=None, **more):
+    plan = Plan("shop", "shop-e2e", "compose", Path("/run"), (planned_service,), **more)
+    resolved = {"services": {planned_service.name: service}, **(top or {})}
+    return effective_model(resolved, plan, LABELS, version)
+
+
+def test_a_fixed_container_name_is_dropped():
+    service = effective({"container_name": "web"}, planned())["services"]["web"]
+    assert "container_name" not in service
+
+
+def test_ports_are_published_on_loopback_where_the_plan_says():
+    at = planned(endpoints=(Endpoint("web", 8000, "127.0.0.1", 18000),))
+    service = effective({"ports": [{"target": 8000, "published": "8000"}]}, at)["services"]["web"]
+    assert [(one["host_ip"], one["published"]) for one in service["ports"]] == [
+        ("127.0.0.1", "18000")
+    ]
+
+
+def test_a_dollar_in_a_value_is_not_interpolated_again():
+    one = ServicePlan("web", (), {"PRICE": "5$"}, image="x")
+    assert effective({}, one)["services"]["web"]["environment"] == {"PRICE": "5$$"}
+
+
+def test_containers_networks_and_volumes_carry_the_labels():
+    top = {"networks": {"default": None}, "volumes": {"data": {"labels": {"own": "1"}}}}
+    made = effective({"labels": {"own": "1"}}, planned(), top=top)
+    assert made["services"]["web"]["labels"] == {"own": "1", **LABELS}
+    assert made["networks"]["default"]["labels"] == LABELS
+    assert made["volumes"]["data"]["labels"] == {"own": "1", **LABELS}
+
+
+def test_networks_and_volumes_are_named_after_the_project():
+    top = {"networks": {"default": {"name": "shared"}}, "volumes": {"data": {"name": "shared"}}}
+    made = effective({}, planned(), top=top)
+    assert made["networks"]["default"]["name"] == "shop-e2e_default"
+    assert made["volumes"]["data"]["name"] == "shop-e2e_data"
+
+
+@pytest.mark.parametrize("kind", ["networks", "volumes"])
+def test_what_is_external_is_left_alone(kind):
+    theirs = {"name": "theirs", "external": True}
+    assert effective({}, planned(), top={kind: {"x": theirs}})[kind]["x"] == theirs
+
+
+@pytest.mark.parametrize(("version", "kept"), [("1.41", False), ("1.44", True), ("1.100", True)])
+def test_start_interval_goes_only_to_an_engine_that_knows_it(version, kept):
+    check = {"healthcheck": {"test": ["CMD", "x"], "start_interval": "1s"}}
+    made = effective(check, planned(), version=version)["services"]["web"]
+    assert ("start_interval" in made["healthcheck"]) is kept
+
+
+def test_limits_of_the_plan_replace_every_spelling_of_them():
+    written = {"cpus": 4, "mem_limit": "8g", "deploy": {"resources": {"limits": {"cpus": "4"}}}}
+    made = effective(written, planned(limits=Limits(0.5, 1 << 20, 10)))["services"]["web"]
+    assert made["deploy"]["resources"]["limits"] == {
+        "cpus": "0.5", "memory": "1048576", "pids": 10
+    }  # fmt: skip
+    assert not {"cpus", "mem_limit"} & set(made)
+
+
+def test_a_hermetic_stack_has_internal_networks_and_publishes_nothing():
+    at = planned(endpoints=(Endpoint("web", 8000, "127.0.0.1", 18000),))
+    made = effective({}, at, top={"networks": {"default": {}}}, hermetic=True)
+    assert made["networks"]["default"]["internal"] is True
+    assert made["services"]["web"]["ports"] == []
+
+
+def test_keys_that_stackproof_does_not_know_reach_compose():
+    assert effective({"cap_add": ["NET_ADMIN"]}, planned())["services"]["web"]["cap_add"] == [
+        "NET_ADMIN"
+    ]
