@@ -5,28 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from stackproof.errors import ConfigError
 from stackproof.stack_file.env_files import read_dotenv
 from stackproof.stack_file.fields import Field
 from stackproof.stack_file.interpolation import Interpolation
-from stackproof.stack_file.merge import drop_reset, merge_files, merge_services
+from stackproof.stack_file.merge import drop_reset, merge_files, merge_services, unify_mounts
 from stackproof.stack_file.model import NamedVolume, Network, Service, StackFile
 from stackproof.stack_file.mounts import host_path
 from stackproof.stack_file.order import start_order
 from stackproof.stack_file.ports import refuse_shared_ports
-from stackproof.stack_file.service_reader import IGNORED, read_service
+from stackproof.stack_file.schema import ignored_keys
+from stackproof.stack_file.service_reader import read_service
 from stackproof.stack_file.yaml_nodes import Node, read_yaml, walk
 
 LARGEST_FILE = 10 * 1024 * 1024
 
-TOP_LEVEL = ("name", "version", "services", "volumes", "networks")
-UNSUPPORTED = {
-    "secrets": "use environment or bind mounts; `docker compose` alone supports it",
-    "configs": "use bind mounts; `docker compose` alone supports it",
-    "include": "list the files under `compose_files`; `docker compose` alone supports it",
-    "models": "",
-}
 _SERVICE_NAME = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
 
 
@@ -49,8 +44,8 @@ def load_stack_file(
     """
     if not paths:
         raise ConfigError("no stack file is named", remedy="set compose_files in the stack config")
-    base = (project_directory or paths[0].parent).absolute()
-    variables = Interpolation({**read_dotenv(base), **environment})
+    base = host_path("", (project_directory or paths[0].parent).absolute())
+    variables = Interpolation({**read_dotenv(base, environment), **environment})
     reader = _Reader(base, variables)
     merged: Node | None = None
     for path in paths:
@@ -142,8 +137,8 @@ class _Reader:
 
     def model(self, root: Node) -> StackFile:
         """The model of a merged tree, checked as a whole."""
-        top = Field(root, "")
-        top.choose(dict.fromkeys(TOP_LEVEL), UNSUPPORTED)
+        top = Field(_with_unified_mounts(root), "")
+        ignored = tuple(ignored_keys(top))
         parts = top.mapping()
         if "services" not in parts or not parts["services"].mapping():
             top.fail("there are no services", remedy="add services:")
@@ -164,12 +159,7 @@ class _Reader:
             extension=extension if isinstance(extension, dict) else {},
             variables=dict(self.variables.seen),
             locations={path: node.where for path, node in walk(root)},
-            ignored=tuple(
-                f"services.{name}.{key}"
-                for name, one in fields.items()
-                for key in one.value
-                if key in IGNORED
-            ),
+            ignored=ignored,
         )
 
     def _service(self, name: str, field: Field) -> Service:
@@ -182,10 +172,8 @@ class _Reader:
         found = {}
         for name, field in (parts["volumes"].mapping() if "volumes" in parts else {}).items():
             known = field.mapping()
-            external = known.get("external")
             found[name] = NamedVolume(
-                name=known["name"].text() if "name" in known else name,
-                external=external is not None and external.boolean(),
+                **_external(known),
                 labels=_labels(known),
             )
         return found
@@ -195,13 +183,34 @@ class _Reader:
         for name, field in (parts["networks"].mapping() if "networks" in parts else {}).items():
             known = field.mapping()
             found[name] = Network(
-                name=known["name"].text() if "name" in known else name,
-                external="external" in known and known["external"].boolean(),
+                **_external(known),
                 internal="internal" in known and known["internal"].boolean(),
                 driver=known["driver"].text() if "driver" in known else None,
                 labels=_labels(known),
             )
         return found
+
+
+def _with_unified_mounts(root: Node) -> Node:
+    services = root.value.get("services")
+    if services is None or not isinstance(services.value, dict):
+        return root
+    unified = {name: unify_mounts(one) for name, one in services.value.items()}
+    return replace(root, value={**root.value, "services": replace(services, value=unified)})
+
+
+def _external(known: Mapping[str, Field]) -> dict[str, Any]:
+    """Name and whereabouts of a volume or network; `external: {name: …}` is an older spelling."""
+    name = known["name"].text() if "name" in known else None
+    if "external" not in known:
+        return {"name": name}
+    external = known["external"]
+    if not isinstance(external.value, dict):
+        return {"name": name, "external": external.boolean()}
+    older = external.mapping().get("name")
+    if older is not None and name is not None and name != older.text():
+        external.fail("it has two names", remedy="write external: true, and name: beside it")
+    return {"name": older.text() if older is not None else name, "external": True}
 
 
 def _labels(known: Mapping[str, Field]) -> dict[str, str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from stackproof.stack_file.env_files import read_environment
-from stackproof.stack_file.fields import Field, scalar_text
+from stackproof.stack_file.fields import Field
 from stackproof.stack_file.interpolation import Interpolation
 from stackproof.stack_file.model import (
     Build,
@@ -21,112 +21,7 @@ from stackproof.stack_file.model import (
     Service,
 )
 from stackproof.stack_file.mounts import host_path, read_mount
-from stackproof.stack_file.ports import read_exposed, read_ports
-
-IGNORED = frozenset(
-    [
-        "attach",
-        "cap_add",
-        "cap_drop",
-        "cgroup_parent",
-        "cpu_shares",
-        "cpuset",
-        "devices",
-        "dns",
-        "dns_opt",
-        "dns_search",
-        "domainname",
-        "group_add",
-        "isolation",
-        "logging",
-        "mac_address",
-        "mem_reservation",
-        "mem_swappiness",
-        "memswap_limit",
-        "network_mode",
-        "oom_score_adj",
-        "pid",
-        "ipc",
-        "pull_policy",
-        "runtime",
-        "security_opt",
-        "scale",
-        "stdin_open",
-        "sysctls",
-        "tty",
-        "ulimits",
-        "userns_mode",
-        "annotations",
-        "blkio_config",
-        "device_cgroup_rules",
-        "gpus",
-        "label_file",
-        "links",
-        "external_links",
-        "post_start",
-        "pre_stop",
-        "develop",
-        "uts",
-        "storage_opt",
-        "cgroup",
-        "expose_all",
-        "provider",
-        "oom_kill_disable",
-        "cpu_count",
-        "cpu_percent",
-        "cpu_period",
-        "cpu_quota",
-        "cpu_rt_period",
-        "cpu_rt_runtime",
-        "cpu_realtime",
-        "credential_spec",
-    ]
-)
-"""Keys that are accepted and change nothing here; each is told in `StackFile.ignored`."""
-
-READ = [
-    "image",
-    "build",
-    "command",
-    "entrypoint",
-    "environment",
-    "env_file",
-    "working_dir",
-    "user",
-    "hostname",
-    "container_name",
-    "init",
-    "read_only",
-    "privileged",
-    "platform",
-    "shm_size",
-    "depends_on",
-    "healthcheck",
-    "ports",
-    "expose",
-    "volumes",
-    "tmpfs",
-    "profiles",
-    "restart",
-    "stop_signal",
-    "stop_grace_period",
-    "deploy",
-    "mem_limit",
-    "cpus",
-    "pids_limit",
-    "networks",
-    "extra_hosts",
-    "labels",
-    "extends",
-]
-
-UNSUPPORTED = {
-    "secrets": "use environment, or a bind mount of a file; `docker compose` alone supports it",
-    "configs": "use a bind mount of a file; `docker compose` alone supports it",
-    "volumes_from": "name the volumes under `volumes`; `docker compose` alone supports it",
-    "use_api_socket": "",
-    "models": "",
-}
+from stackproof.stack_file.ports import distinct_ports, read_exposed, read_ports
 
 _CONDITIONS = {"service_started", "service_healthy", "service_completed_successfully"}
 _POLICIES = {"no", "always", "on-failure", "unless-stopped"}
@@ -145,7 +40,6 @@ def read_service(name: str, field: Field, base: Path, variables: Interpolation) 
     Raises:
         ConfigError: At the first thing that is wrong.
     """
-    field.choose(dict.fromkeys([*READ, *sorted(IGNORED)]), UNSUPPORTED)
     parts = {key: one for key, one in field.mapping().items() if one.value is not None}
     if "image" not in parts and "build" not in parts:
         field.fail(f"the service {name} has neither image nor build", remedy="add one of them")
@@ -155,16 +49,19 @@ def read_service(name: str, field: Field, base: Path, variables: Interpolation) 
             found[key] = read(parts[key])
     if "build" in parts:
         found["build"] = _build(parts["build"], base, variables)
-    found["ports"] = tuple(p for one in _list(parts, "ports") for p in read_ports(one))
-    found["expose"] = tuple(p for one in _list(parts, "expose") for p in read_exposed(one))
+    found["ports"] = distinct_ports(p for one in _list(parts, "ports") for p in read_ports(one))
+    found["expose"] = tuple(
+        dict.fromkeys(p for one in _list(parts, "expose") for p in read_exposed(one))
+    )
     found["mounts"] = tuple(read_mount(one, base) for one in _list(parts, "volumes"))
     deploy = _deploy(parts["deploy"]) if "deploy" in parts else {}
     found["limits"] = _limits(parts, deploy.get("limits", {}))
     found["reservations"] = Limits(**deploy.get("reservations", {}))
     if "restart" in parts:
         found["restart"] = _restart(parts["restart"])
-    elif "restart" in deploy:
+    if "restart" in deploy:
         found["restart"] = deploy["restart"]
+    found["depends_on"] = _implied(parts) | found.get("depends_on", {})
     extension = field.value.get("x-stackproof")
     if extension is not None:
         plain = Field(extension, f"{field.key}.x-stackproof")
@@ -229,9 +126,16 @@ def _dependency(field: Field) -> Dependency:
     )
 
 
+def _implied(parts: Mapping[str, Field]) -> dict[str, Dependency]:
+    """Services whose network or names this one shares, and so depends on."""
+    links = [one.text().split(":")[0] for one in _list(parts, "links")]
+    modes = (parts[key].text() for key in ("network_mode", "ipc", "pid", "uts") if key in parts)
+    shared = [mode.removeprefix("service:") for mode in modes if mode.startswith("service:")]
+    return {name: Dependency(restart=True) for name in [*links, *shared]}
+
+
 def _healthcheck(field: Field) -> Healthcheck:
     times = ("interval", "timeout", "start_period", "start_interval")
-    field.choose(dict.fromkeys(["test", "disable", "retries", *times]), {})
     parts = {key: one for key, one in field.mapping().items() if one.value is not None}
     found: dict[str, Any] = {key: parts[key].duration() for key in times if key in parts}
     if "retries" in parts:
@@ -304,13 +208,21 @@ def _bounds(field: Field) -> dict[str, Any]:
 
 
 def _limits(parts: Mapping[str, Field], deploy: Mapping[str, Any]) -> Limits:
+    short: dict[str, tuple[str, Callable[[Field], Any]]] = {
+        "cpus": ("cpus", Field.number),
+        "mem_limit": ("memory", Field.size),
+        "pids_limit": ("pids", Field.integer),
+    }
     found: dict[str, Any] = dict(deploy)
-    if "cpus" in parts:
-        found["cpus"] = parts["cpus"].number()
-    if "mem_limit" in parts:
-        found["memory"] = parts["mem_limit"].size()
-    if "pids_limit" in parts:
-        found["pids"] = parts["pids_limit"].integer()
+    for key, (bound, read) in short.items():
+        if key not in parts:
+            continue
+        value = read(parts[key])
+        if found.setdefault(bound, value) != value:
+            parts[key].fail(
+                f"{key} is not the same as deploy.resources.limits.{bound}",
+                remedy="write only one of them",
+            )
     return Limits(**{key: value or None for key, value in found.items()})
 
 
@@ -320,14 +232,27 @@ def _networks(field: Field) -> dict[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
     for name, one in field.mapping().items():
         aliases = one.mapping().get("aliases")
-        found[name] = aliases.texts() if aliases is not None else ()
+        found[name] = _distinct_texts(aliases) if aliases is not None else ()
     return found
 
 
+def _distinct_texts(field: Field) -> tuple[str, ...]:
+    """A list of texts in which the last of those with the same name before a = counts."""
+    return tuple({one.partition("=")[0]: one for one in field.texts()}.values())
+
+
 def _extra_hosts(field: Field) -> tuple[str, ...]:
-    if isinstance(field.value, list):
-        return field.texts()
-    return tuple(f"{name}:{scalar_text(one.node)}" for name, one in field.mapping().items())
+    """Each as `host=address`."""
+    if not isinstance(field.value, list):
+        pairs = ((name, ip) for name, one in field.mapping().items() for ip in one.texts())
+        return tuple(f"{name}={ip.strip('[]')}" for name, ip in pairs)
+    found = []
+    for one in field.sequence():
+        name, _, ip = one.text().partition("=" if "=" in one.text() else ":")
+        if not ip:
+            one.fail(f"{one.text()!r} has no address", remedy='write "host:10.0.0.1"')
+        found.append(f"{name}={ip.strip('[]')}")
+    return tuple(found)
 
 
 _SIMPLE: dict[str, Callable[[Field], Any]] = {
@@ -345,8 +270,8 @@ _SIMPLE: dict[str, Callable[[Field], Any]] = {
     "shm_size": Field.size,
     "depends_on": _dependencies,
     "healthcheck": _healthcheck,
-    "tmpfs": Field.texts,
-    "profiles": Field.texts,
+    "tmpfs": _distinct_texts,
+    "profiles": _distinct_texts,
     "stop_signal": Field.text,
     "stop_grace_period": Field.duration,
     "networks": _networks,
