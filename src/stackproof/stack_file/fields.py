@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -18,6 +19,7 @@ T = TypeVar("T")
 LONGEST_SHOWN = 60
 """Characters of a wrong value that an error shows."""
 
+_GO_DURATION = re.compile(r"0|((\d+(\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h))+")
 _EXAMPLES = {
     "a text": "it in quotes",
     "a number": "it like 0.5",
@@ -113,7 +115,9 @@ class Field:
         return self.wrong_type(["true or false"])
 
     def duration(self) -> float:
-        """Seconds."""
+        """Seconds; each number needs its unit, as in Go's `time.ParseDuration`."""
+        if isinstance(self.value, str) and not _GO_DURATION.fullmatch(self.value):
+            self.fail(f"{self.value!r} is not a duration", remedy="write it like 500ms, 10s, 1m30s")
         return self._parsed(parse_duration)
 
     def size(self) -> int:

@@ -22,7 +22,7 @@ from stackproof.stack_file.yaml_nodes import Node, read_yaml, walk
 
 LARGEST_FILE = 10 * 1024 * 1024
 
-_SERVICE_NAME = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
+_LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
 
 
 def load_stack_file(
@@ -90,12 +90,7 @@ class _Reader:
         top = Field(root, "")
         if not isinstance(root.value, dict):
             top.fail("a stack file is a mapping with `services`", remedy="begin with services:")
-        kept = {
-            key: one if key.startswith("x-") and key != "x-stackproof" else
-            self.variables.tree(one, key)
-            for key, one in root.value.items()
-        }  # fmt: skip
-        return Node(kept, root.where)
+        return self.variables.tree(root)
 
     def _extended(self, path: Path, root: Node, name: str, seen: tuple[str, ...]) -> Node:
         field = Field(root, "").child("services").child(name)
@@ -163,15 +158,17 @@ class _Reader:
         )
 
     def _service(self, name: str, field: Field) -> Service:
-        if not name or set(name) - set(_SERVICE_NAME):
-            field.fail(f"{name!r} can't be the name of a service",
-                       remedy="use letters, digits, dots, - and _")  # fmt: skip
+        _check_name(name, field, "a service")
         return read_service(name, field, self.base, self.variables)
 
     def _volumes(self, parts: Mapping[str, Field]) -> dict[str, NamedVolume]:
         found = {}
         for name, field in (parts["volumes"].mapping() if "volumes" in parts else {}).items():
             known = field.mapping()
+            _check_name(name, field, "a volume")
+            beside = {"driver", "driver_opts", "labels"} & set(known)
+            if "external" in known and beside:
+                field.fail(f"an external volume has no {min(beside)}", remedy="remove one of them")
             found[name] = NamedVolume(
                 **_external(known),
                 labels=_labels(known),
@@ -189,6 +186,12 @@ class _Reader:
                 labels=_labels(known),
             )
         return found
+
+
+def _check_name(name: str, field: Field, kind: str) -> None:
+    if not name or set(name) - set(_LETTERS):
+        field.fail(f"{name!r} can't be the name of {kind}",
+                   remedy="use letters, digits, dots, - and _")  # fmt: skip
 
 
 def _with_unified_mounts(root: Node) -> Node:
@@ -255,6 +258,11 @@ def _rebased_long_form(node: Node, folder: Path, key: str) -> Node:
     return Node({**node.value, inner: below}, node.where)
 
 
+def _field(service: Field, key: str) -> Field:
+    """The field of a key, or of its service where another key implies it."""
+    return service.child(key) if key in service.value else service
+
+
 def _check_references(
     services: Mapping[str, Service],
     fields: Mapping[str, Field],
@@ -264,7 +272,7 @@ def _check_references(
     for name, service in services.items():
         for other in service.depends_on:
             if other not in services:
-                fields[name].child("depends_on").fail(
+                _field(fields[name], "depends_on").fail(
                     f"{name} depends on {other!r}, which is no service",
                     remedy=f"known: {', '.join(services)}",
                 )
@@ -285,4 +293,4 @@ def _check_references(
         start_order(services)
     except ConfigError as error:
         first = next(name for name in services if services[name].depends_on and name in error.what)
-        fields[first].child("depends_on").fail(error.what, remedy=error.remedy)
+        _field(fields[first], "depends_on").fail(error.what, remedy=error.remedy)

@@ -26,7 +26,9 @@ def merge_files(base: Node, over: Node) -> Node:
         known = merged.get(key)
         if key == "services" and known is not None and _both(known, value, dict):
             services = {
-                name: merge_services(known.value[name], one) if name in known.value else one
+                name: merge_services(known.value[name], one)
+                if name in known.value and one.tag != "!reset"
+                else one
                 for name, one in value.value.items()
             }
             merged[key] = Node({**known.value, **services}, value.where)

@@ -86,6 +86,8 @@ def _expand(
     if rest["protocol"] not in {"tcp", "udp"}:
         field.fail(f"the protocol {rest['protocol']!r} is not known", remedy="write tcp or udp")
     targets = _range(field, target)
+    if targets[0] == 0:
+        field.fail("a container has no port 0", remedy="write the port that it listens on")
     if published is None:
         hosts: list[str | None] = [None] * len(targets)
     else:

@@ -47,7 +47,6 @@ _TEXT = Form(("a text",))
 _NUMBER = Form(("a number", "a text"))
 _SWITCH = Form(("true or false", "a text"))
 _SCALAR = Form(("a text", "a number", "true or false", "nothing"))
-_ANY = Form()
 _IGNORED = Form(is_read=False)
 _TEXTS = Form(("a list",), items=_TEXT)
 _TEXT_OR_TEXTS = Form(("a text", "a list"), items=_TEXT)
@@ -72,10 +71,11 @@ _BUILD = _or(
     ),
     "a text",
 )  # fmt: skip
-_BOUNDS = {"cpus": _NUMBER, "memory": _TEXT, "pids": _NUMBER}
-_RESOURCES = _mapping(
-    limits=_mapping(**_BOUNDS), reservations=_mapping(ignored="devices generic_resources", **_BOUNDS)
+_LIMITS = _mapping(cpus=_NUMBER, memory=_TEXT, pids=_NUMBER)
+_RESERVATIONS = _mapping(
+    ignored="devices generic_resources", cpus=_NUMBER, memory=_TEXT, pids=_NUMBER
 )
+_RESOURCES = _mapping(limits=_LIMITS, reservations=_RESERVATIONS)
 _RESTART = _mapping(ignored="delay window", condition=_TEXT, max_attempts=_NUMBER)
 _DEPLOY = _or(
     _mapping(
@@ -84,9 +84,7 @@ _DEPLOY = _or(
     ),
     "nothing",
 )  # fmt: skip
-_DEPENDENCY = _mapping(
-    ("condition",), condition=_TEXT, required=_SWITCH, restart=_SWITCH
-)
+_DEPENDENCY = _mapping(("condition",), condition=_TEXT, required=_SWITCH, restart=_SWITCH)
 _ENV_FILE = _or(_mapping(("path",), path=_TEXT, required=_SWITCH, format=_TEXT), "a text")
 _HEALTH = _mapping(
     test=_TEXT_OR_TEXTS, interval=_TEXT, timeout=_TEXT, start_period=_TEXT, start_interval=_TEXT,
@@ -124,7 +122,7 @@ _SERVICE = _mapping(
     "device_cgroup_rules devices dns dns_opt dns_search domainname external_links gpus group_add "
     "ipc isolation label_file links logging mac_address mem_reservation mem_swappiness "
     "memswap_limit network_mode oom_kill_disable oom_score_adj pid post_start pre_stop provider "
-    "pull_policy runtime scale security_opt stdin_open storage_opt sysctls tty ulimits "
+    "pull_policy runtime security_opt stdin_open storage_opt sysctls tty ulimits "
     "userns_mode uts",
     image=_TEXT,
     build=_BUILD,
@@ -149,6 +147,7 @@ _SERVICE = _mapping(
     tmpfs=_TEXT_OR_TEXTS,
     profiles=_TEXTS,
     restart=_TEXT,
+    scale=_NUMBER,
     stop_signal=_TEXT,
     stop_grace_period=_TEXT,
     deploy=_DEPLOY,
@@ -174,7 +173,7 @@ _NETWORK = _or(
 STACK = _mapping(
     ("services",),
     name=_TEXT,
-    version=_ANY,
+    version=_TEXT,
     services=Form(("a mapping",), values=_SERVICE),
     volumes=Form(("a mapping", "nothing"), values=_VOLUME),
     networks=Form(("a mapping", "nothing"), values=_NETWORK),
@@ -218,6 +217,8 @@ def ignored_keys(top: Field, form: Form = STACK) -> Iterator[str]:
 
 def _of_mapping(top: Field, form: Form) -> Iterator[str]:
     parts = top.mapping()
+    if form.values is not None and "" in parts:
+        top.fail("a name is empty", remedy="give it a name")
     if form.values is None:
         top.choose(form.keys, UNSUPPORTED)
         for name in form.needs:

@@ -22,10 +22,11 @@ from stackproof.stack_file.model import (
 )
 from stackproof.stack_file.mounts import host_path, read_mount
 from stackproof.stack_file.ports import distinct_ports, read_exposed, read_ports
+from stackproof.stack_file.yaml_nodes import Node
 
 _CONDITIONS = {"service_started", "service_healthy", "service_completed_successfully"}
 _POLICIES = {"no", "always", "on-failure", "unless-stopped"}
-_DEPLOY_CONDITIONS = {"none": "no", "on-failure": "on-failure", "any": "always"}
+_DEPLOY_CONDITIONS = {"none": "no", "any": "always", **{one: one for one in _POLICIES}}
 
 
 def read_service(name: str, field: Field, base: Path, variables: Interpolation) -> Service:
@@ -54,8 +55,12 @@ def read_service(name: str, field: Field, base: Path, variables: Interpolation) 
         dict.fromkeys(p for one in _list(parts, "expose") for p in read_exposed(one))
     )
     found["mounts"] = tuple(read_mount(one, base) for one in _list(parts, "volumes"))
+    if "network_mode" in parts and "networks" in parts:
+        parts["networks"].fail("a service has network_mode or networks", remedy="remove one")
+    if "scale" in parts:
+        _only_one(parts["scale"])
     deploy = _deploy(parts["deploy"]) if "deploy" in parts else {}
-    found["limits"] = _limits(parts, deploy.get("limits", {}))
+    found["limits"] = _limits(parts, deploy.get("limits"))
     found["reservations"] = Limits(**deploy.get("reservations", {}))
     if "restart" in parts:
         found["restart"] = _restart(parts["restart"])
@@ -83,7 +88,8 @@ def _mapping_of_texts(field: Field) -> dict[str, str]:
 
 def _build(field: Field, base: Path, variables: Interpolation) -> Build:
     if not isinstance(field.value, dict):
-        return Build(host_path(field.text(), base))
+        context_node = Node(field.value, field.node.where)
+        field = Field(Node({"context": context_node}, field.node.where), field.key)
     parts = {key: one for key, one in field.mapping().items() if one.value is not None}
     context = parts["context"].text() if "context" in parts else "."
     args: dict[str, str] = {}
@@ -93,6 +99,12 @@ def _build(field: Field, base: Path, variables: Interpolation) -> Build:
             passed = variables.look_up(name) if text is None else text
             if passed is not None:
                 args[name] = passed
+    if "dockerfile" in parts and "dockerfile_inline" in parts:
+        parts["dockerfile"].fail("a build has dockerfile or dockerfile_inline", remedy="remove one")
+    if "://" in context or context.startswith("git@"):
+        parts["context"].fail(
+            f"the build context {context} is not a folder", remedy="clone it, and name the folder"
+        )
     return Build(
         context=host_path(context, base),
         dockerfile=parts["dockerfile"].text() if "dockerfile" in parts else "Dockerfile",
@@ -140,6 +152,8 @@ def _healthcheck(field: Field) -> Healthcheck:
     found: dict[str, Any] = {key: parts[key].duration() for key in times if key in parts}
     if "retries" in parts:
         found["retries"] = parts["retries"].integer()
+        if found["retries"] < 0:
+            parts["retries"].fail("less than none is not possible", remedy="write 0 or more")
     if "disable" in parts:
         found["disable"] = parts["disable"].boolean()
     if "test" in parts:
@@ -152,18 +166,16 @@ def _test(field: Field) -> tuple[str, ...]:
     if not isinstance(field.value, list):
         return ("CMD-SHELL", field.text())
     words = tuple(one.text() for one in field.sequence())
-    if not words or words[0] not in {"NONE", "CMD", "CMD-SHELL"}:
+    if words and words[0] not in {"NONE", "CMD", "CMD-SHELL"}:
         field.fail("a list as test begins with CMD, CMD-SHELL or NONE",
                    remedy='write ["CMD", "program", "argument"]')  # fmt: skip
-    if words[0] == "CMD-SHELL" and len(words) != 2:  # noqa: PLR2004 - itself and the command
+    if words[:1] == ("CMD-SHELL",) and len(words) != 2:  # noqa: PLR2004 - itself and the command
         field.fail("CMD-SHELL takes one text", remedy='write ["CMD-SHELL", "command line"]')
     return words
 
 
 def _restart(field: Field) -> Restart:
-    if field.value is False:
-        return Restart()
-    text = field.text()
+    text = field.text() or "no"
     policy, colon, retries = text.partition(":")
     if policy not in _POLICIES or (colon and not (policy == "on-failure" and retries.isdecimal())):
         field.fail(
@@ -173,13 +185,16 @@ def _restart(field: Field) -> Restart:
     return Restart(policy, int(retries) if colon else None)  # type: ignore[arg-type] # checked above
 
 
+def _only_one(field: Field) -> None:
+    if field.integer() != 1:
+        field.fail("stackproof runs one container a service", remedy="write 1, or remove it")
+
+
 def _deploy(field: Field) -> dict[str, Any]:
     found: dict[str, Any] = {}
     parts = {key: one for key, one in field.mapping().items() if one.value is not None}
-    if "replicas" in parts and parts["replicas"].integer() != 1:
-        parts["replicas"].fail(
-            "stackproof runs one container a service", remedy="write replicas: 1, or remove it"
-        )
+    if "replicas" in parts:
+        _only_one(parts["replicas"])
     if "resources" in parts:
         for kind in ("limits", "reservations"):
             one = parts["resources"].mapping().get(kind)
@@ -207,22 +222,23 @@ def _bounds(field: Field) -> dict[str, Any]:
     }
 
 
-def _limits(parts: Mapping[str, Field], deploy: Mapping[str, Any]) -> Limits:
+def _limits(parts: Mapping[str, Field], deploy: Mapping[str, Any] | None) -> Limits:
     short: dict[str, tuple[str, Callable[[Field], Any]]] = {
         "cpus": ("cpus", Field.number),
         "mem_limit": ("memory", Field.size),
         "pids_limit": ("pids", Field.integer),
     }
-    found: dict[str, Any] = dict(deploy)
+    found: dict[str, Any] = dict(deploy or {})
     for key, (bound, read) in short.items():
-        if key not in parts:
+        value = read(parts[key]) if key in parts else None
+        if not value:
             continue
-        value = read(parts[key])
-        if found.setdefault(bound, value) != value:
+        if deploy is not None and deploy.get(bound) != value:
             parts[key].fail(
                 f"{key} is not the same as deploy.resources.limits.{bound}",
-                remedy="write only one of them",
+                remedy="write all limits in one of the two places",
             )
+        found[bound] = value
     return Limits(**{key: value or None for key, value in found.items()})
 
 
@@ -249,8 +265,8 @@ def _extra_hosts(field: Field) -> tuple[str, ...]:
     found = []
     for one in field.sequence():
         name, _, ip = one.text().partition("=" if "=" in one.text() else ":")
-        if not ip:
-            one.fail(f"{one.text()!r} has no address", remedy='write "host:10.0.0.1"')
+        if not name or not ip:
+            one.fail(f"{one.text()!r} has no name or no address", remedy='write "host:10.0.0.1"')
         found.append(f"{name}={ip.strip('[]')}")
     return tuple(found)
 

@@ -11,13 +11,14 @@ import re
 from datetime import datetime
 from decimal import Decimal
 
-LONGEST_NUMBER = 30
-"""Characters; longer digits are a text, such as a hash."""
+LONGEST_NUMBER = 40
+"""Characters of a number or a date; what is longer is a text, such as a hash."""
 
-_BOOLEANS = {word: word.lower() == "true" for word in
+_WORDS: dict[str, bool | float] = {word: word.lower() == "true" for word in
              ("true", "True", "TRUE", "false", "False", "FALSE")}  # fmt: skip
 _NULLS = {"", "~", "null", "Null", "NULL"}
-_SPECIAL = {".nan": math.nan, ".NaN": math.nan, ".NAN": math.nan} | {
+_WORDS |= dict.fromkeys((".nan", ".NaN", ".NAN"), math.nan)
+_WORDS |= {
     f"{sign}{word}": -math.inf if sign == "-" else math.inf
     for sign in ("", "+", "-")
     for word in (".inf", ".Inf", ".INF")
@@ -36,20 +37,23 @@ def plain_value(text: str) -> bool | int | float | str | None:
     """What a plain scalar stands for; a date is its text as Go prints it."""
     if text in _NULLS:
         return None
-    if text in _BOOLEANS:
-        return _BOOLEANS[text]
-    if text in _SPECIAL:
-        return _SPECIAL[text]
-    if len(text) > LONGEST_NUMBER or text[0] not in "+-.0123456789":
-        return _date(text) or text
-    digits = text.replace("_", "") if text[0] != "." else text
-    if _INTEGER.fullmatch(digits):
-        number = _integer(digits)
-        return number if _SMALLEST <= number <= _LARGEST else float(number)
-    if _FLOAT.fullmatch(digits):
-        value = float(digits)
-        return value if math.isfinite(value) else text
+    if text in _WORDS:
+        return _WORDS[text]
+    if text[0] not in "+-.0123456789" or len(text) > LONGEST_NUMBER:
+        return text
+    number = _number(text.replace("_", "") if text[0] != "." else text)
+    if number is not None:
+        return number
     return _date(text) or text
+
+
+def _number(text: str) -> int | float | None:
+    if _INTEGER.fullmatch(text):
+        whole = _integer(text)
+        return whole if _SMALLEST <= whole <= _LARGEST else float(whole)
+    if _FLOAT.fullmatch(text) and math.isfinite(float(text)):
+        return float(text)
+    return None
 
 
 def _integer(text: str) -> int:
