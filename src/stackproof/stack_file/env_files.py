@@ -13,6 +13,7 @@ from stackproof.errors import ConfigError
 from stackproof.stack_file.env_format import parse_env_text
 from stackproof.stack_file.fields import Field
 from stackproof.stack_file.interpolation import Interpolation
+from stackproof.stack_file.mounts import host_path
 
 
 def read_environment(
@@ -30,10 +31,9 @@ def read_environment(
     """
     found: dict[str, str] = {}
     for one in _entries(parts.get("env_file")):
-        found |= _read_file(one, base, variables)
-    if "environment" in parts:
-        found |= _own(parts["environment"], variables)
-    return found
+        found |= _read_file(one, base, variables, found)
+    own = _own(parts["environment"], variables) if "environment" in parts else {}
+    return {name: value for name, value in {**found, **own}.items() if value is not None}
 
 
 def _entries(field: Field | None) -> list[Field]:
@@ -42,17 +42,16 @@ def _entries(field: Field | None) -> list[Field]:
     return field.sequence() if isinstance(field.value, list) else [field]
 
 
-def _read_file(field: Field, base: Path, variables: Interpolation) -> dict[str, str]:
+def _read_file(
+    field: Field, base: Path, variables: Interpolation, earlier: Mapping[str, str]
+) -> dict[str, str]:
     required = True
     if isinstance(field.value, dict):
-        field.choose(dict.fromkeys(["path", "required", "format"]), {})
         parts = field.mapping()
-        if "path" not in parts:
-            field.fail("an env_file needs a path", remedy="add path: ./file.env")
         required = parts["required"].boolean() if "required" in parts else True
-        path = base / parts["path"].text()
+        path = host_path(parts["path"].text(), base)
     else:
-        path = base / field.text()
+        path = host_path(field.text(), base)
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -62,32 +61,27 @@ def _read_file(field: Field, base: Path, variables: Interpolation) -> dict[str, 
         return {}
     except (OSError, ValueError) as error:
         field.fail(f"the env_file {path} can't be read: {error}")
-    return parse_env_text(io.StringIO(text), path, variables)
+    return parse_env_text(io.StringIO(text), path, variables, earlier)
 
 
-def _own(field: Field, variables: Interpolation) -> dict[str, str]:
-    found: dict[str, str] = {}
+def _own(field: Field, variables: Interpolation) -> dict[str, str | None]:
+    """Its own entries; None takes away what an env file gave."""
+    found: dict[str, str | None] = {}
     for name, value in field.pairs():
-        if isinstance(value, Field):
-            if isinstance(value.value, bool):
-                value.fail(
-                    "a bare true or false is not a text here",
-                    remedy=f'put it in quotes: {name}: "{str(value.value).lower()}"',
-                )
-            found[name] = value.text()
-        elif value is not None:
-            found[name] = value
-        else:
-            passed = variables.look_up(name)
-            if passed is not None:
-                found[name] = passed
-        if not name or "\0" in name + found.get(name, ""):
+        text = value.text() if isinstance(value, Field) else value
+        found[name] = variables.look_up(name) if text is None else text
+        if not name or "\0" in name + (found[name] or ""):
             field.fail(f"{name!r} can't be the name or value of a variable")
     return found
 
 
-def read_dotenv(folder: Path) -> dict[str, str]:
-    """The `.env` of a project folder, which stands behind the given environment."""
+def read_dotenv(folder: Path, environment: Mapping[str, str]) -> dict[str, str]:
+    """The `.env` of a project folder, which stands behind the given environment.
+
+    Args:
+        folder: The project folder.
+        environment: What its `${…}` are looked up in.
+    """
     path = folder / ".env"
     try:
         text = path.read_text(encoding="utf-8")
@@ -95,4 +89,4 @@ def read_dotenv(folder: Path) -> dict[str, str]:
         return {}
     except (OSError, ValueError) as error:
         raise ConfigError(f"it can't be read: {error}", source=path) from None
-    return parse_env_text(io.StringIO(text), path, Interpolation({}))
+    return parse_env_text(io.StringIO(text), path, Interpolation(environment))

@@ -7,8 +7,9 @@ are interpolated; a # after a blank begins a comment outside quotes.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from stackproof.errors import ConfigError
 from stackproof.stack_file.interpolation import Interpolation
@@ -20,17 +21,23 @@ _LINE = re.compile(
 )
 _DOUBLE = re.compile(r'"((?:[^"\\]|\\.)*)"\s*(?:#.*)?', re.DOTALL)
 _SINGLE = re.compile(r"'([^']*)'\s*(?:#.*)?", re.DOTALL)
-_COMMENT = re.compile(r"\s+#.*$|^#.*$")
+_COMMENT = re.compile(r"\s+#.*$")
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", '"': '"', "\\": "\\", "$": "$$"}
 
 
-def parse_env_text(lines: Iterable[str], path: Path, variables: Interpolation) -> dict[str, str]:
+def parse_env_text(
+    lines: Iterable[str],
+    path: Path,
+    variables: Interpolation,
+    earlier: Mapping[str, str] = MappingProxyType({}),
+) -> dict[str, str]:
     """The variables of an env file.
 
     Args:
         lines: Its lines.
         path: Named in errors.
-        variables: What `${…}` is looked up in; earlier lines of the file win over it.
+        variables: What `${…}` is looked up in; earlier lines of the file stand behind it.
+        earlier: What earlier files gave; it stands before `variables`.
 
     Raises:
         ConfigError: At a line that is none of the format.
@@ -46,7 +53,7 @@ def parse_env_text(lines: Iterable[str], path: Path, variables: Interpolation) -
             raise ConfigError("this is not KEY=value", source=path, line=number,
                               observed=text[:60], remedy="write KEY=value")  # fmt: skip
         if match["equals"] is None:
-            passed = variables.look_up(match["name"])
+            passed = earlier.get(match["name"]) or variables.look_up(match["name"])
             if passed is not None:
                 found[match["name"]] = passed
             continue
@@ -58,9 +65,12 @@ def parse_env_text(lines: Iterable[str], path: Path, variables: Interpolation) -
                                   remedy="close it")  # fmt: skip
             value += "\n" + following[1].rstrip("\n")
         node = Node(value, Location(path, number))
-        inner = Interpolation({**variables.environment, **found})
-        found[match["name"]] = _value(value, node, match["name"], inner)
-        variables.seen.update({key: inner.seen[key] for key in inner.seen if key not in found})
+        inner = Interpolation({**found, **variables.environment, **earlier})
+        value = _value(value, node, match["name"], inner)
+        variables.seen.update(
+            {key: inner.seen[key] for key in inner.seen if key not in {*found, *earlier}}
+        )
+        found[match["name"]] = value
     return found
 
 

@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, NoReturn, TypeVar
 
 from stackproof.errors import ConfigError
 from stackproof.stack_file.scalars import parse_duration, parse_size
+from stackproof.stack_file.words import split_words
 from stackproof.stack_file.yaml_nodes import Node
+from stackproof.stack_file.yaml_scalars import float_text
 
 T = TypeVar("T")
-
-EXACT = 1e15
-"""Whole floats below it are printed without a point, as Compose does."""
 
 LONGEST_SHOWN = 60
 """Characters of a wrong value that an error shows."""
 
-_TRUE, _FALSE = {"true"}, {"false"}
+_GO_DURATION = re.compile(r"0|((\d+(\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h))+")
+_EXAMPLES = {
+    "a text": "it in quotes",
+    "a number": "it like 0.5",
+    "true or false": "true or false",
+    "a list": "a list, one item a line, each after a dash",
+    "a mapping": "key: value, one a line",
+    "nothing": "something after it, or leave it out",
+}
+_TRUE, _FALSE = {"true", "y", "yes", "on"}, {"false", "n", "no", "off"}
 
 
 @dataclass(frozen=True)
@@ -45,6 +53,10 @@ class Field:
         where = self.node.where
         raise ConfigError(what, source=where.source, line=where.line, key=self.key, remedy=remedy)
 
+    def wrong_type(self, kinds: Sequence[str]) -> NoReturn:
+        """Raise the error of a value that is of none of these kinds."""
+        self._wrong_type(" or ".join(kinds), _EXAMPLES[kinds[0]])
+
     def _wrong_type(self, wanted: str, example: str) -> NoReturn:
         self.fail(f"this must be {wanted}, not {_kind(self.value)}", remedy=f"write {example}")
 
@@ -57,7 +69,7 @@ class Field:
         if self.value is None:
             return {}
         if not isinstance(self.value, dict):
-            self._wrong_type("a mapping", "key: value, one a line")
+            self.wrong_type(["a mapping"])
         return {name: self.child(name) for name in self.value}
 
     def sequence(self) -> list[Field]:
@@ -65,13 +77,13 @@ class Field:
         if self.value is None:
             return []
         if not isinstance(self.value, list):
-            self._wrong_type("a list", "a list, one item a line, each after a dash")
+            self.wrong_type(["a list"])
         return [Field(one, f"{self.key}[{at}]") for at, one in enumerate(self.value)]
 
     def text(self) -> str:
-        """A text; a number stands for its digits."""
-        if isinstance(self.value, bool) or not isinstance(self.value, str | int | float):
-            self._wrong_type("a text", "it in quotes")
+        """A text; a number stands for its digits, true and false for their names."""
+        if not isinstance(self.value, str | int | float):
+            self.wrong_type(["a text"])
         return scalar_text(self.node)
 
     def integer(self) -> int:
@@ -85,11 +97,11 @@ class Field:
     def number(self) -> float:
         """A number, also as a text."""
         if isinstance(self.value, bool) or not isinstance(self.value, str | int | float):
-            self._wrong_type("a number", "it like 0.5")
+            self.wrong_type(["a number"])
         try:
             found = float(self.value)
         except ValueError:
-            self._wrong_type("a number", "it like 0.5")
+            self.wrong_type(["a number"])
         if not 0 <= found < float("inf"):
             self._wrong_type("a number from 0 up", "it like 0.5")
         return found
@@ -100,10 +112,12 @@ class Field:
             return self.value
         if isinstance(self.value, str) and self.value.lower() in _TRUE | _FALSE:
             return self.value.lower() in _TRUE
-        return self._wrong_type("true or false", "true or false")
+        return self.wrong_type(["true or false"])
 
     def duration(self) -> float:
-        """Seconds."""
+        """Seconds; each number needs its unit, as in Go's `time.ParseDuration`."""
+        if isinstance(self.value, str) and not _GO_DURATION.fullmatch(self.value):
+            self.fail(f"{self.value!r} is not a duration", remedy="write it like 500ms, 10s, 1m30s")
         return self._parsed(parse_duration)
 
     def size(self) -> int:
@@ -123,7 +137,7 @@ class Field:
         if isinstance(self.value, list):
             return tuple(one.text() for one in self.sequence())
         try:
-            return tuple(shlex.split(self.text()))
+            return split_words(self.text())
         except ValueError as error:
             self.fail(f"this command can't be split into words: {error}", remedy="close the quote")
 
@@ -172,12 +186,12 @@ class Field:
 
 
 def scalar_text(node: Node) -> str:
-    """A scalar as Compose prints it: numbers without needless digits."""
+    """A scalar as Compose prints it where a text is wanted."""
     value = node.value
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float):
-        return str(int(value)) if value == int(value) and abs(value) < EXACT else repr(value)
+        return float_text(value)
     return str(value)
 
 

@@ -105,8 +105,9 @@ class _Text:
             self.at += 2
             return self._braced(depth)
         match = _NAME.match(self.text, self.at + 1)
-        if match is None:
-            raise self._wrong("a $ stands before no name")
+        if match is None:  # such a $ stands for itself
+            self.at += 1
+            return "$"
         self.at = match.end()
         return self.source.look_up(match[0]) or ""
 

@@ -5,29 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from stackproof.errors import ConfigError
 from stackproof.stack_file.env_files import read_dotenv
 from stackproof.stack_file.fields import Field
 from stackproof.stack_file.interpolation import Interpolation
-from stackproof.stack_file.merge import drop_reset, merge_files, merge_services
+from stackproof.stack_file.merge import drop_reset, merge_files, merge_services, unify_mounts
 from stackproof.stack_file.model import NamedVolume, Network, Service, StackFile
 from stackproof.stack_file.mounts import host_path
 from stackproof.stack_file.order import start_order
 from stackproof.stack_file.ports import refuse_shared_ports
-from stackproof.stack_file.service_reader import IGNORED, read_service
+from stackproof.stack_file.schema import ignored_keys
+from stackproof.stack_file.service_reader import read_service
 from stackproof.stack_file.yaml_nodes import Node, read_yaml, walk
 
 LARGEST_FILE = 10 * 1024 * 1024
 
-TOP_LEVEL = ("name", "version", "services", "volumes", "networks")
-UNSUPPORTED = {
-    "secrets": "use environment or bind mounts; `docker compose` alone supports it",
-    "configs": "use bind mounts; `docker compose` alone supports it",
-    "include": "list the files under `compose_files`; `docker compose` alone supports it",
-    "models": "",
-}
-_SERVICE_NAME = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
+_LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
 
 
 def load_stack_file(
@@ -49,8 +44,8 @@ def load_stack_file(
     """
     if not paths:
         raise ConfigError("no stack file is named", remedy="set compose_files in the stack config")
-    base = (project_directory or paths[0].parent).absolute()
-    variables = Interpolation({**read_dotenv(base), **environment})
+    base = host_path("", (project_directory or paths[0].parent).absolute())
+    variables = Interpolation({**read_dotenv(base, environment), **environment})
     reader = _Reader(base, variables)
     merged: Node | None = None
     for path in paths:
@@ -95,12 +90,7 @@ class _Reader:
         top = Field(root, "")
         if not isinstance(root.value, dict):
             top.fail("a stack file is a mapping with `services`", remedy="begin with services:")
-        kept = {
-            key: one if key.startswith("x-") and key != "x-stackproof" else
-            self.variables.tree(one, key)
-            for key, one in root.value.items()
-        }  # fmt: skip
-        return Node(kept, root.where)
+        return self.variables.tree(root)
 
     def _extended(self, path: Path, root: Node, name: str, seen: tuple[str, ...]) -> Node:
         field = Field(root, "").child("services").child(name)
@@ -142,8 +132,8 @@ class _Reader:
 
     def model(self, root: Node) -> StackFile:
         """The model of a merged tree, checked as a whole."""
-        top = Field(root, "")
-        top.choose(dict.fromkeys(TOP_LEVEL), UNSUPPORTED)
+        top = Field(_with_unified_mounts(root), "")
+        ignored = tuple(ignored_keys(top))
         parts = top.mapping()
         if "services" not in parts or not parts["services"].mapping():
             top.fail("there are no services", remedy="add services:")
@@ -164,28 +154,23 @@ class _Reader:
             extension=extension if isinstance(extension, dict) else {},
             variables=dict(self.variables.seen),
             locations={path: node.where for path, node in walk(root)},
-            ignored=tuple(
-                f"services.{name}.{key}"
-                for name, one in fields.items()
-                for key in one.value
-                if key in IGNORED
-            ),
+            ignored=ignored,
         )
 
     def _service(self, name: str, field: Field) -> Service:
-        if not name or set(name) - set(_SERVICE_NAME):
-            field.fail(f"{name!r} can't be the name of a service",
-                       remedy="use letters, digits, dots, - and _")  # fmt: skip
+        _check_name(name, field, "a service")
         return read_service(name, field, self.base, self.variables)
 
     def _volumes(self, parts: Mapping[str, Field]) -> dict[str, NamedVolume]:
         found = {}
         for name, field in (parts["volumes"].mapping() if "volumes" in parts else {}).items():
             known = field.mapping()
-            external = known.get("external")
+            _check_name(name, field, "a volume")
+            beside = {"driver", "driver_opts", "labels"} & set(known)
+            if "external" in known and beside:
+                field.fail(f"an external volume has no {min(beside)}", remedy="remove one of them")
             found[name] = NamedVolume(
-                name=known["name"].text() if "name" in known else name,
-                external=external is not None and external.boolean(),
+                **_external(known),
                 labels=_labels(known),
             )
         return found
@@ -195,13 +180,40 @@ class _Reader:
         for name, field in (parts["networks"].mapping() if "networks" in parts else {}).items():
             known = field.mapping()
             found[name] = Network(
-                name=known["name"].text() if "name" in known else name,
-                external="external" in known and known["external"].boolean(),
+                **_external(known),
                 internal="internal" in known and known["internal"].boolean(),
                 driver=known["driver"].text() if "driver" in known else None,
                 labels=_labels(known),
             )
         return found
+
+
+def _check_name(name: str, field: Field, kind: str) -> None:
+    if not name or set(name) - set(_LETTERS):
+        field.fail(f"{name!r} can't be the name of {kind}",
+                   remedy="use letters, digits, dots, - and _")  # fmt: skip
+
+
+def _with_unified_mounts(root: Node) -> Node:
+    services = root.value.get("services")
+    if services is None or not isinstance(services.value, dict):
+        return root
+    unified = {name: unify_mounts(one) for name, one in services.value.items()}
+    return replace(root, value={**root.value, "services": replace(services, value=unified)})
+
+
+def _external(known: Mapping[str, Field]) -> dict[str, Any]:
+    """Name and whereabouts of a volume or network; `external: {name: …}` is an older spelling."""
+    name = known["name"].text() if "name" in known else None
+    if "external" not in known:
+        return {"name": name}
+    external = known["external"]
+    if not isinstance(external.value, dict):
+        return {"name": name, "external": external.boolean()}
+    older = external.mapping().get("name")
+    if older is not None and name is not None and name != older.text():
+        external.fail("it has two names", remedy="write external: true, and name: beside it")
+    return {"name": older.text() if older is not None else name, "external": True}
 
 
 def _labels(known: Mapping[str, Field]) -> dict[str, str]:
@@ -246,6 +258,11 @@ def _rebased_long_form(node: Node, folder: Path, key: str) -> Node:
     return Node({**node.value, inner: below}, node.where)
 
 
+def _field(service: Field, key: str) -> Field:
+    """The field of a key, or of its service where another key implies it."""
+    return service.child(key) if key in service.value else service
+
+
 def _check_references(
     services: Mapping[str, Service],
     fields: Mapping[str, Field],
@@ -255,7 +272,7 @@ def _check_references(
     for name, service in services.items():
         for other in service.depends_on:
             if other not in services:
-                fields[name].child("depends_on").fail(
+                _field(fields[name], "depends_on").fail(
                     f"{name} depends on {other!r}, which is no service",
                     remedy=f"known: {', '.join(services)}",
                 )
@@ -276,4 +293,4 @@ def _check_references(
         start_order(services)
     except ConfigError as error:
         first = next(name for name in services if services[name].depends_on and name in error.what)
-        fields[first].child("depends_on").fail(error.what, remedy=error.remedy)
+        _field(fields[first], "depends_on").fail(error.what, remedy=error.remedy)

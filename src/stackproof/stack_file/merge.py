@@ -6,14 +6,17 @@ the like are replaced, mounts are matched by target; `!reset` and `!override`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import posixpath
+from dataclasses import replace
 
 from stackproof.stack_file.yaml_nodes import DEEPEST, Node
 
 _REPLACED = {"command", "entrypoint", "healthcheck.test"}
-_BY_KEY = {"environment", "labels", "build.args", "build.labels", "extra_hosts", "depends_on",
+_BY_KEY = {"environment", "labels", "build", "build.args", "build.labels", "depends_on",
            "networks"}  # fmt: skip
-_AS_LISTS = {"env_file", "tmpfs", "dns"}
+_AS_LISTS = {"env_file", "tmpfs", "dns", "dns_search", "extra_hosts"}
+_APPENDED = {"ports", "extra_hosts", "volumes"}
+"""Lists whose entries are compared when they are read, in whatever form they are written."""
 
 
 def merge_files(base: Node, over: Node) -> Node:
@@ -23,7 +26,9 @@ def merge_files(base: Node, over: Node) -> Node:
         known = merged.get(key)
         if key == "services" and known is not None and _both(known, value, dict):
             services = {
-                name: merge_services(known.value[name], one) if name in known.value else one
+                name: merge_services(known.value[name], one)
+                if name in known.value and one.tag != "!reset"
+                else one
                 for name, one in value.value.items()
             }
             merged[key] = Node({**known.value, **services}, value.where)
@@ -48,14 +53,17 @@ def _merge(base: Node, over: Node, path: str, depth: int) -> Node:
         return over
     if path in _REPLACED or depth > DEEPEST:
         return over
+    if over.value is None and not path.startswith("environment."):
+        return base
     if path in _BY_KEY:
         base, over = _as_mapping(base, path), _as_mapping(over, path)
     if path in _AS_LISTS:
-        base, over = _as_list(base), _as_list(over)
+        base, over = _as_list(base, path), _as_list(over, path)
     if _both(base, over, dict):
         return _merge_mappings(base, over, path, depth)
     if _both(base, over, list):
-        return Node(_joined(base.value, over.value, _identity(path)), over.where)
+        joined = [*base.value, *over.value]
+        return Node(joined if path in _APPENDED else _distinct(joined), over.where)
     return over
 
 
@@ -82,6 +90,8 @@ def drop_reset(node: Node) -> Node:
 
 def _as_mapping(node: Node, path: str) -> Node:
     """The mapping form of a list of `KEY=value`, or of names."""
+    if path == "build" and isinstance(node.value, str):
+        return Node({"context": node}, node.where, node.tag)
     if not isinstance(node.value, list):
         return node
     pairs: dict[str, Node] = {}
@@ -94,31 +104,43 @@ def _as_mapping(node: Node, path: str) -> Node:
             value = {"condition": started} if path == "depends_on" else None
             pairs[text] = Node(value, one.where)
             continue
-        separator = "=" if "=" in text or path != "extra_hosts" else ":"
-        name, found, rest = text.partition(separator)
+        name, found, rest = text.partition("=")
         pairs[name] = Node(rest if found else None, one.where, text=rest)
     return Node(pairs, node.where, node.tag)
 
 
-def _as_list(node: Node) -> Node:
-    if isinstance(node.value, list) or node.value is None:
-        return Node(node.value or [], node.where, node.tag)
+def _as_list(node: Node, path: str) -> Node:
+    """The list form of a single text, or of a mapping of hosts to addresses."""
+    if isinstance(node.value, list):
+        return node
+    if path == "extra_hosts" and isinstance(node.value, dict):
+        entries = [
+            Node(f"{name}={ip.value}", ip.where)
+            for name, one in node.value.items()
+            for ip in (one.value if isinstance(one.value, list) else [one])
+        ]
+        return Node(entries, node.where, node.tag)
     return Node([node], node.where, node.tag)
 
 
-def _identity(path: str) -> Callable[[Node], object]:
-    """What makes two entries of a list the same one, of which the later is kept."""
-    if path == "volumes":
-        return _mount_target
-    return _plain
+def unify_mounts(service: Node) -> Node:
+    """A service whose mounts have one target each: the last one, in the place of the first."""
+    mounts = service.value.get("volumes") if isinstance(service.value, dict) else None
+    if mounts is None or not isinstance(mounts.value, list):
+        return service
+    last = {_mount_target(one): one for one in mounts.value}
+    unified = replace(mounts, value=list(last.values()))
+    return replace(service, value={**service.value, "volumes": unified})
 
 
 def _mount_target(node: Node) -> object:
     if isinstance(node.value, dict):
         target = node.value.get("target")
-        return target.value if target is not None else _plain(node)
-    parts = str(node.value).split(":")
-    return parts[1] if len(parts) > 1 else parts[0]
+        path = target.value if target is not None else None
+    else:
+        parts = str(node.value).split(":")
+        path = parts[1] if len(parts) > 1 else parts[0]
+    return posixpath.normpath(path) if isinstance(path, str) and path else _plain(node)
 
 
 def _plain(node: Node) -> object:
@@ -129,8 +151,5 @@ def _plain(node: Node) -> object:
     return str(node.value)
 
 
-def _joined(base: list[Node], over: list[Node], identity: Callable[[Node], object]) -> list[Node]:
-    merged = {identity(one): one for one in base}
-    for one in over:
-        merged[identity(one)] = one
-    return list(merged.values())
+def _distinct(entries: list[Node]) -> list[Node]:
+    return list({_plain(one): one for one in entries}.values())

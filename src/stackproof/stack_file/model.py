@@ -142,18 +142,18 @@ class Service:
 
 @dataclass(frozen=True)
 class NamedVolume:
-    """One entry of the top-level `volumes:`."""
+    """One entry of the top-level `volumes:`; without a name its key gives it one."""
 
-    name: str
+    name: str | None = None
     external: bool = False
     labels: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Network:
-    """One entry of the top-level `networks:`."""
+    """One entry of the top-level `networks:`; without a name its key gives it one."""
 
-    name: str
+    name: str | None = None
     external: bool = False
     internal: bool = False
     driver: str | None = None

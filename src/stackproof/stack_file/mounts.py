@@ -5,14 +5,13 @@ Source: the Compose Specification, "volumes" and "tmpfs".
 
 from __future__ import annotations
 
+import os
+import posixpath
 from pathlib import Path
 
 from stackproof.stack_file.fields import Field
 from stackproof.stack_file.model import Mount
 
-_LONG = ("type", "source", "src", "target", "dst", "destination", "read_only", "bind", "volume",
-         "tmpfs", "consistency")  # fmt: skip
-_MODES = {"ro", "rw", "z", "Z", "cached", "delegated", "consistent", "nocopy"}
 PARTS = 3
 """Source, target and options."""
 
@@ -40,12 +39,13 @@ def _short(field: Field, text: str, base: Path) -> Mount:
         field.fail(f"{text!r} is not a mount", remedy="write source:/target or source:/target:ro")
     if len(parts) == 1:
         return Mount("volume", _absolute(field, parts[0]))
-    options = set(parts[2].split(",")) if len(parts) == PARTS else set()
-    unknown = options - _MODES
-    if unknown:
-        field.fail(f"the mount option {min(unknown)!r} is not known", remedy="write ro or rw")
+    if len(parts[0]) == 1 and parts[0].isalpha():
+        field.fail(
+            f"Compose reads {parts[0]}: as a drive of Windows",
+            remedy="give the volume a name of two letters or more",
+        )
+    read_only = len(parts) == PARTS and "ro" in parts[2].split(",")
     source, target = parts[0], _absolute(field, parts[1])
-    read_only = "ro" in options
     if source.startswith(_HOST_BEGINNINGS):
         return Mount("bind", target, str(host_path(source, base)), read_only)
     return Mount("volume", target, source, read_only)
@@ -57,28 +57,25 @@ def _absolute(field: Field, target: str) -> str:
             f"the mount's target {target!r} is not an absolute path",
             remedy="write source:/target; a source in this folder begins with ./",
         )
-    return target.rstrip("/") or "/"
+    return posixpath.normpath("/" + target.lstrip("/"))
 
 
 def host_path(text: str, base: Path) -> Path:
-    """A path of this machine as Compose resolves it."""
+    """A path of this machine as Compose resolves it: no symbolic link is followed."""
     if text.startswith("~"):
-        return Path(text).expanduser()
-    return Path(base, text).absolute().resolve()
+        return Path(os.path.normpath(Path.home() / text[1:].lstrip("/")))
+    return Path(os.path.normpath(base / text))
 
 
 def _long(field: Field, base: Path) -> Mount:
-    field.choose(dict.fromkeys(_LONG), {})
     parts = field.mapping()
-    kind = parts["type"].text() if "type" in parts else "volume"
+    kind = parts["type"].text()
     if kind not in {"bind", "volume", "tmpfs"}:
         parts["type"].fail(f"the mount type {kind!r} is not supported",
                            remedy="write bind, volume or tmpfs")  # fmt: skip
-    target_key = next((one for one in ("target", "dst", "destination") if one in parts), None)
-    if target_key is None:
+    if "target" not in parts:
         field.fail("a mount needs a target", remedy="add target: /path")
-    source_key = next((one for one in ("source", "src") if one in parts), None)
-    source = parts[source_key].text() if source_key else None
+    source = parts["source"].text() or None if "source" in parts else None
     if kind == "bind":
         if source is None:
             field.fail("a bind mount needs a source", remedy="add source: ./path")
@@ -90,7 +87,7 @@ def _long(field: Field, base: Path) -> Mount:
         create = parts["bind"].mapping()["create_host_path"].boolean()
     return Mount(
         kind=kind,  # type: ignore[arg-type] # checked above
-        target=_absolute(parts[target_key], parts[target_key].text()),
+        target=_absolute(parts["target"], parts["target"].text()),
         source=source,
         read_only="read_only" in parts and parts["read_only"].boolean(),
         create_host_path=create,

@@ -6,7 +6,8 @@ Source: the Compose Specification, "ports" and "expose".
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from ipaddress import ip_address
 
 from stackproof.errors import ConfigError
 from stackproof.stack_file.fields import Field
@@ -18,9 +19,20 @@ WIDEST = 1000
 
 _SHORT = re.compile(
     r"(?:(?:(?P<ip>\[[0-9a-fA-F:.]+\]|[0-9.]+):)?(?P<published>\d*(?:-\d+)?):)?"
-    r"(?P<target>\d+(?:-\d+)?)(?:/(?P<protocol>\w+))?"
+    r"(?P<target>\d+(?:-\d+)?)(?:/(?P<protocol>\w*))?"
 )
-_LONG = ("target", "published", "host_ip", "protocol", "mode", "name", "app_protocol")
+
+
+def distinct_ports(ports: Iterable[Port]) -> tuple[Port, ...]:
+    """Each port once, in the place of the first and as the last that is the same.
+
+    Source: compose-go, `override/uncity.go`: address, both numbers and the protocol say which.
+    """
+    found = {
+        (one.host_ip or "0.0.0.0", one.published, one.target, one.protocol): one  # noqa: S104 - Docker's default
+        for one in ports
+    }
+    return tuple(found.values())
 
 
 def read_ports(field: Field) -> Iterator[Port]:
@@ -41,24 +53,31 @@ def _short(field: Field, text: str) -> Iterator[Port]:
         field.fail(
             f"{text!r} is not a port", remedy='write "8000", "18000:8000" or "127.0.0.1::80"'
         )
-    host_ip = match["ip"].strip("[]") if match["ip"] else None
+    host_ip = _address(field, match["ip"].strip("[]")) if match["ip"] else None
     yield from _expand(
         field,
         match["target"],
         match["published"] or None,
-        {"host_ip": host_ip, "protocol": match["protocol"] or "tcp"},
+        {"host_ip": host_ip, "protocol": (match["protocol"] or "tcp").lower()},
     )
 
 
+def _address(field: Field, text: str) -> str:
+    try:
+        ip_address(text)
+    except ValueError:
+        field.fail(f"{text!r} is not an address", remedy='write "127.0.0.1:18000:8000"')
+    return text
+
+
 def _long(field: Field) -> Iterator[Port]:
-    field.choose(dict.fromkeys(_LONG), {})
-    parts = {name: one.text() for name, one in field.mapping().items() if name in _LONG}
-    if "target" not in parts:
-        field.fail("a port needs a target", remedy="add target: 8000")
+    parts = {name: one.text() for name, one in field.mapping().items() if name[:2] != "x-"}
+    if not parts.get("target", "").isdecimal():
+        field.fail("a port needs a target, one number", remedy="add target: 8000")
     optional = ("host_ip", "name", "app_protocol", "mode")
     rest: dict[str, str | None] = {name: parts[name] for name in optional if name in parts}
     rest["protocol"] = parts.get("protocol", "tcp")
-    yield from _expand(field, parts["target"], parts.get("published"), rest)
+    yield from _expand(field, parts["target"], parts.get("published") or None, rest)
 
 
 def _expand(
@@ -67,6 +86,8 @@ def _expand(
     if rest["protocol"] not in {"tcp", "udp"}:
         field.fail(f"the protocol {rest['protocol']!r} is not known", remedy="write tcp or udp")
     targets = _range(field, target)
+    if targets[0] == 0:
+        field.fail("a container has no port 0", remedy="write the port that it listens on")
     if published is None:
         hosts: list[str | None] = [None] * len(targets)
     else:

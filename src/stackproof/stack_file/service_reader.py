@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from stackproof.stack_file.env_files import read_environment
-from stackproof.stack_file.fields import Field, scalar_text
+from stackproof.stack_file.fields import Field
 from stackproof.stack_file.interpolation import Interpolation
 from stackproof.stack_file.model import (
     Build,
@@ -21,116 +21,12 @@ from stackproof.stack_file.model import (
     Service,
 )
 from stackproof.stack_file.mounts import host_path, read_mount
-from stackproof.stack_file.ports import read_exposed, read_ports
-
-IGNORED = frozenset(
-    [
-        "attach",
-        "cap_add",
-        "cap_drop",
-        "cgroup_parent",
-        "cpu_shares",
-        "cpuset",
-        "devices",
-        "dns",
-        "dns_opt",
-        "dns_search",
-        "domainname",
-        "group_add",
-        "isolation",
-        "logging",
-        "mac_address",
-        "mem_reservation",
-        "mem_swappiness",
-        "memswap_limit",
-        "network_mode",
-        "oom_score_adj",
-        "pid",
-        "ipc",
-        "pull_policy",
-        "runtime",
-        "security_opt",
-        "scale",
-        "stdin_open",
-        "sysctls",
-        "tty",
-        "ulimits",
-        "userns_mode",
-        "annotations",
-        "blkio_config",
-        "device_cgroup_rules",
-        "gpus",
-        "label_file",
-        "links",
-        "external_links",
-        "post_start",
-        "pre_stop",
-        "develop",
-        "uts",
-        "storage_opt",
-        "cgroup",
-        "expose_all",
-        "provider",
-        "oom_kill_disable",
-        "cpu_count",
-        "cpu_percent",
-        "cpu_period",
-        "cpu_quota",
-        "cpu_rt_period",
-        "cpu_rt_runtime",
-        "cpu_realtime",
-        "credential_spec",
-    ]
-)
-"""Keys that are accepted and change nothing here; each is told in `StackFile.ignored`."""
-
-READ = [
-    "image",
-    "build",
-    "command",
-    "entrypoint",
-    "environment",
-    "env_file",
-    "working_dir",
-    "user",
-    "hostname",
-    "container_name",
-    "init",
-    "read_only",
-    "privileged",
-    "platform",
-    "shm_size",
-    "depends_on",
-    "healthcheck",
-    "ports",
-    "expose",
-    "volumes",
-    "tmpfs",
-    "profiles",
-    "restart",
-    "stop_signal",
-    "stop_grace_period",
-    "deploy",
-    "mem_limit",
-    "cpus",
-    "pids_limit",
-    "networks",
-    "extra_hosts",
-    "labels",
-    "extends",
-]
-
-UNSUPPORTED = {
-    "secrets": "use environment, or a bind mount of a file; `docker compose` alone supports it",
-    "configs": "use a bind mount of a file; `docker compose` alone supports it",
-    "volumes_from": "name the volumes under `volumes`; `docker compose` alone supports it",
-    "use_api_socket": "",
-    "models": "",
-}
+from stackproof.stack_file.ports import distinct_ports, read_exposed, read_ports
+from stackproof.stack_file.yaml_nodes import Node
 
 _CONDITIONS = {"service_started", "service_healthy", "service_completed_successfully"}
 _POLICIES = {"no", "always", "on-failure", "unless-stopped"}
-_DEPLOY_CONDITIONS = {"none": "no", "on-failure": "on-failure", "any": "always"}
+_DEPLOY_CONDITIONS = {"none": "no", "any": "always", **{one: one for one in _POLICIES}}
 
 
 def read_service(name: str, field: Field, base: Path, variables: Interpolation) -> Service:
@@ -145,7 +41,6 @@ def read_service(name: str, field: Field, base: Path, variables: Interpolation) 
     Raises:
         ConfigError: At the first thing that is wrong.
     """
-    field.choose(dict.fromkeys([*READ, *sorted(IGNORED)]), UNSUPPORTED)
     parts = {key: one for key, one in field.mapping().items() if one.value is not None}
     if "image" not in parts and "build" not in parts:
         field.fail(f"the service {name} has neither image nor build", remedy="add one of them")
@@ -155,16 +50,23 @@ def read_service(name: str, field: Field, base: Path, variables: Interpolation) 
             found[key] = read(parts[key])
     if "build" in parts:
         found["build"] = _build(parts["build"], base, variables)
-    found["ports"] = tuple(p for one in _list(parts, "ports") for p in read_ports(one))
-    found["expose"] = tuple(p for one in _list(parts, "expose") for p in read_exposed(one))
+    found["ports"] = distinct_ports(p for one in _list(parts, "ports") for p in read_ports(one))
+    found["expose"] = tuple(
+        dict.fromkeys(p for one in _list(parts, "expose") for p in read_exposed(one))
+    )
     found["mounts"] = tuple(read_mount(one, base) for one in _list(parts, "volumes"))
+    if "network_mode" in parts and "networks" in parts:
+        parts["networks"].fail("a service has network_mode or networks", remedy="remove one")
+    if "scale" in parts:
+        _only_one(parts["scale"])
     deploy = _deploy(parts["deploy"]) if "deploy" in parts else {}
-    found["limits"] = _limits(parts, deploy.get("limits", {}))
+    found["limits"] = _limits(parts, deploy.get("limits"))
     found["reservations"] = Limits(**deploy.get("reservations", {}))
     if "restart" in parts:
         found["restart"] = _restart(parts["restart"])
-    elif "restart" in deploy:
+    if "restart" in deploy:
         found["restart"] = deploy["restart"]
+    found["depends_on"] = _implied(parts) | found.get("depends_on", {})
     extension = field.value.get("x-stackproof")
     if extension is not None:
         plain = Field(extension, f"{field.key}.x-stackproof")
@@ -186,7 +88,8 @@ def _mapping_of_texts(field: Field) -> dict[str, str]:
 
 def _build(field: Field, base: Path, variables: Interpolation) -> Build:
     if not isinstance(field.value, dict):
-        return Build(host_path(field.text(), base))
+        context_node = Node(field.value, field.node.where)
+        field = Field(Node({"context": context_node}, field.node.where), field.key)
     parts = {key: one for key, one in field.mapping().items() if one.value is not None}
     context = parts["context"].text() if "context" in parts else "."
     args: dict[str, str] = {}
@@ -196,6 +99,12 @@ def _build(field: Field, base: Path, variables: Interpolation) -> Build:
             passed = variables.look_up(name) if text is None else text
             if passed is not None:
                 args[name] = passed
+    if "dockerfile" in parts and "dockerfile_inline" in parts:
+        parts["dockerfile"].fail("a build has dockerfile or dockerfile_inline", remedy="remove one")
+    if "://" in context or context.startswith("git@"):
+        parts["context"].fail(
+            f"the build context {context} is not a folder", remedy="clone it, and name the folder"
+        )
     return Build(
         context=host_path(context, base),
         dockerfile=parts["dockerfile"].text() if "dockerfile" in parts else "Dockerfile",
@@ -229,13 +138,22 @@ def _dependency(field: Field) -> Dependency:
     )
 
 
+def _implied(parts: Mapping[str, Field]) -> dict[str, Dependency]:
+    """Services whose network or names this one shares, and so depends on."""
+    links = [one.text().split(":")[0] for one in _list(parts, "links")]
+    modes = (parts[key].text() for key in ("network_mode", "ipc", "pid", "uts") if key in parts)
+    shared = [mode.removeprefix("service:") for mode in modes if mode.startswith("service:")]
+    return {name: Dependency(restart=True) for name in [*links, *shared]}
+
+
 def _healthcheck(field: Field) -> Healthcheck:
     times = ("interval", "timeout", "start_period", "start_interval")
-    field.choose(dict.fromkeys(["test", "disable", "retries", *times]), {})
     parts = {key: one for key, one in field.mapping().items() if one.value is not None}
     found: dict[str, Any] = {key: parts[key].duration() for key in times if key in parts}
     if "retries" in parts:
         found["retries"] = parts["retries"].integer()
+        if found["retries"] < 0:
+            parts["retries"].fail("less than none is not possible", remedy="write 0 or more")
     if "disable" in parts:
         found["disable"] = parts["disable"].boolean()
     if "test" in parts:
@@ -248,18 +166,16 @@ def _test(field: Field) -> tuple[str, ...]:
     if not isinstance(field.value, list):
         return ("CMD-SHELL", field.text())
     words = tuple(one.text() for one in field.sequence())
-    if not words or words[0] not in {"NONE", "CMD", "CMD-SHELL"}:
+    if words and words[0] not in {"NONE", "CMD", "CMD-SHELL"}:
         field.fail("a list as test begins with CMD, CMD-SHELL or NONE",
                    remedy='write ["CMD", "program", "argument"]')  # fmt: skip
-    if words[0] == "CMD-SHELL" and len(words) != 2:  # noqa: PLR2004 - itself and the command
+    if words[:1] == ("CMD-SHELL",) and len(words) != 2:  # noqa: PLR2004 - itself and the command
         field.fail("CMD-SHELL takes one text", remedy='write ["CMD-SHELL", "command line"]')
     return words
 
 
 def _restart(field: Field) -> Restart:
-    if field.value is False:
-        return Restart()
-    text = field.text()
+    text = field.text() or "no"
     policy, colon, retries = text.partition(":")
     if policy not in _POLICIES or (colon and not (policy == "on-failure" and retries.isdecimal())):
         field.fail(
@@ -269,13 +185,16 @@ def _restart(field: Field) -> Restart:
     return Restart(policy, int(retries) if colon else None)  # type: ignore[arg-type] # checked above
 
 
+def _only_one(field: Field) -> None:
+    if field.integer() != 1:
+        field.fail("stackproof runs one container a service", remedy="write 1, or remove it")
+
+
 def _deploy(field: Field) -> dict[str, Any]:
     found: dict[str, Any] = {}
     parts = {key: one for key, one in field.mapping().items() if one.value is not None}
-    if "replicas" in parts and parts["replicas"].integer() != 1:
-        parts["replicas"].fail(
-            "stackproof runs one container a service", remedy="write replicas: 1, or remove it"
-        )
+    if "replicas" in parts:
+        _only_one(parts["replicas"])
     if "resources" in parts:
         for kind in ("limits", "reservations"):
             one = parts["resources"].mapping().get(kind)
@@ -303,14 +222,23 @@ def _bounds(field: Field) -> dict[str, Any]:
     }
 
 
-def _limits(parts: Mapping[str, Field], deploy: Mapping[str, Any]) -> Limits:
-    found: dict[str, Any] = dict(deploy)
-    if "cpus" in parts:
-        found["cpus"] = parts["cpus"].number()
-    if "mem_limit" in parts:
-        found["memory"] = parts["mem_limit"].size()
-    if "pids_limit" in parts:
-        found["pids"] = parts["pids_limit"].integer()
+def _limits(parts: Mapping[str, Field], deploy: Mapping[str, Any] | None) -> Limits:
+    short: dict[str, tuple[str, Callable[[Field], Any]]] = {
+        "cpus": ("cpus", Field.number),
+        "mem_limit": ("memory", Field.size),
+        "pids_limit": ("pids", Field.integer),
+    }
+    found: dict[str, Any] = dict(deploy or {})
+    for key, (bound, read) in short.items():
+        value = read(parts[key]) if key in parts else None
+        if not value:
+            continue
+        if deploy is not None and deploy.get(bound) != value:
+            parts[key].fail(
+                f"{key} is not the same as deploy.resources.limits.{bound}",
+                remedy="write all limits in one of the two places",
+            )
+        found[bound] = value
     return Limits(**{key: value or None for key, value in found.items()})
 
 
@@ -320,14 +248,27 @@ def _networks(field: Field) -> dict[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
     for name, one in field.mapping().items():
         aliases = one.mapping().get("aliases")
-        found[name] = aliases.texts() if aliases is not None else ()
+        found[name] = _distinct_texts(aliases) if aliases is not None else ()
     return found
 
 
+def _distinct_texts(field: Field) -> tuple[str, ...]:
+    """A list of texts in which the last of those with the same name before a = counts."""
+    return tuple({one.partition("=")[0]: one for one in field.texts()}.values())
+
+
 def _extra_hosts(field: Field) -> tuple[str, ...]:
-    if isinstance(field.value, list):
-        return field.texts()
-    return tuple(f"{name}:{scalar_text(one.node)}" for name, one in field.mapping().items())
+    """Each as `host=address`."""
+    if not isinstance(field.value, list):
+        pairs = ((name, ip) for name, one in field.mapping().items() for ip in one.texts())
+        return tuple(f"{name}={ip.strip('[]')}" for name, ip in pairs)
+    found = []
+    for one in field.sequence():
+        name, _, ip = one.text().partition("=" if "=" in one.text() else ":")
+        if not name or not ip:
+            one.fail(f"{one.text()!r} has no name or no address", remedy='write "host:10.0.0.1"')
+        found.append(f"{name}={ip.strip('[]')}")
+    return tuple(found)
 
 
 _SIMPLE: dict[str, Callable[[Field], Any]] = {
@@ -345,8 +286,8 @@ _SIMPLE: dict[str, Callable[[Field], Any]] = {
     "shm_size": Field.size,
     "depends_on": _dependencies,
     "healthcheck": _healthcheck,
-    "tmpfs": Field.texts,
-    "profiles": Field.texts,
+    "tmpfs": _distinct_texts,
+    "profiles": _distinct_texts,
     "stop_signal": Field.text,
     "stop_grace_period": Field.duration,
     "networks": _networks,

@@ -1,12 +1,10 @@
 """YAML text → nodes that know their line, with the scalar rules of Compose's own reader.
 
-Sources: YAML 1.2.2, "Core schema"; go-yaml v3's README: yes, no, on and off are strings, octal
-numbers are 0o17 as well as 017, there are no sexagesimal numbers; `<<` merges mappings.
+Source: go-yaml v3: yes, no, on and off are texts, keys are texts, `<<` merges mappings.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +14,7 @@ import yaml
 
 from stackproof.errors import ConfigError
 from stackproof.stack_file.model import Location
+from stackproof.stack_file.yaml_scalars import plain_value
 
 DEEPEST = 60
 """Levels of nesting; real files have about ten."""
@@ -23,15 +22,7 @@ DEEPEST = 60
 MOST_NODES = 100_000
 """Nodes after aliases are followed, so that a small file can't grow without bound."""
 
-LONGEST_NUMBER = 30
-"""Characters; longer digits are a text, such as a hash."""
-
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_BOOLEANS = {word: word.lower() == "true" for word in
-             ("true", "True", "TRUE", "false", "False", "FALSE")}  # fmt: skip
-_NULLS = {"", "~", "null", "Null", "NULL"}
-_INTEGER = re.compile(r"[-+]?(0o?[0-7]+|0x[0-9a-fA-F]+|0b[01]+|0|[1-9][0-9]*)")
-_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _OWN_TAGS = {"!reset", "!override"}
 _STRING_TAG = "tag:yaml.org,2002:str"
 
@@ -169,8 +160,8 @@ class _Builder:
             self._take_value(parent, node, event)
 
     def _take_key(self, parent: _Open, node: Node, event: Any) -> None:
-        if isinstance(node.value, list | dict) or node.value is None:
-            self._fail("a key must be a text", event)
+        if not isinstance(node.value, str):
+            self._fail("a key must be a text", event, remedy="write it in quotes")
         parent.key = node
 
     def _take_value(self, parent: _Open, node: Node, event: Any) -> None:
@@ -215,29 +206,6 @@ class _Builder:
         is_text = event.tag == _STRING_TAG or not plain or event.style in {"'", '"', "|", ">"}
         value = event.value if is_text else plain_value(event.value)
         return Node(value, self._where(event), tag, 1, event.value)
-
-
-def plain_value(text: str) -> bool | int | float | str | None:
-    """What a plain scalar stands for."""
-    if text in _NULLS:
-        return None
-    if text in _BOOLEANS:
-        return _BOOLEANS[text]
-    if _INTEGER.fullmatch(text) and len(text) <= LONGEST_NUMBER:
-        return _integer(text)
-    if _FLOAT.fullmatch(text) and len(text) <= LONGEST_NUMBER:
-        return float(text)
-    return text
-
-
-def _integer(text: str) -> int:
-    sign = -1 if text.startswith("-") else 1
-    digits = text.lstrip("+-")
-    if digits.startswith(("0x", "0b", "0o")):
-        return sign * int(digits, 0)
-    if digits.startswith("0") and digits != "0":
-        return sign * int(digits, 8)
-    return sign * int(digits)
 
 
 def walk(node: Node, path: str = "") -> Iterator[tuple[str, Node]]:

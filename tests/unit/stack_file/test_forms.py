@@ -68,7 +68,7 @@ def test_expose(service):
     [
         ("command: python -m app 'a b'", ("python", "-m", "app", "a b")),
         ("command: [python, -m, app]", ("python", "-m", "app")),
-        ("command: [sleep, 5]", ("sleep", "5")),
+        ("command: [sleep, '5']", ("sleep", "5")),
         ("command: []", ()),
         ("command:", None),
         ("entrypoint: /run.sh", None),
@@ -126,7 +126,7 @@ def test_dependencies(load, lines, expected):
         ("healthcheck: {test: a || b}", Healthcheck(("CMD-SHELL", "a || b"))),
         ("healthcheck: {test: [NONE]}", Healthcheck(("NONE",), disable=True)),
         ("healthcheck: {disable: true}", Healthcheck(disable=True)),
-        ("healthcheck: {interval: 1m30s, timeout: 500ms, retries: 3, start_period: 10}",
+        ("healthcheck: {interval: 1m30s, timeout: 500ms, retries: 3, start_period: '10s'}",
          Healthcheck((), 90.0, 0.5, 3, 10.0)),
     ],
 )  # fmt: skip
@@ -252,7 +252,7 @@ def test_what_is_no_duration_is_refused(text):
 @pytest.mark.parametrize(
     ("scalar", "value"),
     [("yes", "yes"), ("on", "on"), ("0o17", "15"), ("017", "15"), ("1e3", "1000"),
-     ("1_000", "1_000"), ("0.10", "0.1"), ("~x", "~x"), ("'1'", "1"), ("12:30", "12:30")],
+     ("1_000", "1000"), ("0.10", "0.1"), ("~x", "~x"), ("'1'", "1"), ("12:30", "12:30")],
 )  # fmt: skip
 def test_scalars_are_read_as_compose_reads_them(service, scalar, value):
     assert service(f"environment: {{A: {scalar}}}").environment == {"A": value}
