@@ -23,7 +23,9 @@ LAYERS = [
     ["database"],
     ["artifacts", "timeline", "running_record", "service_coverage"],
     ["forensics", "blueprint"],
+    ["snapshots"],
     ["lifecycle"],
+    ["isolation"],
     ["suite", "overview", "doctor"],
     ["pytest_plugin", "tasks", "sessions"],
 ]

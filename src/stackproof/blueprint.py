@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from stackproof.engines.base import Engine
@@ -15,7 +15,7 @@ from stackproof.run_folder import RunFolder, state_root
 from stackproof.running_record import read_about
 from stackproof.settings import Settings, load_settings
 from stackproof.stack_file import load_stack_file
-from stackproof.stack_file.model import StackFile
+from stackproof.stack_file.model import Limits, StackFile
 
 UNDECIDED_PORT = 0
 """Stands in a plan for a port that is claimed when the stack is started."""
@@ -33,6 +33,9 @@ class Choice:
         project: Name of the copy; None for the configured one.
         profiles: Profiles of the stack file to switch on.
         suite: Name of the suite that the copy is for: it gets a name and free ports of its own.
+        isolated: Whether the copy is for one test or so: it gets a name and free ports of its own.
+        service_environment: Further variables by service, stronger than the configured ones.
+        service_limits: Upper bounds by service, stronger than the configured ones.
     """
 
     root: Path
@@ -42,6 +45,14 @@ class Choice:
     project: str | None = None
     profiles: tuple[str, ...] = ()
     suite: str | None = None
+    isolated: bool = False
+    service_environment: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    service_limits: Mapping[str, Limits] = field(default_factory=dict)
+
+    @property
+    def shares_no_port(self) -> bool:
+        """Whether every port of the copy is a free one."""
+        return self.isolated or self.suite is not None
 
 
 @dataclass(frozen=True)
@@ -86,6 +97,8 @@ def resolve(choice: Choice) -> Blueprint:
     )
     if choice.suite is not None:
         settings = _for_suite(settings, choice.suite)
+    if choice.isolated:
+        settings = _for_one(settings, choice)
     stack_file = load_stack_file(settings.compose_files, settings.variables)
     run = RunFolder(state_root(choice.environment), settings.project)
     known = read_about(run)
@@ -101,6 +114,21 @@ def _for_suite(settings: Settings, name: str) -> Settings:
     profiles = tuple(dict.fromkeys([*settings.profiles, *suite.profiles]))
     project = f"{settings.stack}-{name.replace('_', '-')}-{secrets.token_hex(3)}"
     return replace(settings, project=project, profiles=profiles)
+
+
+def _for_one(settings: Settings, choice: Choice) -> Settings:
+    names = {*settings.environment, *choice.service_environment}
+    environment = {
+        name: {**settings.environment.get(name, {}), **choice.service_environment.get(name, {})}
+        for name in names
+    }
+    return replace(
+        settings,
+        project=f"{settings.stack}-{secrets.token_hex(4)}",
+        environment=environment,
+        service_limits={**settings.service_limits, **choice.service_limits},
+        coverage=False,
+    )
 
 
 def _plan(

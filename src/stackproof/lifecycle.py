@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stackproof.artifacts import RunArtifacts, new_run
@@ -24,6 +25,7 @@ from stackproof.run_folder import RunFolder, state_root
 from stackproof.running_record import RunningRecord, changes, read_about, write_about
 from stackproof.service_coverage import lend
 from stackproof.settings import ensure_env_file
+from stackproof.snapshots import start_from
 from stackproof.stack import Stack
 
 if TYPE_CHECKING:
@@ -66,6 +68,7 @@ def up(
     fresh: bool = False,
     hold: bool = False,
     artifacts: RunArtifacts | None = None,
+    data: Path | None = None,
 ) -> Started:
     """Start a stack and wait until every service is ready.
 
@@ -75,6 +78,7 @@ def up(
         fresh: Take a running copy down first.
         hold: Keep the lease: the stack ends with this process. Else it stays until `down`.
         artifacts: Where a failed start leaves its logs; None for a new folder.
+        data: A snapshot's data to start from; None for empty data.
 
     Raises:
         StartFailed: If a service does not become ready; the stack is taken down again.
@@ -88,11 +92,16 @@ def up(
             known = None
         if known is not None:
             return Started(_update(blueprint, known, say), None)
-        return _start(blueprint, say, hold=hold, artifacts=artifacts)
+        return _start(blueprint, say, hold=hold, artifacts=artifacts, data=data)
 
 
 def _start(
-    blueprint: Blueprint, say: Say, *, hold: bool, artifacts: RunArtifacts | None
+    blueprint: Blueprint,
+    say: Say,
+    *,
+    hold: bool,
+    artifacts: RunArtifacts | None,
+    data: Path | None,
 ) -> Started:
     for notice in blueprint.plan.notices:
         say(f"note: {notice}")
@@ -101,6 +110,8 @@ def _start(
     try:
         blueprint = _with_claimed_ports(blueprint, lease)
         write_about(run, RunningRecord.of(blueprint.plan, blueprint.settings, complete=False))
+        if data is not None:
+            start_from(data, run.data)
         running = engine.start(blueprint.plan, run, say, lent=_lent(blueprint, artifacts))
         stack = Stack(blueprint.plan, running)
         with _kept_on_failure(blueprint, stack, artifacts, say):
@@ -121,7 +132,7 @@ def _with_claimed_ports(blueprint: Blueprint, lease: Lease) -> Blueprint:
         blueprint.settings,
         blueprint.stack_file,
         engine=blueprint.settings.engine,
-        everything=blueprint.choice.suite is not None,
+        everything=blueprint.choice.shares_no_port,
     )
     return blueprint.with_ports(dict(zip(wanted, lease.claim_ports(len(wanted)), strict=True)))
 

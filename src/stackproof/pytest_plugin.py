@@ -9,23 +9,27 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
     from stackproof.artifacts import RunArtifacts
     from stackproof.gateway.client import GatewayClient
-    from stackproof.lifecycle import Blueprint
+    from stackproof.lifecycle import Blueprint, Choice
     from stackproof.stack import Stack
+    from stackproof.stack_file.model import Limits
 
 MARKERS = (
     "integration: a scenario that needs a running stack (nox -s integration)",
     "e2e: a scenario of a whole user journey (nox -s e2e)",
     "e2e_llm: a scenario that needs an LLM provider; only run when asked for (nox -s e2e_llm)",
-    "stack(name, isolation=, profiles=, env=): which stack the test runs against",
+    "stack(name, isolation=, profiles=, env=, limits=): the stack that the fixture `stack` gives",
 )
 
+ISOLATIONS = ("test", "module", "session")
+
+_OWN = pytest.StashKey["OwnStacks"]()
 _CONNECTION = pytest.StashKey["Connection | None"]()
 _STARTED = pytest.StashKey[str]()
 
@@ -47,6 +51,104 @@ class Connection:
     gateways: dict[str, GatewayClient] = field(default_factory=dict)
 
 
+class OwnStacks:
+    """The isolated stacks of a session's tests.
+
+    Args:
+        config: The session's configuration.
+    """
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
+        self.shared: dict[tuple[object, ...], Stack] = {}
+        self.used: dict[str, tuple[Stack, RunArtifacts]] = {}
+        self._artifacts: RunArtifacts | None = None
+
+    def stack_for(self, request: pytest.FixtureRequest) -> Stack:
+        """The stack that a test asks for; started now unless it shares one that is up."""
+        marker = request.node.get_closest_marker("stack")
+        options = dict(marker.kwargs) if marker else {}
+        isolation = options.pop("isolation", "test")
+        name = marker.args[0] if marker and marker.args else self.config.getoption("--stack")
+        scope = _scope(request, isolation)
+        key = (scope.nodeid, name, repr(sorted(options.items())))
+        found = self.shared.get(key)
+        if found is None:
+            found = self._open(scope, key, self._choice(name, options))
+        artifacts = self._artifacts
+        assert artifacts is not None  # noqa: S101 - for the type checker: _open has made it
+        self.used[request.node.nodeid] = (found, artifacts)
+        return found
+
+    def _choice(self, name: str | None, options: dict[str, Any]) -> Choice:
+        from stackproof import lifecycle
+
+        unknown = set(options) - {"profiles", "env", "limits"}
+        if unknown:
+            pytest.fail(f"the marker `stack` has no option {', '.join(unknown)}", pytrace=False)
+        return lifecycle.Choice(
+            root=self.config.rootpath,
+            environment=dict(os.environ),
+            stack=name,
+            engine=self.config.getoption("--engine"),
+            profiles=tuple(options.get("profiles", ())),
+            service_environment=options.get("env", {}),
+            service_limits={
+                service: _limits(service, bounds)
+                for service, bounds in options.get("limits", {}).items()
+            },
+        )
+
+    def _open(self, scope: pytest.Item | pytest.Collector, key: Any, choice: Choice) -> Stack:
+        from stackproof import lifecycle
+        from stackproof.artifacts import RunArtifacts, new_run
+        from stackproof.errors import StackproofError
+        from stackproof.isolation import isolated_stack
+        from stackproof.redaction import Redactor
+
+        lines: list[str] = []
+        try:
+            blueprint = lifecycle.resolve(choice)
+            folder: Path | None = self.config.getoption("--stack-artifacts")
+            redactor = Redactor(blueprint.plan.secrets)
+            if folder is None:
+                self._artifacts = new_run(blueprint.settings.artifacts, "pytest", redactor)
+            else:
+                self._artifacts = RunArtifacts(folder, redactor)
+            block = isolated_stack(choice, lines.append, artifacts=self._artifacts)
+            self.shared[key] = stack = block.__enter__()
+        except StackproofError as error:
+            pytest.fail("\n".join([*lines, str(error)]), pytrace=False)
+
+        def close() -> None:
+            del self.shared[key]
+            block.__exit__(None, None, None)
+
+        scope.addfinalizer(close)
+        return stack
+
+
+def _scope(request: pytest.FixtureRequest, isolation: str) -> Any:
+    """The node whose end ends the stack."""
+    if isolation not in ISOLATIONS:
+        pytest.fail(f"isolation={isolation!r} is none of {', '.join(ISOLATIONS)}", pytrace=False)
+    if isolation == "test":
+        return request.node
+    return request.node.getparent(pytest.Module) if isolation == "module" else request.session
+
+
+def _limits(service: str, bounds: dict[str, Any]) -> Limits:
+    from stackproof.stack_file import parse_size
+    from stackproof.stack_file.model import Limits
+
+    unknown = set(bounds) - {"cpus", "memory", "pids"}
+    if unknown:
+        pytest.fail(f"limits of {service}: {', '.join(unknown)} is unknown", pytrace=False)
+    memory = bounds.get("memory")
+    size = parse_size(memory) if isinstance(memory, str) else memory
+    return Limits(bounds.get("cpus"), size, bounds.get("pids"))
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options that choose a stack."""
     group = parser.getgroup("stackproof", "stackproof: tests against real services")
@@ -66,6 +168,7 @@ def pytest_configure(config: pytest.Config) -> None:
     for marker in MARKERS:
         config.addinivalue_line("markers", marker)
     config.stash[_CONNECTION] = None
+    config.stash[_OWN] = OwnStacks(config)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -103,6 +206,18 @@ def gateway(request: pytest.FixtureRequest, running_stack: Stack) -> Iterator[Ga
     yield client
     connection.gateways.pop(request.node.nodeid, None)
     client.close()
+
+
+@pytest.fixture
+def stack(request: pytest.FixtureRequest) -> Stack:
+    """A stack of the test's own, migrated and seeded: its own ports, data, folders and limits.
+
+    `@pytest.mark.stack("name", isolation="test", profiles=[…], env={"api": {…}},
+    limits={"worker": {"memory": "256m"}})`; isolation "module" or "session" shares it with the
+    tests there that ask for the same.
+    """
+    own = request.config.stash[_OWN]
+    return own.stack_for(request)
 
 
 def _namespace(test: str) -> str:
@@ -158,20 +273,30 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Keep what every service did during a failing test, and name the files in its report."""
     report = yield
+    used = item.config.stash[_OWN].used.get(item.nodeid)
+    if report.failed and used is not None:
+        _keep(item, report, *used)
     connection = item.config.stash[_CONNECTION]
     if report.failed and connection is not None and "running_stack" in _fixtures(item):
-        from stackproof.forensics import keep_failure
-
-        paths = keep_failure(
-            connection.stack,
-            connection.artifacts,
-            test=item.nodeid,
-            since=item.stash[_STARTED],
-            gateway=connection.gateways.get(item.nodeid),
-            report=report.longreprtext,
-        )
-        report.sections.append(("stackproof artifacts", "\n".join(map(str, paths))))
+        _keep(item, report, connection.stack, connection.artifacts)
     return report
+
+
+def _keep(
+    item: pytest.Item, report: pytest.TestReport, stack: Stack, artifacts: RunArtifacts
+) -> None:
+    from stackproof.forensics import keep_failure
+
+    connection = item.config.stash[_CONNECTION]
+    paths = keep_failure(
+        stack,
+        artifacts,
+        test=item.nodeid,
+        since=item.stash[_STARTED],
+        gateway=connection.gateways.get(item.nodeid) if connection else None,
+        report=report.longreprtext,
+    )
+    report.sections.append(("stackproof artifacts", "\n".join(map(str, paths))))
 
 
 def _fixtures(item: pytest.Item) -> list[str]:

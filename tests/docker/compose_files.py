@@ -39,10 +39,9 @@ PAIRS = mapped(one_of("A", "B", "C"), st.sampled_from(VALUES)) | listed(
     SHORT_PAIRS | one_of("A", "SET", "NONE"), most=3
 ).filter(lambda text: len(set(text.split(", "))) == len(text.split(", ")))
 WORDS = st.text("ab '\"\\#$$();|&>\t`=", max_size=8).map(lambda text: text.replace("$", "$$"))
-COMMANDS = (
-    one_of("null", "[]", '""', "[a, b]", '[sh, -c, "$SET && $$X"]', '"a \'b c\' \\"d\\""')
-    | WORDS.map(json.dumps)
-)
+COMMANDS = one_of(
+    "null", "[]", '""', "[a, b]", '[sh, -c, "$SET && $$X"]', '"a \'b c\' \\"d\\""'
+) | WORDS.map(json.dumps)
 PORTS = one_of("80", '"81"', '"8080:80"', '"127.0.0.1:8081:81"', '"90-92"', '"9000-9002:90-92"',
                '"127.0.0.1::82"', '"8100-8110:83"', '"53/udp"', '"5353:53/udp"', '"${PORT}:84"',
                "{target: 80}", '{target: 85, published: "8085", protocol: udp}',
@@ -51,7 +50,9 @@ MOUNTS = one_of("data:/d", "data:/d:ro", "./x:/d", "../x:/e:ro", "/x:/e", "/d", 
                 "more:/h:rw", "{type: volume, source: data, target: /d}",
                 "{type: bind, source: ./y, target: /e, read_only: true}",
                 "{type: tmpfs, target: /t, tmpfs: {size: 1m}}", "{type: volume, target: /i}")  # fmt: skip
-DEPENDENCIES = listed(one_of("y", "z"), most=2).filter(lambda text: text not in {"[y, y]", "[z, z]"})
+DEPENDENCIES = listed(one_of("y", "z"), most=2).filter(
+    lambda text: text not in {"[y, y]", "[z, z]"}
+)
 LONG_DEPENDENCY = with_keys(
     {"condition": one_of("service_started", "service_healthy", "service_completed_successfully")},
     required=one_of("true", "false"), restart=one_of("true", "false", "yes"),

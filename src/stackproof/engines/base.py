@@ -182,6 +182,8 @@ class Engine(Protocol):
     name: str
     marks_databases: bool
     """Whether each database that it makes has the marker from its first moment on."""
+    takes_snapshots: bool
+    """Whether the data that `keep_data` keeps can be copied for other runs to start from."""
 
     def open(self, run: RunFolder) -> Lease:
         """Make a run and its folder; from now on the death of the caller ends it."""

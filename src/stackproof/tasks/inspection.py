@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from invoke.exceptions import Exit
@@ -141,4 +142,24 @@ def doctor(choice: Choice) -> None:
         raise Exit(f"{missing} prerequisites are missing", code=1)
 
 
-TASKS = (status, logs, urls, config, doctor)
+@stack_task(clear="Remove all of them; they are made again when they are needed.")
+def snapshots(choice: Choice, clear: bool = False) -> None:
+    """Show the snapshots that isolated stacks start from, the most recently used one first."""
+    from stackproof import lifecycle
+    from stackproof import snapshots as kept
+
+    cache = lifecycle.prepare(choice, say).settings.cache
+    if clear:
+        say(f"removed {kept.clear(cache)} snapshots")
+        return
+    found = kept.listed(cache)
+    rows = [(one.name, f"{one.size / (1 << 20):.0f} MiB", _moment(one.used)) for one in found]
+    for line in table(rows, head=("SNAPSHOT", "SIZE", "LAST USED")) if rows else ["no snapshots"]:
+        say(line)
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+TASKS = (status, logs, urls, config, snapshots, doctor)

@@ -43,6 +43,7 @@ class ComposeEngine:
 
     name = "compose"
     marks_databases = False
+    takes_snapshots = False
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self.environment = environment

@@ -47,6 +47,7 @@ class ProcessEngine:
 
     name = "process"
     marks_databases = True
+    takes_snapshots = True
 
     def __init__(self, environment: Mapping[str, str], cache: Path) -> None:
         self.environment = environment
