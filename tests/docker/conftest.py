@@ -188,6 +188,11 @@ class Project:
     def wait_until_nothing_is_left(self, seconds=60):
         wait_until(lambda: not self.left(), timeout=seconds, what="nothing is left")
 
+    def reconnect(self, client):
+        """Use another connection to the Docker Engine."""
+        self.client.close()
+        self.client = client
+
     def close(self):
         """End whatever a failed test has left."""
         for process in self.started:
@@ -233,9 +238,21 @@ def free_port():
 
 
 @pytest.fixture
-def project(tmp_path, engine, python_image, free_port):
+def make_project(tmp_path, python_image, free_port):
+    """Makes a stranger's project on a Docker Engine, the commands prefixed."""
+
+    def make(client, prefix=(), environment=None):
+        return Project(
+            tmp_path, client, python_image, free_port, prefix=prefix, environment=environment
+        )
+
+    return make
+
+
+@pytest.fixture
+def project(engine, make_project):
     """A stranger's project: a web server with a volume, and a worker that needs it."""
-    made = Project(tmp_path, engine, python_image, free_port)
+    made = make_project(engine)
     yield made
     made.close()
 
