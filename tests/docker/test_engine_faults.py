@@ -132,7 +132,6 @@ class OwnEngine:
             self.daemon.wait(60)
         self.log.close()
         wait_until(self._groups_are_gone, timeout=30, what="its control groups are empty")
-        shutil.copy(self.folder / "log", "/tmp/faults-own.log")
         shutil.rmtree(self.folder)
 
     def _groups_are_gone(self):
@@ -218,6 +217,25 @@ def test_an_engine_that_ends_while_a_stack_starts_is_told_and_nothing_is_left(pr
     said, _ = process.communicate(timeout=120)
     assert process.returncode == 1
     assert "Traceback" not in said
+    assert "ERROR the Docker Engine stopped answering" in said
+    assert is_clean_after(project, own_engine)
+
+
+def test_an_engine_that_ends_is_noticed_where_only_its_events_tell_of_health(
+    project, own_engine, python_image
+):
+    """A check of the image itself is asked by the engine alone, and its news are events."""
+    head = "worker:\n    "
+    project.replace("compose.yaml", f"{head}image: {python_image}", f"{head}build: .")
+    project.write("Dockerfile", f"FROM {python_image}\nHEALTHCHECK --interval=1h CMD true\n")
+    process = project.start("up")
+    wait_until(
+        lambda: (found := project.container("worker")) and found.status == "running",
+        timeout=60, what="the service with the check runs",
+    )  # fmt: skip
+    own_engine.crash()
+    said, _ = process.communicate(timeout=50)
+    assert process.returncode == 1
     assert "ERROR the Docker Engine stopped answering" in said
     assert is_clean_after(project, own_engine)
 
