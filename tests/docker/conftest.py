@@ -25,6 +25,9 @@ from stackproof.waiting import wait_until
 WAY = "start Docker, or `.ci/provision` as root on Debian, then `./dev nox -s docker`"
 MEASURED = "seconds until nothing was left"
 
+OWN_VARIABLES = ("STACKPROOF_KILLS", "STACKPROOF_KILL_SEED")
+"""Of these tests; a command would refuse them as unknown settings."""
+
 FILES = {
     "compose.yaml": """\
         services:
@@ -103,8 +106,9 @@ class Project:
         self.prefix = tuple(prefix)
         self.state = folder / "state"
         self.config = f"config/{self.name}.yaml"
+        given = {key: value for key, value in os.environ.items() if key not in OWN_VARIABLES}
         self.environment = {
-            **os.environ,
+            **given,
             **(environment or {}),
             "STACKPROOF_STATE_DIR": str(self.state),
         }
