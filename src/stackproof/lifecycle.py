@@ -12,7 +12,7 @@ from stackproof.artifacts import RunArtifacts, new_run
 from stackproof.blueprint import Blueprint, Choice, resolve
 from stackproof.database import mark_databases, refuse_foreign_databases, require_marker
 from stackproof.engines.base import Lease, Say
-from stackproof.errors import CommandFailed, NoStack, StackproofError
+from stackproof.errors import CommandFailed, NoStack, StackproofError, TeardownIncomplete
 from stackproof.forensics import collect
 from stackproof.plan import needed_ports
 from stackproof.plan.model import Plan, PlannedCommand
@@ -120,7 +120,10 @@ def _start(
                 mark_databases(stack)
         write_about(run, RunningRecord.of(blueprint.plan, blueprint.settings, complete=True))
     except BaseException:
-        take_down(run, seconds=_stop_seconds(blueprint.plan))
+        try:
+            take_down(run, seconds=_stop_seconds(blueprint.plan))
+        except TeardownIncomplete as left:  # the first error is the one to be raised
+            say(str(left))
         raise
     if not hold:
         lease.release()
@@ -159,8 +162,12 @@ def _kept_on_failure(
     except StackproofError:
         redactor = Redactor(blueprint.plan.secrets)
         kept = artifacts or new_run(blueprint.settings.artifacts, "up", redactor)
-        collect(stack, kept)
-        say(f"logs of all services: {kept.folder / 'logs'}")
+        try:
+            collect(stack, kept)
+        except (StackproofError, OSError) as error:
+            say(f"the logs could not be kept: {error}")
+        else:
+            say(f"logs of all services: {kept.folder / 'logs'}")
         raise
 
 

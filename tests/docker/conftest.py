@@ -25,6 +25,9 @@ from stackproof.waiting import wait_until
 WAY = "start Docker, or `.ci/provision` as root on Debian, then `./dev nox -s docker`"
 MEASURED = "seconds until nothing was left"
 
+OWN_VARIABLES = ("STACKPROOF_KILLS", "STACKPROOF_KILL_SEED")
+"""Of these tests; a command would refuse them as unknown settings."""
+
 FILES = {
     "compose.yaml": """\
         services:
@@ -103,8 +106,9 @@ class Project:
         self.prefix = tuple(prefix)
         self.state = folder / "state"
         self.config = f"config/{self.name}.yaml"
+        given = {key: value for key, value in os.environ.items() if key not in OWN_VARIABLES}
         self.environment = {
-            **os.environ,
+            **given,
             **(environment or {}),
             "STACKPROOF_STATE_DIR": str(self.state),
         }
@@ -188,6 +192,11 @@ class Project:
     def wait_until_nothing_is_left(self, seconds=60):
         wait_until(lambda: not self.left(), timeout=seconds, what="nothing is left")
 
+    def reconnect(self, client):
+        """Use another connection to the Docker Engine."""
+        self.client.close()
+        self.client = client
+
     def close(self):
         """End whatever a failed test has left."""
         for process in self.started:
@@ -233,9 +242,21 @@ def free_port():
 
 
 @pytest.fixture
-def project(tmp_path, engine, python_image, free_port):
+def make_project(tmp_path, python_image, free_port):
+    """Makes a stranger's project on a Docker Engine, the commands prefixed."""
+
+    def make(client, prefix=(), environment=None):
+        return Project(
+            tmp_path, client, python_image, free_port, prefix=prefix, environment=environment
+        )
+
+    return make
+
+
+@pytest.fixture
+def project(engine, make_project):
     """A stranger's project: a web server with a volume, and a worker that needs it."""
-    made = Project(tmp_path, engine, python_image, free_port)
+    made = make_project(engine)
     yield made
     made.close()
 

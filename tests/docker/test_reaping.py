@@ -29,10 +29,23 @@ def wait_for(process, words):
     raise AssertionError(f"{words!r} was not said: {''.join(seen)}")
 
 
+def wait_while_it_runs(process, condition, what):
+    def look():
+        assert process.poll() is None, process.stdout.read()
+        return condition()
+
+    wait_until(look, timeout=60, what=what)
+
+
 def kill_group(process):
     """SIGKILL to a command and all that it has started in its own group, as a CI job is cut off."""
     os.killpg(process.pid, signal.SIGKILL)
     return time.monotonic()
+
+
+def networks_of(project):
+    of_project = {"label": [f"com.docker.compose.project={project.name}"]}
+    return project.client.api.networks(filters=of_project)
 
 
 @pytest.fixture
@@ -62,16 +75,13 @@ def test_an_owner_alone_that_is_killed_leaves_nothing(project, held, measured):
 
 def test_an_owner_killed_while_containers_are_made_leaves_nothing(project, measured):
     process = project.start("up")
-    wait_until(lambda: project.container("web"), timeout=30, what="the first container is made")
+    wait_while_it_runs(process, lambda: project.container("web"), "the first container is made")
     measured(project, since=kill_group(process))
 
 
 def test_an_owner_killed_before_the_first_container_is_there_leaves_nothing(project, measured):
     process = project.start("up")
-    networks = {"label": [f"com.docker.compose.project={project.name}"]}
-    wait_until(
-        lambda: project.client.api.networks(filters=networks), timeout=30, what="a network is made"
-    )
+    wait_while_it_runs(process, lambda: networks_of(project), "a network is made")
     measured(project, since=kill_group(process))
 
 
@@ -80,7 +90,7 @@ def test_an_owner_killed_while_an_image_is_built_leaves_nothing(project, python_
     project.write("Dockerfile", SLOW_IMAGE.format(image=python_image, name=project.name))
     process = project.start("up")
     step = f"echo {project.name} && sleep 300"
-    wait_until(lambda: any(step in one for one in project.left()), timeout=60, what="the step runs")
+    wait_while_it_runs(process, lambda: any(step in one for one in project.left()), "the step runs")
     measured(project, since=kill_group(process))
     assert not project.client.images.list(
         all=True, filters={"label": [f"dev.stackproof.stack={project.name}"]}
@@ -93,10 +103,13 @@ def test_owners_killed_at_random_moments_leave_nothing(project, measured):
     print("seed", seed)
     moments = random.Random(seed)
     for number in range(KILLS):
-        moment = moments.uniform(0.1, 2.5)
-        print("kill", number, "after", moment)
+        moment = moments.uniform(0.0, 2.0)
         process = project.hold()
+        if number % 2:  # else it could be killed before it has made anything, each time
+            wait_while_it_runs(process, lambda: networks_of(project), "a network is made")
         time.sleep(moment)  # the moment is what this test varies
+        assert process.poll() is None, process.stdout.read()
+        print("kill", number, "after", moment, "with", project.left())
         measured(project, since=kill_group(process))
 
 
@@ -115,7 +128,7 @@ def test_a_killed_supervisor_is_stood_in_for_by_the_reaper(project, keepers, mea
 @pytest.mark.parametrize("keeper", ["reaper", "supervisor"])
 def test_a_start_whose_keeper_is_killed_fails_in_a_sentence_and_leaves_nothing(project, keeper):
     process = project.start("up")
-    wait_until(lambda: project.container("web"), timeout=30, what="the first container is made")
+    wait_while_it_runs(process, lambda: project.container("web"), "the first container is made")
     getattr(read_run(project.run_folder.path), keeper).kill()
     output, _ = process.communicate(timeout=120)
     assert process.returncode == 1

@@ -7,6 +7,8 @@ import subprocess
 import pytest
 from docker.errors import NotFound
 
+from stackproof.engines.compose.running import _process_of
+
 pytestmark = pytest.mark.usefixtures("bystander_unharmed")
 
 BROKEN = """\
@@ -235,3 +237,10 @@ def test_a_stack_is_not_started_over_what_somebody_else_has_under_its_name(proje
             ["docker", "compose", "--project-name", project.name, "down", "-v", "-t", "1"],
             cwd=project.folder, check=True, capture_output=True,
         )  # fmt: skip
+
+
+def test_a_killed_process_is_the_containers_own_where_the_engine_runs_here(project):
+    project.invoke("up")
+    found = project.container("web").attrs
+    assert _process_of(found).pid == found["State"]["Pid"]
+    project.invoke("down")

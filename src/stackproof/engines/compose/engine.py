@@ -66,7 +66,7 @@ class ComposeEngine:
             private=False,
             farewell=[
                 *source,
-                "stackproof.engines.compose.takedown",
+                "stackproof.engines.compose",
                 address(self.environment),
                 run.project,
             ],

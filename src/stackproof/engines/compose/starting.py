@@ -79,6 +79,7 @@ class Starting:
         self.redactor = Redactor(plan.secrets)
         self.began = time.monotonic()
         self.services: dict[str, _Service] = {}
+        self.is_silent = False
 
     def run(self, names: Sequence[str], seconds: float) -> None:
         """Start what does not run yet, and wait until all is ready.
@@ -127,6 +128,13 @@ class Starting:
         with contextlib.suppress(Exception):  # closing it from outside ends it
             for event in events:
                 loop.call_soon_threadsafe(self._note_event, event)
+        with contextlib.suppress(RuntimeError):  # the loop has ended
+            loop.call_soon_threadsafe(self._note_silence)
+
+    def _note_silence(self) -> None:
+        self.is_silent = True
+        for service in self.services.values():
+            service.news.set()
 
     def _note_event(self, event: Mapping[str, Any]) -> None:
         name = event.get("Actor", {}).get("Attributes", {}).get(SERVICE, "")
@@ -250,6 +258,8 @@ class Starting:
         if not service.news.is_set():
             return
         service.news.clear()
+        if self.is_silent:
+            raise requests.ConnectionError("its events have ended")
         if service.health == "unhealthy":
             raise self._not_ready(service, time.monotonic() - service.began)
         if service.deaths:

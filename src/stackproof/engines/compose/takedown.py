@@ -1,14 +1,11 @@
 """Ending what a run has in Docker: in order where there is time, by force where there is none.
 
-Only what carries the run's label is ever touched. Also a program of its own, so that the reaper can
-run it: `python -m stackproof.engines.compose.takedown DOCKER_HOST PROJECT RUN_ID`.
+Only what carries the run's label is ever touched.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
-import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,11 +14,9 @@ from typing import Any
 
 import requests
 from docker import DockerClient
-from docker.errors import APIError, DockerException, NotFound
+from docker.errors import APIError, NotFound
 
-from stackproof.engines.compose.connection import connect
 from stackproof.engines.compose.labels import DEPENDS_ON, PROJECT, SERVICE, of_run
-from stackproof.errors import EngineUnavailable
 
 ROUNDS = 20
 PAUSE_SECONDS = 0.1
@@ -207,20 +202,3 @@ def _each(removals: Sequence[_Removal]) -> dict[str, str]:
     with ThreadPoolExecutor(AT_ONCE) as pool:
         list(pool.map(attempt, removals))
     return problems
-
-
-def main(arguments: Sequence[str]) -> int:
-    """Remove a run by force; prints what is left, and the exit status tells whether anything is."""
-    where, *run = arguments
-    try:
-        left = remove_run(connect({**os.environ, "DOCKER_HOST": where}), *run)
-    except EngineUnavailable as error:
-        left = [f"{error.what} ({'; '.join(error.checked)})"]
-    except (DockerException, requests.RequestException) as error:
-        left = [f"the Docker Engine stopped answering ({error})"]
-    print("; ".join(left))  # noqa: T201 - read by the reaper, or by the next command
-    return 1 if left else 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))
