@@ -46,6 +46,10 @@ class ProcessId(NamedTuple):
         """Whether this very process still runs."""
         return ProcessId.of(self.pid) == self
 
+    def has_ended(self) -> bool:
+        """Whether it runs no more."""
+        return not self.is_alive()
+
     def kill(self, number: int = signal.SIGKILL) -> bool:
         """Send a signal to this very process; tells whether it was there."""
         try:

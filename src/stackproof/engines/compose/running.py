@@ -31,9 +31,11 @@ from stackproof.plan.model import Plan
 from stackproof.reaper.sweep import ProcessId
 from stackproof.redaction import Redactor
 from stackproof.run_folder import RunFolder
+from stackproof.waiting import wait_until
 
 RESTART_SECONDS = 60.0
 FOLLOW_SECONDS = 0.2
+KILL_SECONDS = 30.0
 INIT_FILES = "/docker-entrypoint-initdb.d"
 """Start-up files of database images: mounted there, they are read and not written."""
 
@@ -203,6 +205,9 @@ class ComposeRunning:
             number = int(getattr(signals, signal, 0))
             if process is None or not number or not process.kill(number):
                 self.api.kill(found["Id"], signal)
+            elif number == signals.SIGKILL and not found["State"]["Paused"]:
+                # The first process of a container ends after all others of it (pid_namespaces(7)).
+                wait_until(process.has_ended, timeout=KILL_SECONDS, what=f"the end of {name}")
 
     def pause(self, services: Sequence[str]) -> None:
         """Freeze all processes of services."""
