@@ -37,7 +37,7 @@ HEAVY = {
     "pytest": {"pytest_plugin"},
     "starlette": {"gateway"},
     "uvicorn": {"gateway"},
-    "yaml": {"stack_file", "settings"},
+    "yaml": {"stack_file", "settings", "gateway"},
     "pydantic": {"settings"},
 }
 
