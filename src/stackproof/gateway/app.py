@@ -6,50 +6,19 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import Mount, Route
 
-from stackproof.gateway import chat
-from stackproof.gateway.call import Answer, endpoint
-from stackproof.gateway.chat_requests import KNOWN_FIELDS, read_chat
 from stackproof.gateway.concepts import NO_CONCEPTS, load_concepts
 from stackproof.gateway.control import answer as control_answer
 from stackproof.gateway.control import control_routes
-from stackproof.gateway.embedding_requests import embeddings
 from stackproof.gateway.encoding import to_bytes
 from stackproof.gateway.errors import ProviderError
-from stackproof.gateway.generation import Dialect, generator, openai_error_event
-from stackproof.gateway.listing import models, one_model
 from stackproof.gateway.namespaces import Namespaces
 from stackproof.gateway.options import Options
+from stackproof.gateway.provider_routes import provider_routes
 from stackproof.gateway.script_reading import load_scripts
 
 METHOD_NOT_ALLOWED = 405
-
-CHAT = Dialect(
-    known=KNOWN_FIELDS,
-    read=lambda call, body: read_chat(body, call.entry.path),
-    as_json=chat.as_json,
-    as_events=chat.as_events,
-    error_event=openai_error_event,
-)
-
-
-def _post(path: str, answer: Answer) -> Route:
-    return Route(path, endpoint(answer), methods=["POST"])
-
-
-def _get(path: str, answer: Answer) -> Route:
-    return Route(path, endpoint(answer), methods=["GET"])
-
-
-def provider_routes() -> list[BaseRoute]:
-    """The routes of the provider, below `/v1`."""
-    return [
-        _post("/chat/completions", generator(CHAT)),
-        _post("/embeddings", embeddings),
-        _get("/models", models),
-        _get("/models/{model:path}", one_model),
-    ]
 
 
 async def _health(_request: Request) -> Response:

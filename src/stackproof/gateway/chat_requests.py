@@ -86,6 +86,7 @@ def read_chat(body: dict[str, Any], path: str) -> Prompt:
         choices=body.get("n") or 1,
         stream=bool(body.get("stream")),
         include_usage=options.get("include_usage") is True,
+        body=body,
     )
 
 

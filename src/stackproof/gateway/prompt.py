@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -39,6 +39,8 @@ class Prompt:
         choices: How many answers.
         stream: Whether the answer is a stream.
         include_usage: Whether the stream tells the usage.
+        others: Further texts to be answered one by one, where a request may have several.
+        body: The request itself.
     """
 
     model: str
@@ -56,6 +58,8 @@ class Prompt:
     choices: int = 1
     stream: bool = False
     include_usage: bool = False
+    others: tuple[str, ...] = ()
+    body: dict[str, Any] = field(default_factory=dict, repr=False)
 
 
 def text_of(content: Any) -> str:

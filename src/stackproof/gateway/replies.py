@@ -47,12 +47,14 @@ class Reply:
         finish_reason: Why it ends: `stop`, `length`, `tool_calls`, `content_filter`; None where
             the end is missing on purpose.
         refusal: Why the model will not answer.
+        stopped_by: The stop word that ended it.
     """
 
     content: str | None
     tool_calls: tuple[ToolCall, ...] = ()
     finish_reason: str | None = "stop"
     refusal: str | None = None
+    stopped_by: str | None = None
 
     @property
     def tokens(self) -> int:
@@ -111,12 +113,12 @@ def complete(
         reply: What to say instead of the default reply.
         usage: Tokens to report instead of the counted ones.
     """
-    said = default_reply(prompt) if reply is None else reply
-    calls = tuple(
-        replace(one, identity=one.identity or f"call_{number:08d}" + (f"_{at}" if at else ""))
-        for at, one in enumerate(said.tool_calls)
-    )
-    replies = (replace(said, tool_calls=calls),) * prompt.choices
+    if reply is None:
+        asked = [prompt, *(replace(prompt, asked=text) for text in prompt.others)]
+        said = [default_reply(one) for one in asked]
+    else:
+        said = [reply] * (1 + len(prompt.others))
+    replies = tuple(_numbered(one, number) for one in said for _ in range(prompt.choices))
     answered = sum(one.tokens for one in replies)
     counted = {
         "prompt_tokens": prompt.tokens,
@@ -124,6 +126,17 @@ def complete(
         "total_tokens": prompt.tokens + answered,
     }
     return Completion(number, created, prompt, replies, {**counted, **(usage or {})})
+
+
+def _numbered(reply: Reply, number: int) -> Reply:
+    """A reply whose tool calls have ids."""
+    if not reply.tool_calls:
+        return reply
+    calls = tuple(
+        replace(one, identity=one.identity or f"call_{number:08d}" + (f"_{at}" if at else ""))
+        for at, one in enumerate(reply.tool_calls)
+    )
+    return replace(reply, tool_calls=calls)
 
 
 def default_reply(prompt: Prompt) -> Reply:
@@ -156,13 +169,14 @@ def _plain(asked: str) -> str:
 
 def cut(content: str, prompt: Prompt) -> Reply:
     """A text up to the first stop word and the bound of tokens."""
+    stopped_by = None
     for word in prompt.stop:
         if word and word in content:
-            content = content[: content.index(word)]
+            content, stopped_by = content[: content.index(word)], word
     found = pieces(content)
     if prompt.bound is not None and len(found) > prompt.bound:
         return Reply("".join(found[: prompt.bound]).rstrip(), (), "length")
-    return Reply(content)
+    return Reply(content, stopped_by=stopped_by)
 
 
 def pieces(content: str) -> list[str]:
