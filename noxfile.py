@@ -31,3 +31,11 @@ def toolkit(session: nox.Session) -> None:
     session.run(
         "pytest", "tests/toolkit", "tests/bad_input", "tests/test_architecture.py", *session.posargs
     )
+
+
+@nox.session(venv_backend="uv")
+def gateway_clients(session: nox.Session) -> None:
+    """Run the gateway's tests with the clients that people use: LiteLLM, anthropic, llama-index."""
+    lock = "requirements/gateway-clients.txt"
+    install(session, Project(root=Path(__file__).parent, lock=lock, packages=ITSELF))
+    session.run("pytest", "tests/gateway_clients", *session.posargs)
