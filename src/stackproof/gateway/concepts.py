@@ -6,7 +6,7 @@ get the embedding of the first one, whatever they say::
     concepts:
       car: [car, automobile, vehicle]
     pinned:
-      - [How do I get my money back?, refund policy]
+      - ["How do I get my money back?", refund policy]
 """
 
 from __future__ import annotations

@@ -23,7 +23,9 @@ MOST_DIMENSIONS = 4096
 
 STEM_WEIGHT = 1.0
 COMMON_WEIGHT = 0.05
-CONCEPT_WEIGHT = 1.5
+CONCEPT_WEIGHT = 0.7
+"""Less than the word itself: a synonym never beats the very word that was asked for."""
+
 BIGRAM_WEIGHT = 0.5
 TRIGRAM_WEIGHT = 0.25
 """Of all trigrams of a word together; a long word is no more than a short one."""
