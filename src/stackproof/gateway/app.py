@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import AsyncIterator
+
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -15,10 +18,18 @@ from stackproof.gateway.encoding import to_bytes
 from stackproof.gateway.errors import ProviderError
 from stackproof.gateway.namespaces import Namespaces
 from stackproof.gateway.options import Options
+from stackproof.gateway.provider.starting import make_mode
 from stackproof.gateway.provider_routes import provider_routes
 from stackproof.gateway.script_reading import load_scripts
 
 METHOD_NOT_ALLOWED = 405
+
+
+@contextlib.asynccontextmanager
+async def _lifespan(app: Starlette) -> AsyncIterator[None]:
+    yield
+    if app.state.mode is not None:
+        await app.state.mode.close()
 
 
 async def _health(_request: Request) -> Response:
@@ -48,7 +59,8 @@ def create_app(options: Options | None = None) -> Starlette:
         ScriptError: If a file of the settings is not what it should be.
     """
     options = options or Options()
-    provider = provider_routes()
+    mode = make_mode(options)
+    provider = provider_routes(everything=mode is not None)
     routes = [
         Route("/health", _health),
         Route("/healthz", _health),
@@ -58,7 +70,10 @@ def create_app(options: Options | None = None) -> Starlette:
         Mount("/t/{namespace}/f/{fault}/v1", routes=provider),
         Mount("/f/{fault}/v1", routes=provider),
     ]
-    app = Starlette(routes=routes, exception_handlers={HTTPException: _http_error})
+    app = Starlette(
+        routes=routes, exception_handlers={HTTPException: _http_error}, lifespan=_lifespan
+    )
+    app.state.mode = mode
     app.state.options = options
     app.state.concepts = load_concepts(options.concepts) if options.concepts else NO_CONCEPTS
     app.state.namespaces = Namespaces(load_scripts(options.scripts) if options.scripts else ())

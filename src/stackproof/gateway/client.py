@@ -9,6 +9,7 @@ TIMEOUT = 10.0
 """Seconds that the gateway gets to answer."""
 
 REFUSED = 400
+NOTHING_THERE = 404
 
 
 @dataclass(frozen=True)
@@ -271,6 +272,28 @@ class GatewayClient:
             Verdict(**{key: one[key] for key in one if key in known}, figures=one)
             for one in self._ask("verdict")["clients"]
         ]
+
+    def limit_spending(self, usd: float | str) -> None:
+        """Let the namespace spend so many US dollars at the real provider, and no more."""
+        self.tell("budget", {"usd": str(usd)})
+
+    def bill(self) -> dict[str, Any]:
+        """What the gateway has spent at the real provider: in all, by namespace and model.
+
+        Raises:
+            ValueError: If it asks no real provider.
+        """
+        answer = self._http.get("/_gateway/bill")
+        if answer.status_code == NOTHING_THERE:
+            raise ValueError(answer.json()["error"])
+        found: dict[str, Any] = answer.raise_for_status().json()
+        return found
+
+    def unused_recordings(self) -> list[str]:
+        """Recordings that nobody has asked for since the gateway began."""
+        answer = self._http.get("/_gateway/recordings").raise_for_status()
+        names: list[str] = answer.json()["unused"]
+        return names
 
     def reset(self) -> None:
         """Forget everything of the namespace."""

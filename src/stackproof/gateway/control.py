@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from starlette.requests import Request
@@ -13,6 +14,7 @@ from starlette.routing import Route
 from stackproof.gateway.encoding import from_bytes, to_bytes
 from stackproof.gateway.faults import UNITS, ArmedFault, parse_exactly
 from stackproof.gateway.namespaces import Namespace
+from stackproof.gateway.provider.serving import Asking
 from stackproof.gateway.script_reading import read_script
 from stackproof.gateway.strict_fields import ScriptError
 from stackproof.gateway.verdict import verdicts
@@ -58,6 +60,18 @@ async def _verdict(request: Request) -> Response:
 async def _scripts(request: Request) -> Response:
     book = _namespace(request).scripts
     return answer({"scripts": book.to_json(), "unused": book.unused()})
+
+
+async def _bill(request: Request) -> Response:
+    mode = request.app.state.mode
+    if not isinstance(mode, Asking):
+        return answer({"error": "this gateway spends nothing: it asks no real provider"}, 404)
+    return answer(mode.purse.budget.bill())
+
+
+async def _recordings(request: Request) -> Response:
+    mode = request.app.state.mode
+    return answer({"unused": [] if mode is None else mode.unused()})
 
 
 async def _faults(request: Request) -> Response:
@@ -124,6 +138,18 @@ def _clock(namespace: Namespace, given: Any) -> Any:
     return {"now": namespace.now}
 
 
+def _budget(namespace: Namespace, given: Any) -> Any:
+    usd = given.get("usd") if isinstance(given, dict) else None
+    try:
+        limit = Decimal(str(usd))
+    except InvalidOperation:
+        limit = Decimal(-1)
+    if not limit.is_finite() or limit < 0:
+        raise ValueError("`usd` is a number of US dollars")
+    namespace.budget_usd = limit
+    return {"usd": str(limit)}
+
+
 def _name_in(given: Any) -> str:
     name = given.get("name") if isinstance(given, dict) else None
     if not isinstance(name, str) or not name:
@@ -145,5 +171,8 @@ def control_routes() -> list[Route]:
         Route("/t/{namespace}/faults", _acting(_arm), methods=["POST"]),
         Route("/t/{namespace}/signals", _acting(_signal), methods=["POST"]),
         Route("/t/{namespace}/releases", _acting(_release), methods=["POST"]),
+        Route("/bill", _bill),
+        Route("/recordings", _recordings),
+        Route("/t/{namespace}/budget", _acting(_budget), methods=["POST"]),
         Route("/t/{namespace}/clock", _acting(_clock), methods=["POST"]),
     ]

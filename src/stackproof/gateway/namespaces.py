@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 from starlette.datastructures import Headers
 
@@ -36,6 +37,8 @@ class Namespace:
         shelf: Its files, vector stores and stored responses.
         numbers: How many ids of each kind have been given.
         clock_offset: Seconds that its clock was moved on by.
+        replayed: How often each recording was replayed.
+        budget_usd: What it may spend at the real provider; None for no limit of its own.
     """
 
     name: str
@@ -45,6 +48,8 @@ class Namespace:
     shelf: Shelf = field(default_factory=Shelf)
     numbers: Counter[str] = field(default_factory=Counter)
     clock_offset: int = 0
+    replayed: Counter[str] = field(default_factory=Counter)
+    budget_usd: Decimal | None = None
 
     def next_call(self) -> int:
         """Number of a new call, from 1."""

@@ -90,6 +90,15 @@ _ENDPOINTS: tuple[tuple[str, str, Answer], ...] = (
 )
 
 
-def provider_routes() -> list[Route]:
-    """The routes of the provider."""
+METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+
+
+def provider_routes(*, everything: bool = False) -> list[Route]:
+    """The routes of the provider.
+
+    Args:
+        everything: Whether there is one for all paths, since the real provider answers.
+    """
+    if everything:
+        return [Route("/{path:path}", endpoint(listing.models), methods=METHODS)]
     return [Route(path, endpoint(answer), methods=[verb]) for verb, path, answer in _ENDPOINTS]

@@ -19,7 +19,13 @@ def serving(**options):
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         app = create_app(Options(**options))
-        config = uvicorn.Config(app, log_level="critical", lifespan="off", access_log=False)
+        config = uvicorn.Config(
+            app,
+            log_level="critical",
+            lifespan="on",
+            access_log=False,
+            timeout_graceful_shutdown=1,
+        )
         running = uvicorn.Server(config)
         thread = threading.Thread(target=running.run, kwargs={"sockets": [listener]})
         thread.start()
@@ -28,7 +34,6 @@ def serving(**options):
             yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         finally:
             running.should_exit = True
-            running.force_exit = True
             thread.join()
 
 
