@@ -13,7 +13,7 @@ SOURCE = Path(__file__).parent.parent / "src" / "stackproof"
 LAYERS = [
     ["errors", "redaction", "readiness"],
     ["waiting"],
-    ["stack_file", "run_folder"],
+    ["stack_file", "run_folder", "llm_choice"],
     ["settings"],
     ["plan"],
     ["reaper"],

@@ -19,11 +19,11 @@ A model whose name has -fail-once- fails once, -always-fail- every time, -fail-3
 times, -http429- with that status; -slow-, -cut- and -eof- answer so; every other name
 succeeds. GET /_gateway/journal shows all calls.
 
-record, live and check ask the real provider: with its key in STACKPROOF_OPENAI_KEY or
-STACKPROOF_ANTHROPIC_KEY, and within --budget-usd. Every option can also be given in the
-environment: STACKPROOF_GATEWAY_BUDGET_USD for --budget-usd, and so on.
+record, live and check ask the real provider: with its key in GATEWAY_OPENAI_KEY or
+GATEWAY_ANTHROPIC_KEY, and within --budget-usd. Every option can also be given in the
+environment: GATEWAY_BUDGET_USD for --budget-usd, and so on.
 """
-PREFIX = "STACKPROOF_GATEWAY_"
+PREFIX = "GATEWAY_"
 
 
 def parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
@@ -115,9 +115,9 @@ def options(arguments: argparse.Namespace, environment: Mapping[str, str]) -> Op
         cassettes=arguments.cassettes,
         ignore=tuple(arguments.ignore),
         openai_url=arguments.openai_url,
-        openai_key=environment.get("STACKPROOF_OPENAI_KEY", ""),
+        openai_key=environment.get("GATEWAY_OPENAI_KEY", ""),
         anthropic_url=arguments.anthropic_url,
-        anthropic_key=environment.get("STACKPROOF_ANTHROPIC_KEY", ""),
+        anthropic_key=environment.get("GATEWAY_ANTHROPIC_KEY", ""),
         budget_usd=arguments.budget_usd,
         budget_requests=arguments.budget_requests,
         budget_tokens=arguments.budget_tokens,

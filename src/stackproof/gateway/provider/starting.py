@@ -55,7 +55,7 @@ def _upstream(options: Options) -> Upstream:
     if not (options.openai_key or options.anthropic_key):
         raise ScriptError(
             f"{options.llm} asks a real provider, so it needs its key in the environment: "
-            "STACKPROOF_OPENAI_KEY or STACKPROOF_ANTHROPIC_KEY", "--llm",
+            "GATEWAY_OPENAI_KEY or GATEWAY_ANTHROPIC_KEY", "--llm",
         )  # fmt: skip
     return Upstream(
         options.openai_url, options.openai_key, options.anthropic_url, options.anthropic_key
