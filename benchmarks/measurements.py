@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 from benchmarks import results
+from benchmarks.gateway import gateway
 from benchmarks.stack import ROOT, SILENT, blueprint, by_hand, longest_chain, specs, state_folder
 from stackproof import lifecycle
 from stackproof.reaper.leftovers import read_run
@@ -139,4 +140,11 @@ def _resident(pid: int) -> float:
     raise AssertionError(f"process {pid} of {os.getpid()} has ended")
 
 
-ALL = {"up": up_and_down, "down": up_and_down, "kill": kill, "listing": listing, "memory": memory}
+ALL = {
+    "up": up_and_down,
+    "down": up_and_down,
+    "kill": kill,
+    "listing": listing,
+    "memory": memory,
+    "gateway": gateway,
+}
