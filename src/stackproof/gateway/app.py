@@ -60,15 +60,11 @@ def create_app(options: Options | None = None) -> Starlette:
     """
     options = options or Options()
     mode = make_mode(options)
-    provider = provider_routes(everything=mode is not None)
     routes = [
+        *provider_routes(everything=mode is not None),
         Route("/health", _health),
         Route("/healthz", _health),
         Mount("/_gateway", routes=control_routes()),
-        Mount("/v1", routes=provider),
-        Mount("/t/{namespace}/v1", routes=provider),
-        Mount("/t/{namespace}/f/{fault}/v1", routes=provider),
-        Mount("/f/{fault}/v1", routes=provider),
     ]
     app = Starlette(
         routes=routes, exception_handlers={HTTPException: _http_error}, lifespan=_lifespan

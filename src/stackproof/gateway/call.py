@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
@@ -30,11 +30,11 @@ from stackproof.gateway.scripts import Pacing
 
 LARGEST_BODY = 20 * 1024 * 1024
 CLIENT_GONE = 499
-HEADERS = {
-    "openai-version": "2020-10-01",
-    "openai-organization": "stackproof",
-    "openai-processing-ms": "1",
-}
+HEADERS = (
+    (b"openai-version", b"2020-10-01"),
+    (b"openai-organization", b"stackproof"),
+    (b"openai-processing-ms", b"1"),
+)
 """Headers of each answer; the time is always the same, so that answers are."""
 
 log = logging.getLogger("stackproof.gateway")
@@ -50,15 +50,19 @@ class Call:
         request: The request.
         namespace: The namespace that it belongs to.
         data: Its body.
+        headers: Its headers, with names in small letters.
     """
 
-    def __init__(self, request: Request, namespace: Namespace, data: bytes) -> None:
+    def __init__(
+        self, request: Request, namespace: Namespace, data: bytes, headers: Mapping[str, str]
+    ) -> None:
         self.request = request
+        self.headers = headers
+        self.key = api_key(headers)
         self.namespace = namespace
         self.data = data
         self.began = time.monotonic()
         self.presence = Presence(request.receive)
-        headers = request.headers
         retries = headers.get("x-stainless-retry-count", "")
         path = _own_path(request)
         self.entry = Entry(
@@ -78,7 +82,7 @@ class Call:
     @property
     def anthropic(self) -> bool:
         """Whether the client speaks Anthropic's dialect."""
-        return "anthropic-version" in self.request.headers
+        return "anthropic-version" in self.headers
 
     def body(self, known: frozenset[str]) -> dict[str, Any]:
         """The request's body as an object; its model and unknown fields go to the journal.
@@ -94,9 +98,10 @@ class Call:
     def next_fault(self, *, stream: bool = False) -> Fault | None:
         """The fault of this call, claimed and in the journal; None if it is to succeed."""
         entry, words = self.entry, self.request.path_params.get("fault")
-        spec = parse_exactly(words) if words else fault_of_key(self.request.headers)
-        key = api_key(self.request.headers)
-        facts = Facts(entry.model, entry.path, key, entry.digest, entry.retry_count, stream, spec)
+        spec = parse_exactly(words) if words else fault_of_key(self.key)
+        facts = Facts(
+            entry.model, entry.path, self.key, entry.digest, entry.retry_count, stream, spec
+        )
         fault = self.namespace.faults.next_fault(facts)
         if fault is not None:
             entry.fault = fault.to_json(entry.retry_count)
@@ -178,12 +183,13 @@ async def _read(request: Request) -> tuple[bytes, bool]:
     return b"".join(chunks), size > LARGEST_BODY
 
 
-def _namespace_name(request: Request, data: bytes) -> str | None:
+def _namespace_name(request: Request, headers: Mapping[str, str], data: bytes) -> str | None:
     """The namespace of a request; its body is only read where nothing else says it."""
-    name = namespace_of(request.path_params.get("namespace"), request.headers)
+    test_id = headers.get("x-test-id", "")
+    name = namespace_of(request.path_params.get("namespace"), api_key(headers), test_id)
     if name is None and data and request.method == "POST":
         try:
-            return namespace_of(None, request.headers, model_of(parse_body(data)))
+            return namespace_of(None, model=model_of(parse_body(data)))
         except ProviderError:
             return None
     return name
@@ -197,14 +203,16 @@ def endpoint(answer: Answer) -> Endpoint:
             data, too_large = await _read(request)
         except ClientDisconnect:
             return Response(status_code=CLIENT_GONE)
-        name = _namespace_name(request, data)
-        call = Call(request, request.app.state.namespaces.get(name or DEFAULT), data)
+        headers = {key.decode("latin-1"): value.decode("latin-1")
+                   for key, value in request.scope["headers"]}  # fmt: skip
+        name = _namespace_name(request, headers, data)
+        call = Call(request, request.app.state.namespaces.get(name or DEFAULT), data, headers)
         call.namespace.journal.add(call.entry)
         response = await _answered(call, answer, too_large=too_large, named=name is not None)
         call.presence.close()
         call.namespace.journal.learn(call.entry)
-        number = f"req_{call.entry.seq:08d}"
-        response.headers.update({**HEADERS, "x-request-id": number, "request-id": number})
+        number = b"req_%08d" % call.entry.seq
+        response.raw_headers += [*HEADERS, (b"x-request-id", number), (b"request-id", number)]
         call.finish(response.status_code)
         return response
 
@@ -242,7 +250,7 @@ def _check_outside(call: Call, *, too_large: bool, named: bool) -> None:
     """Refuse a request for what is around its content."""
     if too_large:
         raise ProviderError(413, "The body of your request is too large.")
-    if not api_key(call.request.headers):
+    if not call.key:
         raise ProviderError(
             401,
             "You didn't provide an API key. You need to provide your API key in an Authorization "

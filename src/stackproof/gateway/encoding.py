@@ -38,7 +38,7 @@ def from_bytes(data: bytes) -> Any:
         ValueError: If it is no JSON, or holds a number that JSON has no form for.
         RecursionError: If it is nested too deeply.
     """
-    return json.loads(data, parse_constant=_refuse, parse_float=_finite)
+    return _DECODER.decode(data.decode())
 
 
 def _refuse(name: str) -> Any:
@@ -50,3 +50,6 @@ def _finite(text: str) -> float:
     if not math.isfinite(value):
         raise ValueError(f"{text} is out of range")
     return value
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite)

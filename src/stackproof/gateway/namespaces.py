@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-
-from starlette.datastructures import Headers
 
 from stackproof.gateway.faults import FaultSpec, FaultState, parse, parse_exactly
 from stackproof.gateway.journal import Journal
@@ -97,7 +95,9 @@ class Namespaces:
         return sorted(self._known)
 
 
-def namespace_of(path_name: str | None, headers: Headers, model: str = "") -> str | None:
+def namespace_of(
+    path_name: str | None, key: str = "", test_id: str = "", model: str = ""
+) -> str | None:
     """Which namespace a request belongs to; None if it does not say.
 
     In this order: `/t/<name>/` in its path, an API key `sk-e2e-<name>`, the header X-Test-Id, the
@@ -106,11 +106,11 @@ def namespace_of(path_name: str | None, headers: Headers, model: str = "") -> st
 
     Args:
         path_name: The name in the path, if there is one.
-        headers: The request's headers.
+        key: The request's API key.
+        test_id: The header X-Test-Id.
         model: The model that is asked for.
     """
-    from_key = _split_key(api_key(headers))[0]
-    for name in (path_name, from_key, headers.get("x-test-id"), nonce_of(model)):
+    for name in (path_name, _split_key(key)[0], test_id, nonce_of(model)):
         if name and _NAME.fullmatch(name):
             return name
     return None
@@ -125,9 +125,9 @@ def nonce_of(model: str) -> str:
     return spec.nonce if spec else ""
 
 
-def fault_of_key(headers: Headers) -> FaultSpec | None:
+def fault_of_key(key: str) -> FaultSpec | None:
     """The fault that an API key `sk-e2e-<name>--<fault words>` asks for."""
-    return _split_key(api_key(headers))[1]
+    return _split_key(key)[1]
 
 
 def _split_key(key: str) -> tuple[str | None, FaultSpec | None]:
@@ -139,7 +139,7 @@ def _split_key(key: str) -> tuple[str | None, FaultSpec | None]:
     return (front, spec) if spec else (name, None)
 
 
-def api_key(headers: Headers) -> str:
+def api_key(headers: Mapping[str, str]) -> str:
     """The API key of a request; empty if it has none."""
     scheme, _, token = headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and token.strip():

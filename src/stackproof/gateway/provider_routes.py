@@ -1,4 +1,4 @@
-"""The provider's endpoints, below `/v1`."""
+"""The provider's endpoints, alone and in a namespace; what is asked most comes first."""
 
 from __future__ import annotations
 
@@ -90,6 +90,12 @@ _ENDPOINTS: tuple[tuple[str, str, Answer], ...] = (
 )
 
 
+PREFIXES = (
+    "/v1",
+    "/t/{namespace}/v1",
+    "/t/{namespace}/f/{fault}/v1",
+    "/f/{fault}/v1",
+)
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 
@@ -100,5 +106,10 @@ def provider_routes(*, everything: bool = False) -> list[Route]:
         everything: Whether there is one for all paths, since the real provider answers.
     """
     if everything:
-        return [Route("/{path:path}", endpoint(listing.models), methods=METHODS)]
-    return [Route(path, endpoint(answer), methods=[verb]) for verb, path, answer in _ENDPOINTS]
+        serve = endpoint(listing.models)
+        return [Route(f"{one}/{{path:path}}", serve, methods=METHODS) for one in PREFIXES]
+    return [
+        Route(prefix + path, serve, methods=[verb])
+        for verb, path, serve in [(verb, path, endpoint(one)) for verb, path, one in _ENDPOINTS]
+        for prefix in PREFIXES
+    ]

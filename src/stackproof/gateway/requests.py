@@ -105,11 +105,11 @@ def check_shapes(body: dict[str, Any], shapes: Shapes) -> None:
     Raises:
         ProviderError: If there is one.
     """
-    for name, (kinds, wanted) in shapes.items():
-        value = body.get(name)
-        if value is not None and (
-            not isinstance(value, kinds) or (isinstance(value, bool) and kinds is not bool)
-        ):
+    for name, value in body.items():
+        if value is None or name not in shapes:
+            continue
+        kinds, wanted = shapes[name]
+        if not isinstance(value, kinds) or (value.__class__ is bool and kinds is not bool):
             raise bad_type(name, wanted, value)
 
 

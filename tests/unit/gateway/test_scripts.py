@@ -1,9 +1,11 @@
 """Scripted replies: which calls they answer, with what, and how they are written."""
 
 import json
+import re
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import httpx
 import openai
@@ -305,3 +307,11 @@ def test_a_hold_does_not_stop_other_calls(gateway, client):
     gateway.release("gate")
     thread.join(timeout=10)
     assert not thread.is_alive()
+
+
+def test_the_example_of_the_guide_is_a_file_that_loads(tmp_path):
+    guide = Path(__file__).parents[3] / "docs" / "how-to" / "script-a-reply.md"
+    (example,) = re.findall(r"```yaml\n(.*?)```", guide.read_text(), re.DOTALL)
+    path = tmp_path / "replies.yaml"
+    path.write_text(example)
+    assert [one.name for one in load_scripts(path)] == ["greeting", "replies-2"]
