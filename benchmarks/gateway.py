@@ -180,5 +180,6 @@ def _compare(form: str, ours: Served, bare: Served, request: bytes) -> None:
     )  # fmt: skip
     results.write(
         f"gateway-{form}-p99", f"{what}: 99th percentile of the waiting time",
-        ours=tails[ours], other=tails[bare], other_is="bare Starlette endpoint, same bytes", unit="ms", bound=2,
+        ours=tails[ours], other=tails[bare], other_is="bare Starlette endpoint, same bytes",
+        unit="ms", bound=2,
     )  # fmt: skip
