@@ -2,85 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
 from typing import Any
+
+from stackproof.gateway.journal_entries import JournalEntry, Verdict, entry_of, verdict_of
 
 TIMEOUT = 10.0
 """Seconds that the gateway gets to answer."""
 
 REFUSED = 400
 NOTHING_THERE = 404
-
-
-@dataclass(frozen=True)
-class FaultEntry:
-    """A fault that was answered.
-
-    Attributes:
-        kind: Its words, such as `fail-once`, `always-fail`, `fail-2-http429` or `cut`.
-        unit: What the fault is meant to hit: `surface` (the application), `attempt` or `call`.
-        reached_app: `reached`, `absorbed` (the client tried again by itself), `repeated` (it did,
-            and failed again) or `unknown` (the client does not say which tries belong together).
-    """
-
-    kind: str
-    unit: str
-    reached_app: str
-
-
-@dataclass(frozen=True)
-class JournalEntry:
-    """One call, as the journal has it; see `stackproof.gateway.journal.Entry`."""
-
-    seq: int
-    namespace: str
-    time: float
-    monotonic: float
-    method: str
-    path: str
-    model: str
-    status: int
-    streamed: bool
-    request: Any
-    reply: str
-    usage: dict[str, int]
-    latency_ms: float
-    fault: FaultEntry | None
-    user_agent: str = ""
-    retry_count: int | None = None
-    client_closed: bool = False
-    unknown_fields: list[str] = field(default_factory=list)
-    script: str = ""
-    source: str = "fake"
-    usd: float | None = None
-    extra: dict[str, Any] = field(default_factory=dict)
-
-    def __str__(self) -> str:
-        fault = f" {self.fault.kind} ({self.fault.reached_app})" if self.fault else ""
-        return f"{self.seq:4d} {self.method} {self.path} {self.model or '-'} {self.status}{fault}"
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What one client did with the answers; see `stackproof.gateway.verdict.Verdict`.
-
-    Attributes:
-        client: What it calls itself.
-        tries: Requests on the wire.
-        amplification: Tries for each thing that the application asked for.
-        client_amplification: The part that the client's own retries have in it.
-        outer_amplification: The part of retry layers around the client.
-        verdict: All of it in words.
-        figures: Everything that is known.
-    """
-
-    client: str
-    tries: int
-    amplification: float
-    client_amplification: float
-    outer_amplification: float
-    verdict: str
-    figures: dict[str, Any] = field(default_factory=dict, repr=False)
 
 
 class When:
@@ -171,7 +101,7 @@ class GatewayClient:
             model: Only those of one model.
             path: Only those of one path, such as `/v1/chat/completions`.
         """
-        entries = [_entry(one) for one in self._ask("journal")["entries"]]
+        entries = [entry_of(one) for one in self._ask("journal")["entries"]]
         return [one for one in entries if model in {None, one.model} and path in {None, one.path}]
 
     def faults(self, model: str | None = None) -> list[JournalEntry]:
@@ -267,11 +197,7 @@ class GatewayClient:
 
     def verdicts(self) -> list[Verdict]:
         """What each client did with the answers: retries, and faults that it hid."""
-        known = {one.name for one in fields(Verdict)}
-        return [
-            Verdict(**{key: one[key] for key in one if key in known}, figures=one)
-            for one in self._ask("verdict")["clients"]
-        ]
+        return [verdict_of(one) for one in self._ask("verdict")["clients"]]
 
     def limit_spending(self, usd: float | str) -> None:
         """Let the namespace spend so many US dollars at the real provider, and no more."""
@@ -325,11 +251,3 @@ class GatewayClient:
     def close(self) -> None:
         """Close the connections."""
         self._http.close()
-
-
-def _entry(value: dict[str, Any]) -> JournalEntry:
-    known = {one.name for one in fields(JournalEntry)}
-    given = {key: item for key, item in value.items() if key in known}
-    extra = {key: item for key, item in value.items() if key not in known}
-    fault = given.pop("fault", None)
-    return JournalEntry(**given, fault=FaultEntry(**fault) if fault else None, extra=extra)
