@@ -39,3 +39,11 @@ def docker(session: nox.Session) -> None:
     require_docker(session)
     install(session, Project(root=Path(__file__).parent, lock=LOCK, packages=ITSELF))
     session.run("pytest", "tests/docker", *session.posargs)
+
+
+@nox.session(venv_backend="uv")
+def gateway_clients(session: nox.Session) -> None:
+    """Run the gateway's tests with the clients that people use: LiteLLM, anthropic, llama-index."""
+    lock = "requirements/gateway-clients.txt"
+    install(session, Project(root=Path(__file__).parent, lock=lock, packages=ITSELF))
+    session.run("pytest", "tests/gateway_clients", *session.posargs)

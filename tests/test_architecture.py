@@ -13,7 +13,7 @@ SOURCE = Path(__file__).parent.parent / "src" / "stackproof"
 LAYERS = [
     ["errors", "redaction", "readiness"],
     ["waiting"],
-    ["stack_file", "run_folder"],
+    ["stack_file", "run_folder", "llm_choice"],
     ["settings"],
     ["plan"],
     ["reaper"],
@@ -39,7 +39,7 @@ HEAVY = {
     "pytest": {"pytest_plugin"},
     "starlette": {"gateway"},
     "uvicorn": {"gateway"},
-    "yaml": {"stack_file", "settings"},
+    "yaml": {"stack_file", "settings", "gateway"},
     "pydantic": {"settings"},
 }
 

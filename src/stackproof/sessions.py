@@ -18,9 +18,11 @@ import nox
 from nox.command import CommandFailed as NoxCommandFailed
 
 from stackproof.errors import EngineUnavailable, StackproofError
+from stackproof.llm_choice import MODES, LlmChoice
 from stackproof.suite import SuiteRequest, run_suite
 
-SUITES = ("integration", "e2e", "e2e_llm")
+LLM_SUITE = "e2e_llm"
+SUITES = ("integration", "e2e", LLM_SUITE)
 OLDEST_PYTHON, NEWEST_PYTHON = (3, 11), (3, 14)
 
 INTERRUPT_TIMEOUT = 20.0
@@ -75,6 +77,7 @@ def define_sessions(project: Project) -> None:
             suite,
             partial(run_suite_session, project=project, suite=suite),
             f"Start the stack, run the {suite} scenarios, take it down. `-- --help` has options.",
+            no=suite == LLM_SUITE,
         )
     _define(
         "docker-integration",
@@ -169,6 +172,10 @@ def suite_options(suite: str) -> argparse.ArgumentParser:
     parser.add_argument(
         "--keep", action="store_true", help="leave the stack up after a failure, to look around"
     )
+    if suite == LLM_SUITE:
+        parser.add_argument("--llm", choices=MODES, help="who answers the model calls; required")
+        parser.add_argument("--budget-usd", metavar="USD", help="what record and live may spend")
+        parser.add_argument("--cassettes", metavar="FOLDER", help="recordings of record and replay")
     return parser
 
 
@@ -213,10 +220,18 @@ def run_suite_session(
         engine: What runs the services where the command line does not say; None: the configured.
     """
     options, rest = suite_options(suite).parse_known_args(session.posargs)
+    environment = dict(os.environ)
+    if suite == LLM_SUITE:
+        choice = LlmChoice(options.llm, options.budget_usd, options.cassettes)
+        try:
+            environment.update(choice.environment(environment))
+        except StackproofError as error:
+            session.error(str(error))
+        rest = [f"--llm={options.llm}", *rest]
     install(session, project)
     request = SuiteRequest(
         root=project.root,
-        environment=dict(os.environ),
+        environment=environment,
         suite=suite,
         stack=options.stack,
         engine=options.engine or engine,

@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.docker.compose_files import CHANGES, SERVICES, whole_file
+from tests.docker.compose_shape import as_compose, canonical, differences
 
 from stackproof.errors import ConfigError
 from stackproof.stack_file import load_stack_file, select_services
-from tests.docker.compose_files import CHANGES, SERVICES, whole_file
-from tests.docker.compose_shape import as_compose, canonical, differences
 
 HERE = Path(__file__).parent
 CORPUS = HERE / "oracle"

@@ -2,49 +2,84 @@
 
 from __future__ import annotations
 
-import argparse
+import asyncio
+import gc
 import logging
+import os
 import sys
 
+import httpx
 import uvicorn
 
 from stackproof.gateway.app import create_app
+from stackproof.gateway.options import Options
+from stackproof.gateway.provider.budget import BudgetSpentError
+from stackproof.gateway.provider.prices import UnpricedError
+from stackproof.gateway.provider.starting import make_check
+from stackproof.gateway.settings import options, parser
+from stackproof.gateway.strict_fields import ScriptError
 
-GUIDE = """
-A local stand-in for an OpenAI-compatible provider. Point a client's base URL at
-http://HOST:PORT/v1, or at http://HOST:PORT/t/NAME/v1 for a namespace of its own.
+RARE_COLLECTIONS = (20_000, 20, 50)
+"""The journal keeps many small objects; looking through them after each few calls costs a fifth."""
 
-The reply is `echo: ` and the last user text, or TEXT after `Reply with exactly: TEXT`.
-A model whose name has -fail-once- fails once, -always-fail- every time, -fail-3- three
-times, -http429- with that status; every other name succeeds. GET /_gateway/journal
-shows all calls.
-"""
+CUT_ON_PURPOSE = "ASGI callable returned without completing response."
+
+log = logging.getLogger("stackproof.gateway")
 
 
 def main() -> None:
-    """Read the command line and serve until SIGTERM or Ctrl-C."""
-    parser = argparse.ArgumentParser(
-        prog="python -m stackproof.gateway",
-        description="A deterministic, OpenAI-compatible LLM provider for tests.",
-        epilog=GUIDE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
-    parser.add_argument("--port", type=int, default=4000, help="port to listen on (%(default)s)")
-    arguments = parser.parse_args()
+    """Read the command line and serve until SIGTERM or Ctrl-C, or check the recordings."""
+    arguments = parser(os.environ).parse_args()
     logging.basicConfig(stream=sys.stdout, level=logging.INFO, format="%(message)s")
-    logging.getLogger("stackproof.gateway").info(
-        "serving an OpenAI-compatible API on http://%s:%s/v1", arguments.host, arguments.port
-    )
-    uvicorn.run(
-        create_app(),
-        host=arguments.host,
-        port=arguments.port,
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False  # not shown
+    logging._srcfile = None  # noqa: SLF001 - as Python's logging HOWTO has it, under "Optimization"
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    told = options(arguments, os.environ)
+    try:
+        if told.llm == "check":
+            sys.exit(asyncio.run(_check(told)))
+        _serve(told, arguments.host, arguments.port)
+    except ScriptError as error:
+        sys.exit(f"{error}")
+
+
+def _serve(told: Options, host: str, port: int) -> None:
+    app = create_app(told)
+    gc.freeze()
+    gc.set_threshold(*RARE_COLLECTIONS)
+    log.info("serving an OpenAI-compatible API on http://%s:%s/v1 (%s)", host, port, told.llm)
+    config = uvicorn.Config(
+        app,
+        host=host,
+        port=port,
         access_log=False,
         log_level="warning",
-        lifespan="off",
+        lifespan="on",
         timeout_graceful_shutdown=1,
     )
+    logging.getLogger("uvicorn.error").addFilter(
+        lambda record: record.getMessage() != CUT_ON_PURPOSE
+    )
+    uvicorn.Server(config).run()
+
+
+async def _check(told: Options) -> int:
+    """Ask the provider again what was recorded; 1 if answers have changed, 2 if unsure."""
+    checking, cassettes = make_check(told)
+    broken = False
+    try:
+        for cassette in cassettes.by_key.values():
+            for drift in await checking.check(cassette):
+                log.info("%s", drift)
+                broken = broken or drift.breaking
+    except (BudgetSpentError, UnpricedError, httpx.HTTPError) as error:
+        log.info("the check did not come to its end: %s", error)
+        return 2
+    finally:
+        await checking.forwarder.close()
+        log.info("%s", checking.budget.summary())
+    log.info("%s", "answers have changed" if broken else "no answer has changed its form")
+    return int(broken)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,19 @@
-"""The provider's errors: their envelope, statuses and codes.
+"""The providers' errors: their envelopes, statuses and codes.
 
-Source: OpenAI API reference, "Error codes"; `{"error": {message, type, param, code}}`.
+Sources: OpenAI API reference, "Error codes" (`{"error": {message, type, param, code}}`); Anthropic
+API reference, "Errors" (`{"type": "error", "error": {type, message}, "request_id"}`).
 """
 
 from __future__ import annotations
+
+from typing import Any
+
+_NAMES = {dict: "object", list: "array", str: "string", bool: "boolean", int: "integer",
+          float: "decimal", type(None): "null"}  # fmt: skip
+_ANTHROPIC = {400: "invalid_request_error", 401: "authentication_error", 403: "permission_error",
+              404: "not_found_error", 405: "invalid_request_error", 413: "request_too_large",
+              429: "rate_limit_error", 529: "overloaded_error"}  # fmt: skip
+_FIRST_SERVER_ERROR = 500
 
 
 class ProviderError(Exception):
@@ -30,8 +40,23 @@ class ProviderError(Exception):
     ) -> None:
         super().__init__(message)
         self.status = status
+        self.message = message
         self.headers = headers or {}
-        self.envelope = {"error": {"message": message, "type": kind, "param": param, "code": code}}
+        self.envelope: dict[str, Any] = {
+            "error": {"message": message, "type": kind, "param": param, "code": code}
+        }
+
+    def anthropic_envelope(self, request_id: str) -> dict[str, Any]:
+        """The same error as Anthropic writes it."""
+        kind = "api_error" if self.status >= _FIRST_SERVER_ERROR else "invalid_request_error"
+        error = {"type": _ANTHROPIC.get(self.status, kind), "message": self.message}
+        return {"type": "error", "error": error, "request_id": request_id}
+
+
+def missing(param: str) -> ProviderError:
+    """A part that every request has is not there."""
+    message = f"Missing required parameter: '{param}'."
+    return ProviderError(400, message, param=param, code="missing_required_parameter")
 
 
 def bad_value(param: str, message: str) -> ProviderError:
@@ -41,7 +66,12 @@ def bad_value(param: str, message: str) -> ProviderError:
 
 def bad_type(param: str, wanted: str, found: object) -> ProviderError:
     """A part of the request has a type that the provider refuses."""
-    name = {dict: "object", list: "array", str: "string", bool: "boolean", int: "integer",
-            float: "decimal", type(None): "null"}[type(found)]  # fmt: skip
-    message = f"Invalid type for '{param}': expected {wanted}, but got {name} instead."
+    message = (
+        f"Invalid type for '{param}': expected {wanted}, but got {_NAMES[type(found)]} instead."
+    )
     return ProviderError(400, message, param=param, code="invalid_type")
+
+
+def not_found(what: str, identity: str) -> ProviderError:
+    """There is no such object in this namespace."""
+    return ProviderError(404, f"No such {what} object: {identity}", param="id")

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 
-from starlette.datastructures import Headers
-
+from stackproof.gateway.faults import FaultSpec, FaultState, parse, parse_exactly
 from stackproof.gateway.journal import Journal
+from stackproof.gateway.scripts import Script, ScriptBook
+from stackproof.gateway.shelf import Shelf
 
 DEFAULT = "default"
 KEY_PREFIX = "sk-e2e-"
+FAULT_MARK = "--"
 FIRST_SECOND = 1_750_000_000
 """Where each namespace's clock begins (`created` of an answer), so that answers are stable."""
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,120}")
+_NONCE = re.compile(r"(?:^|-)ns-(?P<name>[A-Za-z0-9_.-]{1,120})$")
 
 
 @dataclass
@@ -25,56 +30,116 @@ class Namespace:
     Attributes:
         name: Its name.
         journal: What was asked in it.
-        failures: How often each model has failed so far.
+        faults: What is to fail, and how often it has.
+        scripts: Its scripted replies, what they have been used for, and its signals and holds.
+        shelf: Its files, vector stores and stored responses.
+        numbers: How many ids of each kind have been given.
+        clock_offset: Seconds that its clock was moved on by.
+        replayed: How often each recording was replayed.
+        budget_usd: What it may spend at the real provider; None for no limit of its own.
     """
 
     name: str
     journal: Journal = field(default_factory=Journal)
-    failures: Counter[str] = field(default_factory=Counter)
+    faults: FaultState = field(default_factory=FaultState)
+    scripts: ScriptBook = field(default_factory=ScriptBook)
+    shelf: Shelf = field(default_factory=Shelf)
+    numbers: Counter[str] = field(default_factory=Counter)
+    clock_offset: int = 0
+    replayed: Counter[str] = field(default_factory=Counter)
+    budget_usd: Decimal | None = None
 
     def next_call(self) -> int:
         """Number of a new call, from 1."""
         self.journal.count += 1
         return self.journal.count
 
+    def next_id(self, prefix: str) -> str:
+        """A new id of a kind, such as `file-00000001`."""
+        self.numbers[prefix] += 1
+        return f"{prefix}{self.numbers[prefix]:08d}"
+
+    @property
+    def now(self) -> int:
+        """Seconds of the namespace's clock; each call moves it on by one."""
+        return FIRST_SECOND + self.clock_offset + self.journal.count
+
 
 class Namespaces:
-    """Every namespace that was used, made on first use."""
+    """Every namespace that was used, made on first use.
 
-    def __init__(self) -> None:
+    Args:
+        scripts: Scripts that each namespace has from the start.
+    """
+
+    def __init__(self, scripts: Sequence[Script] = ()) -> None:
         self._known: dict[str, Namespace] = {}
+        self._scripts = tuple(scripts)
 
     def get(self, name: str) -> Namespace:
         """The namespace of a name."""
-        return self._known.setdefault(name, Namespace(name))
+        known = self._known.get(name)
+        if known is None:
+            known = Namespace(name, scripts=ScriptBook(self._scripts))
+            self._known[name] = known
+        return known
 
     def reset(self, name: str) -> None:
-        """Forget everything of a namespace."""
-        self._known.pop(name, None)
+        """Forget everything of a namespace, and let go whoever waits in it."""
+        gone = self._known.pop(name, None)
+        if gone is not None:
+            gone.scripts.release_all()
 
     def names(self) -> list[str]:
         """Names of all that were used."""
         return sorted(self._known)
 
 
-def namespace_of(path_name: str | None, headers: Headers) -> str:
-    """Which namespace a request belongs to.
+def namespace_of(
+    path_name: str | None, key: str = "", test_id: str = "", model: str = ""
+) -> str | None:
+    """Which namespace a request belongs to; None if it does not say.
 
-    In this order: `/t/<name>/` in its path, an API key `sk-e2e-<name>`, the header X-Test-Id.
+    In this order: `/t/<name>/` in its path, an API key `sk-e2e-<name>`, the header X-Test-Id, the
+    nonce of the model's name: what follows fault words, or `-ns-<name>` at its end. The name of the
+    model is what survives queues and databases between the test and the call.
 
     Args:
         path_name: The name in the path, if there is one.
-        headers: The request's headers.
+        key: The request's API key.
+        test_id: The header X-Test-Id.
+        model: The model that is asked for.
     """
-    key = api_key(headers)
-    from_key = key.removeprefix(KEY_PREFIX) if key.startswith(KEY_PREFIX) else None
-    for name in (path_name, from_key, headers.get("x-test-id")):
+    for name in (path_name, _split_key(key)[0], test_id, nonce_of(model)):
         if name and _NAME.fullmatch(name):
             return name
-    return DEFAULT
+    return None
 
 
-def api_key(headers: Headers) -> str:
+def nonce_of(model: str) -> str:
+    """The namespace that the name of a model ends with; empty if there is none."""
+    named = _NONCE.search(model)
+    if named:
+        return named["name"]
+    spec = parse(model)
+    return spec.nonce if spec else ""
+
+
+def fault_of_key(key: str) -> FaultSpec | None:
+    """The fault that an API key `sk-e2e-<name>--<fault words>` asks for."""
+    return _split_key(key)[1]
+
+
+def _split_key(key: str) -> tuple[str | None, FaultSpec | None]:
+    if not key.startswith(KEY_PREFIX):
+        return None, None
+    name = key.removeprefix(KEY_PREFIX)
+    front, mark, words = name.rpartition(FAULT_MARK)
+    spec = parse_exactly(words) if mark else None
+    return (front, spec) if spec else (name, None)
+
+
+def api_key(headers: Mapping[str, str]) -> str:
     """The API key of a request; empty if it has none."""
     scheme, _, token = headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and token.strip():

@@ -1,3 +1,4 @@
+import contextlib
 import socket
 import threading
 
@@ -8,23 +9,45 @@ import uvicorn
 
 from stackproof.gateway.app import create_app
 from stackproof.gateway.client import GatewayClient
+from stackproof.gateway.options import Options
 from stackproof.waiting import wait_until
+
+
+@contextlib.contextmanager
+def serving(**options):
+    """A gateway on a real socket of its own."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        app = create_app(Options(**options))
+        config = uvicorn.Config(
+            app,
+            log_level="critical",
+            lifespan="on",
+            access_log=False,
+            timeout_graceful_shutdown=1,
+        )
+        running = uvicorn.Server(config)
+        thread = threading.Thread(target=running.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            wait_until(lambda: running.started, timeout=20, what="the gateway serves")
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            running.should_exit = True
+            thread.join()
+
+
+@pytest.fixture(scope="session")
+def serve():
+    """A way to start further gateways, with options."""
+    return serving
 
 
 @pytest.fixture(scope="session")
 def server():
-    """A gateway on a real socket of its own."""
-    listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
-    config = uvicorn.Config(create_app(), log_level="warning", lifespan="off", access_log=False)
-    running = uvicorn.Server(config)
-    thread = threading.Thread(target=running.run, kwargs={"sockets": [listener]})
-    thread.start()
-    wait_until(lambda: running.started, timeout=20, what="the gateway serves")
-    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    running.should_exit = True
-    thread.join()
-    listener.close()
+    """The gateway that the tests share."""
+    with serving() as url:
+        yield url
 
 
 @pytest.fixture(scope="session")
@@ -37,7 +60,7 @@ def http():
 @pytest.fixture
 def gateway(server, request):
     name = "".join(letter if letter.isalnum() else "-" for letter in request.node.name)[:80]
-    client = GatewayClient(server, name)
+    client = GatewayClient(server, name.strip("-"))
     client.reset()
     yield client
     client.close()
@@ -45,6 +68,6 @@ def gateway(server, request):
 
 @pytest.fixture
 def client(gateway):
-    """The official client with its default settings, retries included."""
-    with openai.OpenAI(base_url=gateway.openai_base_url, api_key="sk-any") as made:
+    """The official client, with its own retries."""
+    with openai.OpenAI(base_url=gateway.openai_base_url, api_key="sk-any", timeout=30) as made:
         yield made

@@ -1,0 +1,100 @@
+"""Text completions, the older form of chat.
+
+Source: OpenAI API reference, "Create completion".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from stackproof.gateway.chat_requests import MOST_CHOICES
+from stackproof.gateway.embedding_requests import embedding_inputs
+from stackproof.gateway.encoding import Closing, event
+from stackproof.gateway.prompt import Prompt, count_tokens
+from stackproof.gateway.replies import Completion, pieces
+from stackproof.gateway.requests import (
+    Shapes,
+    check_count,
+    check_number,
+    check_shapes,
+    model_of,
+    stop_words,
+)
+
+DEFAULT_BOUND = 16
+KNOWN_FIELDS = frozenset(
+    "best_of echo frequency_penalty logit_bias logprobs max_tokens model n presence_penalty prompt "
+    "seed stop stream stream_options suffix temperature top_p user".split()
+)
+_SHAPES: Shapes = {
+    "stream": (bool, "a boolean"),
+    "stream_options": (dict, "an object"),
+    "stop": ((str, list), "a string or an array of strings"),
+    "echo": (bool, "a boolean"),
+    "suffix": (str, "a string"),
+    "logit_bias": (dict, "an object"),
+}
+
+
+def read_completion(body: dict[str, Any], path: str) -> Prompt:
+    """What a completion request asks for.
+
+    Raises:
+        ProviderError: If the request is one that the provider refuses.
+    """
+    model = model_of(body)
+    check_number(body, "temperature", 0.0, 2.0)
+    check_number(body, "top_p", 0.0, 1.0)
+    check_shapes(body, _SHAPES)
+    first, *others = embedding_inputs({"input": body.get("prompt") or "<|endoftext|>"})
+    bound = check_count(body, "max_tokens")
+    return Prompt(
+        model=model,
+        path=path,
+        asked=first,
+        last=first,
+        others=tuple(others),
+        tokens=sum(count_tokens(one) for one in [first, *others]),
+        stop=stop_words(body),
+        bound=DEFAULT_BOUND if bound is None else bound,
+        choices=check_count(body, "n", MOST_CHOICES) or 1,
+        stream=bool(body.get("stream")),
+        include_usage=(body.get("stream_options") or {}).get("include_usage") is True,
+        body=body,
+    )
+
+
+def as_json(completion: Completion) -> dict[str, Any]:
+    """The plain form."""
+    choices = [
+        _choice(index, reply.content or "", reply.finish_reason)
+        for index, reply in enumerate(completion.replies)
+    ]
+    return {**_base(completion), "choices": choices, "usage": completion.usage}
+
+
+def as_events(completion: Completion) -> Iterator[bytes]:
+    """The streamed form: server-sent events, the last one `[DONE]`."""
+    base = _base(completion)
+    for index, reply in enumerate(completion.replies):
+        for piece in pieces(reply.content or ""):
+            yield event({**base, "choices": [_choice(index, piece, None)]})
+    for index, reply in enumerate(completion.replies):
+        yield Closing(event({**base, "choices": [_choice(index, "", reply.finish_reason)]}))
+    if completion.prompt.include_usage:
+        yield Closing(event({**base, "choices": [], "usage": completion.usage}))
+    yield Closing(b"data: [DONE]\n\n")
+
+
+def _base(completion: Completion) -> dict[str, Any]:
+    return {
+        "id": f"cmpl-{completion.number:08d}",
+        "object": "text_completion",
+        "created": completion.created,
+        "model": completion.prompt.model,
+    }
+
+
+def _choice(index: int, text: str, reason: str | None) -> dict[str, Any]:
+    return {"text": text, "index": index, "logprobs": None, "finish_reason": reason}

@@ -1,0 +1,157 @@
+"""How an answer travels: at once, slowly, held, cut short, or spoilt in the middle."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
+
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from stackproof.gateway.encoding import Closing
+from stackproof.gateway.scripts import Pacing
+
+EVENTS_BETWEEN_LOOKS = 32
+LONGEST_HOLD = 300.0
+"""Seconds after which a hold that nobody releases ends by itself."""
+
+MALFORMED = b'data: {"id": "malformed", "choices": [{"delta": {"content": "cut he\n\n'
+
+Done = Callable[[bool], None]
+"""Told whether the client went away before the end."""
+
+
+class Presence:
+    """Whether the client is still there, watched from the first pause on.
+
+    Args:
+        receive: Where the server tells that the client has gone.
+    """
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._gone: asyncio.Task[None] | None = None
+
+    def _watch(self) -> asyncio.Task[None]:
+        if self._gone is None:
+            self._gone = asyncio.ensure_future(self._until_gone())
+        return self._gone
+
+    async def _until_gone(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+
+    async def pause(self, seconds: float) -> None:
+        """Wait.
+
+        Raises:
+            ClientDisconnect: If the client goes meanwhile.
+        """
+        gone = self._watch()
+        if seconds == 0:
+            await asyncio.sleep(0)
+        else:
+            await asyncio.wait({gone}, timeout=seconds)
+        if gone.done():
+            raise ClientDisconnect
+
+    async def until(self, awaited: Awaitable[Any], seconds: float) -> bool:
+        """Wait for something, and tell whether it happened in time.
+
+        Raises:
+            ClientDisconnect: If the client goes meanwhile.
+        """
+        gone, wanted = self._watch(), asyncio.ensure_future(awaited)
+        try:
+            await asyncio.wait({gone, wanted}, timeout=seconds, return_when="FIRST_COMPLETED")
+            if gone.done():
+                raise ClientDisconnect
+            return wanted.done()
+        finally:
+            wanted.cancel()
+
+    def close(self) -> None:
+        """Watch no more."""
+        if self._gone is not None:
+            self._gone.cancel()
+
+
+class EventStream(Response):
+    """A stream of server-sent events.
+
+    Args:
+        events: The events; those of the end are `Closing`.
+        pacing: How they travel.
+        error: The provider's error as an event.
+        done: Told how it ended.
+    """
+
+    media_type = "text/event-stream"
+
+    def __init__(self, events: Iterable[bytes], pacing: Pacing, error: bytes, done: Done) -> None:
+        self.status_code = 200
+        self.background = None
+        self.init_headers()
+        self._events, self._pacing, self._error, self._done = events, pacing, error, done
+
+    async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
+        await send(start)
+        presence = Presence(receive)
+        closed = True
+        try:
+            if self._pacing.first_token_after:
+                await presence.pause(self._pacing.first_token_after)
+            whole = await self._send_events(send, presence)
+            closed = False
+            if whole:
+                await send({"type": "http.response.body", "body": b""})
+        except ClientDisconnect:
+            pass
+        finally:
+            presence.close()
+            self._done(closed)
+
+    async def _send_events(self, send: Send, presence: Presence) -> bool:
+        """Send the events; False if the connection is to be cut instead of ended."""
+        pacing = self._pacing
+        for number, one in enumerate(self._events):
+            if number == pacing.cut_after:
+                return False
+            if number == pacing.error_after:
+                await send(_chunk(self._error))
+                return True
+            if not pacing.ends and isinstance(one, Closing):
+                return True
+            if number and pacing.between_tokens:
+                await presence.pause(pacing.between_tokens)
+            elif number % EVENTS_BETWEEN_LOOKS == EVENTS_BETWEEN_LOOKS - 1:
+                await presence.pause(0)  # lets the server notice that the client has gone
+            await send(_chunk(MALFORMED if number == pacing.malformed_after else one))
+        return pacing.cut_after is None
+
+
+def _chunk(body: bytes) -> dict[str, Any]:
+    return {"type": "http.response.body", "body": body, "more_body": True}
+
+
+class CutResponse(Response):
+    """A plain answer whose connection breaks after half of its bytes."""
+
+    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        """Send half of it; the server closes the connection of an answer that is not complete."""
+        start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
+        await send(start)
+        await send(_chunk(bytes(self.body)[: len(self.body) // 2]))
+
+
+def plain(body: bytes, pacing: Pacing) -> Response:
+    """A plain JSON answer, whole, cut, or spoilt."""
+    if pacing.cut_after is not None:
+        return CutResponse(body, media_type="application/json")
+    if pacing.malformed_after is not None:
+        body = body[: len(body) // 2]
+    return Response(body, media_type="application/json")

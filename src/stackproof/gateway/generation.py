@@ -1,0 +1,145 @@
+"""From a request to write something to its answer: check, fault, script, or the default reply."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.responses import Response
+
+from stackproof.gateway.call import Answer, Call
+from stackproof.gateway.delivery import EventStream, plain
+from stackproof.gateway.encoding import event, to_bytes
+from stackproof.gateway.errors import ProviderError
+from stackproof.gateway.faults import NO_RETRY, Fault
+from stackproof.gateway.prompt import Prompt
+from stackproof.gateway.replies import Completion, complete
+from stackproof.gateway.scripts import AT_ONCE, Pacing, Script, ScriptedReply
+
+EVENTS_BEFORE_CUT = 2
+BROKEN_STREAM = ProviderError(
+    500, "The server had an error while processing your request.", kind="server_error"
+)
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How one endpoint writes requests and answers.
+
+    Attributes:
+        known: Fields of a request that the provider's reference has.
+        read: The request as a prompt; raises the provider's error.
+        as_json: The plain form of an answer.
+        as_events: The streamed form.
+        error_event: An error in mid-stream.
+        keep: Told each answer that was written.
+    """
+
+    known: frozenset[str]
+    read: Callable[[Call, dict[str, Any]], Prompt]
+    as_json: Callable[[Completion], dict[str, Any]]
+    as_events: Callable[[Completion], Iterator[bytes]]
+    error_event: Callable[[ProviderError], bytes]
+    keep: Callable[[Call, dict[str, Any], Completion], None] | None = None
+
+
+def openai_error_event(error: ProviderError) -> bytes:
+    """An error in mid-stream, as OpenAI sends it."""
+    return event(error.envelope)
+
+
+def generator(dialect: Dialect) -> Answer:
+    """The answer of an endpoint that writes something."""
+
+    async def answer(call: Call) -> Response:
+        body = call.body(dialect.known)
+        prompt = dialect.read(call, body)
+        call.entry.streamed = prompt.stream
+        pacing = await _fault_pacing(call, prompt)
+        scripted = None if pacing else await consult(call, prompt)
+        pacing = pacing or (scripted.pacing if scripted else AT_ONCE)
+        completion = complete(
+            prompt,
+            call.entry.seq,
+            call.created,
+            reply=scripted.reply if scripted else None,
+            usage=scripted.usage if scripted else None,
+        )
+        if dialect.keep is not None:
+            dialect.keep(call, body, completion)
+        return _deliver(call, dialect, completion, pacing)
+
+    return answer
+
+
+def _deliver(call: Call, dialect: Dialect, completion: Completion, pacing: Pacing) -> Response:
+    call.entry.reply = completion.summary
+    call.entry.usage = completion.usage
+    if not pacing.ends:
+        completion = completion.without_end()
+    if not completion.prompt.stream:
+        return plain(to_bytes(dialect.as_json(completion)), pacing)
+    call.entry.client_closed = True
+    return EventStream(
+        dialect.as_events(completion), pacing, dialect.error_event(BROKEN_STREAM), call.stream_done
+    )
+
+
+async def _fault_pacing(call: Call, prompt: Prompt) -> Pacing | None:
+    """How a fault makes the answer travel; None without a fault that lets it travel."""
+    fault = call.next_fault(stream=prompt.stream)
+    if fault is None:
+        return None
+    await call.pause(fault.spec.seconds)
+    if fault.spec.manner == "status":
+        raise fault.error
+    return _pacing(fault)
+
+
+def _pacing(fault: Fault) -> Pacing:
+    if fault.spec.manner == "cut":
+        return Pacing(cut_after=EVENTS_BEFORE_CUT)
+    return Pacing(ends=fault.spec.manner != "eof")
+
+
+async def consult(call: Call, prompt: Prompt) -> ScriptedReply | None:
+    """What a script answers to a call; None if none does.
+
+    Raises:
+        ProviderError: If the answer is an error.
+    """
+    found = call.namespace.scripts.match(prompt)
+    if found is None:
+        return None
+    script, scripted = found
+    call.entry.script = script.name
+    _note(call, script, scripted)
+    await call.wait_for(scripted.pacing)
+    if scripted.error is not None:
+        error = scripted.error
+        if scripted.unit == "surface":
+            error = _unretried(error)
+        raise error
+    return scripted
+
+
+def _note(call: Call, script: Script, scripted: ScriptedReply) -> None:
+    """A scripted error is a fault as any other."""
+    pacing = scripted.pacing
+    broken = pacing.cut_after is not None or pacing.error_after is not None
+    if scripted.error is None and not broken and pacing.ends:
+        return
+    call.entry.fault = {
+        "kind": f"script {script.name}",
+        "unit": scripted.unit,
+        "reached_app": "reached" if scripted.unit == "surface" else "unknown",
+    }
+    if call.entry.retry_count is not None:
+        call.entry.fault["reached_app"] = "reached"
+
+
+def _unretried(error: ProviderError) -> ProviderError:
+    made = ProviderError(error.status, error.message, headers={**error.headers, **NO_RETRY})
+    made.envelope = error.envelope
+    return made

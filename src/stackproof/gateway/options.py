@@ -1,0 +1,48 @@
+"""What a gateway is told when it starts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+
+MODES = ("fake", "replay", "record", "live")
+
+
+@dataclass(frozen=True)
+class Options:
+    """Settings of a gateway.
+
+    Attributes:
+        scripts: YAML file of scripts that every namespace has.
+        concepts: YAML file of synonyms and pinned texts for embeddings.
+        strict_namespaces: Whether a request that names no namespace is refused.
+        llm: Who answers: `fake`, `replay`, `record` or `live`.
+        cassettes: Folder of recordings.
+        ignore: Fields of a request's body that recordings are not matched on.
+        openai_url: Base URL of the real provider, with `/v1`.
+        openai_key: Its key.
+        anthropic_url: Base URL of Anthropic, with `/v1`.
+        anthropic_key: Its key.
+        budget_usd: US dollars that may be spent.
+        budget_requests: Requests that may be sent.
+        budget_tokens: Tokens that may be used.
+        ledger: File that remembers what was spent.
+        prices: YAML file of prices beside the usual ones.
+    """
+
+    scripts: Path | None = None
+    concepts: Path | None = None
+    strict_namespaces: bool = False
+    llm: str = "fake"
+    cassettes: Path | None = None
+    ignore: tuple[str, ...] = ()
+    openai_url: str = "https://api.openai.com/v1"
+    openai_key: str = field(default="", repr=False)
+    anthropic_url: str = "https://api.anthropic.com/v1"
+    anthropic_key: str = field(default="", repr=False)
+    budget_usd: Decimal | None = None
+    budget_requests: int | None = None
+    budget_tokens: int | None = None
+    ledger: Path = Path(".artifacts/llm-ledger.json")
+    prices: Path | None = None

@@ -1,0 +1,1 @@
+"""The real provider behind the gateway: asked within a budget, recorded, replayed."""

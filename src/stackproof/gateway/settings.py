@@ -1,0 +1,126 @@
+"""The gateway's command line and environment."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+
+from stackproof.gateway.options import MODES, Options
+
+GUIDE = """
+A local stand-in for an OpenAI- and Anthropic-compatible provider. Point a client's base URL at
+http://HOST:PORT/v1 (Anthropic: http://HOST:PORT), or at http://HOST:PORT/t/NAME/v1 for a
+namespace of its own.
+
+The reply is `echo: ` and the last user text, or TEXT after `Reply with exactly: TEXT`.
+A model whose name has -fail-once- fails once, -always-fail- every time, -fail-3- three
+times, -http429- with that status; -slow-, -cut- and -eof- answer so; every other name
+succeeds. GET /_gateway/journal shows all calls.
+
+record, live and check ask the real provider: with its key in GATEWAY_OPENAI_KEY or
+GATEWAY_ANTHROPIC_KEY, and within --budget-usd. Every option can also be given in the
+environment: GATEWAY_BUDGET_USD for --budget-usd, and so on.
+"""
+PREFIX = "GATEWAY_"
+
+
+def parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
+    """What the gateway can be told.
+
+    Args:
+        environment: Variables that give other defaults.
+    """
+    made = argparse.ArgumentParser(
+        prog="python -m stackproof.gateway",
+        description="A deterministic, OpenAI-compatible LLM provider for tests.",
+        epilog=GUIDE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    made.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
+    made.add_argument("--port", type=int, default=4000, help="port to listen on (%(default)s)")
+    made.add_argument("--scripts", type=Path, metavar="FILE", help="YAML file of scripted replies")
+    made.add_argument(
+        "--concepts", type=Path, metavar="FILE", help="YAML file of synonyms for embeddings"
+    )
+    made.add_argument(
+        "--strict-namespaces", action="store_true", help="refuse requests that name no namespace"
+    )
+    made.add_argument(
+        "--llm", choices=[*MODES, "check"], default="fake",
+        help="who answers; check asks again what was recorded, reports, and ends (%(default)s)",
+    )  # fmt: skip
+    _add_provider_options(made)
+    given = {
+        key.removeprefix(PREFIX).lower(): value
+        for key, value in environment.items()
+        if key.startswith(PREFIX) and value
+    }
+    known = {action.dest: action for action in made._actions}  # noqa: SLF001 - has no public list
+    made.set_defaults(
+        **{key: _converted(made, known[key], value) for key, value in given.items() if key in known}
+    )
+    return made
+
+
+def _converted(made: argparse.ArgumentParser, action: argparse.Action, value: str) -> object:
+    if action.nargs == 0:
+        return value.lower() not in {"0", "false", "no"}
+    found: object = made._get_value(action, value)  # noqa: SLF001 - converts as the command line does
+    return [found] if isinstance(action, argparse._AppendAction) else found  # noqa: SLF001 - same
+
+
+def _add_provider_options(made: argparse.ArgumentParser) -> None:
+    group = made.add_argument_group("recordings and the real provider")
+    group.add_argument("--cassettes", type=Path, metavar="FOLDER", help="folder of recordings")
+    group.add_argument(
+        "--ignore", action="append", default=[], metavar="FIELD",
+        help="field of a request that recordings are not matched on; can be repeated",
+    )  # fmt: skip
+    group.add_argument("--budget-usd", type=_usd, metavar="USD", help="US dollars to spend")
+    group.add_argument("--budget-requests", type=int, metavar="N", help="requests to send")
+    group.add_argument("--budget-tokens", type=int, metavar="N", help="tokens to use")
+    group.add_argument(
+        "--ledger", type=Path, metavar="FILE", default=Options.ledger,
+        help="file that remembers what was spent (%(default)s)",
+    )  # fmt: skip
+    group.add_argument("--prices", type=Path, metavar="FILE", help="YAML file of further prices")
+    group.add_argument("--openai-url", default=Options.openai_url, help="(%(default)s)")
+    group.add_argument("--anthropic-url", default=Options.anthropic_url, help="(%(default)s)")
+
+
+def _usd(text: str) -> Decimal:
+    try:
+        value = Decimal(text.removeprefix("$"))
+    except InvalidOperation:
+        value = Decimal(-1)
+    if not value.is_finite() or value < 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no amount of US dollars")
+    return value
+
+
+def options(arguments: argparse.Namespace, environment: Mapping[str, str]) -> Options:
+    """The settings of a gateway.
+
+    Args:
+        arguments: The command line.
+        environment: Variables that hold the keys.
+    """
+    return Options(
+        scripts=arguments.scripts,
+        concepts=arguments.concepts,
+        strict_namespaces=arguments.strict_namespaces,
+        llm=arguments.llm,
+        cassettes=arguments.cassettes,
+        ignore=tuple(arguments.ignore),
+        openai_url=arguments.openai_url,
+        openai_key=environment.get("GATEWAY_OPENAI_KEY", ""),
+        anthropic_url=arguments.anthropic_url,
+        anthropic_key=environment.get("GATEWAY_ANTHROPIC_KEY", ""),
+        budget_usd=arguments.budget_usd,
+        budget_requests=arguments.budget_requests,
+        budget_tokens=arguments.budget_tokens,
+        ledger=arguments.ledger,
+        prices=arguments.prices,
+    )

@@ -1,0 +1,124 @@
+"""Objects that people write: read strictly, with the line of whatever is wrong."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any
+
+import yaml
+
+Lines = dict[tuple[str | int, ...], int]
+"""Lines of a file by the path of what stands there."""
+
+_NUMBER = (int, float)
+
+
+class ScriptError(Exception):
+    """A script is not what it should be.
+
+    Args:
+        message: What is wrong.
+        where: File and line, or the script.
+    """
+
+    def __init__(self, message: str, where: str) -> None:
+        super().__init__(f"{where}: {message}")
+
+
+class Fields:
+    """The fields of one object of a script; whoever reads one takes it, and none may be left.
+
+    Args:
+        value: The object.
+        path: Where it stands.
+        lines: Lines of the file.
+        source: Name of the file, or of what holds the script.
+    """
+
+    def __init__(self, value: Any, path: tuple[str | int, ...], lines: Lines, source: str) -> None:
+        self.path, self.lines, self.source = path, lines, source
+        self._asked: list[str] = []
+        if not isinstance(value, dict):
+            raise self.error("expected keys and values")
+        self._value = {str(key): one for key, one in value.items()}
+
+    def error(self, message: str, key: str | int | None = None) -> ScriptError:
+        """What is wrong, with where it stands."""
+        path = self.path if key is None else (*self.path, key)
+        dotted = "".join(f"[{one}]" if isinstance(one, int) else f".{one}" for one in path)
+        line = self.lines.get(path) or self.lines.get(self.path)
+        where = f"{self.source}, line {line}" if line else self.source
+        return ScriptError(message, f"{where}{': ' if dotted else ''}{dotted.lstrip('.')}")
+
+    def has(self, key: str) -> bool:
+        """Whether a key is there."""
+        return key in self._value
+
+    def take(self, key: str, kinds: type | tuple[type, ...], wanted: str) -> Any:
+        """A value of the given type; None where there is none."""
+        self._asked.append(key)
+        value = self._value.get(key)
+        if value is None:
+            return None
+        wrong = isinstance(value, bool) and kinds is not bool and kinds is not object
+        if wrong or not isinstance(value, kinds):
+            raise self.error(f"expected {wanted}, but got {value!r}", key)
+        return value
+
+    def count(self, key: str, lowest: int = 1) -> int | None:
+        """A whole number; None where there is none."""
+        value: int | None = self.take(key, int, "a whole number")
+        if value is not None and value < lowest:
+            raise self.error(f"expected a number from {lowest}, but got {value}", key)
+        return value
+
+    def seconds(self, key: str) -> float:
+        """Seconds; 0 where there are none."""
+        value = self.take(key, _NUMBER, "seconds")
+        if value is not None and value < 0:
+            raise self.error(f"expected seconds, but got {value}", key)
+        return float(value or 0)
+
+    def below(self, key: str) -> Fields:
+        """An object in it."""
+        self._asked.append(key)
+        return Fields(self._value.get(key) or {}, (*self.path, key), self.lines, self.source)
+
+    def each(self, key: str) -> list[Fields]:
+        """Objects of a list in it."""
+        values = self.take(key, list, "a list") or []
+        return [
+            Fields(one, (*self.path, key, at), self.lines, self.source)
+            for at, one in enumerate(values)
+        ]
+
+    def finish(self) -> None:
+        """Refuse what nobody has asked for."""
+        for key in self._value:
+            if key not in self._asked:
+                near = difflib.get_close_matches(key, self._asked, 1)
+                hint = f"; did you mean `{near[0]}`?" if near else ""
+                known = ", ".join(sorted(set(self._asked)))
+                raise self.error(f"unknown key `{key}`{hint} Known: {known}", key)
+
+
+def number_lines(node: Any, path: tuple[str | int, ...], lines: Lines, source: str) -> None:
+    """Note the line of everything below a node of a YAML file.
+
+    Raises:
+        ScriptError: If a key stands twice in one object.
+    """
+    lines[path] = node.start_mark.line + 1
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            below = (*path, str(key.value))
+            line = key.start_mark.line + 1
+            if below in lines:
+                raise ScriptError(
+                    f"the key `{key.value}` stands there twice", f"{source}, line {line}"
+                )
+            number_lines(value, below, lines, source)
+            lines[below] = line
+    elif isinstance(node, yaml.SequenceNode):
+        for at, value in enumerate(node.value):
+            number_lines(value, (*path, at), lines, source)
