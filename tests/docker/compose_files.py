@@ -1,15 +1,14 @@
-"""Hypothesis strategies for small services in the grammar that the reader supports, as YAML text."""
+"""Hypothesis strategies for services in the grammar that the reader supports, as YAML text."""
 
 import json
 
 from hypothesis import strategies as st
 
-NAMES = ["a", "b", "c"]
-VALUES = ["1", "1.50", "010", "0x10", "1e3", "true", "no", "~", "text", '"1.0"', '"a b"', "2024-01-02",
-          "$SET", '"${NONE:-d}"', '"${SET:+x}"', '"a$$b"', '"a=b:c"', '""', "-7", "1_000", "1e-7",
-          "12345678.9"]  # fmt: skip
+VALUES = ["1", "1.50", "010", "0x10", "1e3", "true", "no", "~", "text", '"1.0"', '"a b"', "-7",
+          "2024-01-02", "$SET", '"${NONE:-d}"', '"${SET:+x}"', '"a$$b"', '"a=b:c"', '""',
+          "1_000", "1e-7", "12345678.9"]  # fmt: skip
 TEXTS = ["text", '"1"', "$SET", '"${NONE:-d}"', '"a b"', '"x-${SET}"']
-DURATIONS = ["1s", "500ms", "1m30s", "1.5h", "0s", "${WAIT}"]
+DURATIONS = ["1s", "500ms", "1m30s", "1.5h", "0s", '"${WAIT}"']
 SIZES = ["64m", '"1048576"', "1.5g", "2GB", "128k", "1gib"]
 
 
@@ -38,18 +37,24 @@ SHORT_PAIRS = st.builds('"{}={}"'.format, one_of("A", "B", "C"), one_of("1", "x 
 PAIRS = mapped(one_of("A", "B", "C"), st.sampled_from(VALUES)) | listed(
     SHORT_PAIRS | one_of("A", "SET", "NONE"), most=3
 ).filter(lambda text: len(set(text.split(", "))) == len(text.split(", ")))
-WORDS = st.text("ab '\"\\#$$();|&>\t`=", max_size=8).map(lambda text: text.replace("$", "$$"))
+WORDS = st.lists(
+    one_of("a", "b", " ", "  ", "'a b'", '"c d"', "\\'", '\\"', "\\\\", "\\n", '"\\n"', "'\\n'",
+           "#", "$$", "$$(a b)", "`a b`", ";", "|", "&", ">", "2>", "\t", "=", "''", '""', "é"),
+    max_size=8,
+).map("".join)  # fmt: skip
 COMMANDS = one_of(
     "null", "[]", '""', "[a, b]", '[sh, -c, "$SET && $$X"]', '"a \'b c\' \\"d\\""'
 ) | WORDS.map(json.dumps)
-PORTS = one_of("80", '"81"', '"8080:80"', '"127.0.0.1:8081:81"', '"90-92"', '"9000-9002:90-92"',
-               '"127.0.0.1::82"', '"8100-8110:83"', '"53/udp"', '"5353:53/udp"', '"${PORT}:84"',
-               "{target: 80}", '{target: 85, published: "8085", protocol: udp}',
-               "{target: 86, published: 8086, host_ip: 127.0.0.1, mode: host, name: web}")  # fmt: skip
+PORTS = one_of("80", '"81"', '"1@80:80"', '"127.0.0.1:1@81:81"', '"90-92"', '"1@00-1@02:90-92"',
+               '"127.0.0.1::82"', '"1@10-1@19:83"', '"53/udp"', '"1@53:53/udp"', '"1@8${THREE}:84"',
+               "{target: 80}", '{target: 85, published: "1@85", protocol: udp}',
+               "{target: 86, published: 1@86, host_ip: 127.0.0.1, mode: host}")  # fmt: skip
+"""Each @ becomes two digits of its service, so that no two publish the same port."""
 MOUNTS = one_of("data:/d", "data:/d:ro", "./x:/d", "../x:/e:ro", "/x:/e", "/d", "~/x:/f", ".:/g/",
                 "more:/h:rw", "{type: volume, source: data, target: /d}",
                 "{type: bind, source: ./y, target: /e, read_only: true}",
-                "{type: tmpfs, target: /t, tmpfs: {size: 1m}}", "{type: volume, target: /i}")  # fmt: skip
+                "{type: tmpfs, target: /t, tmpfs: {size: 1m}}",
+                "{type: volume, target: /i}")  # fmt: skip
 DEPENDENCIES = listed(one_of("y", "z"), most=2).filter(
     lambda text: text not in {"[y, y]", "[z, z]"}
 )
@@ -61,22 +66,26 @@ HEALTH = with_keys(
     test=one_of("a", '"a || b"', "[CMD, a, b]", "[CMD-SHELL, a b]", "[NONE]", "NONE"),
     interval=st.sampled_from(DURATIONS), timeout=st.sampled_from(DURATIONS),
     start_period=st.sampled_from(DURATIONS), start_interval=st.sampled_from(DURATIONS),
-    retries=one_of("3", '"4"', "${THREE}"), disable=one_of("true", "false", "${YES}"),
+    retries=one_of("3", '"4"', '"${THREE}"'), disable=one_of("true", "false", '"${YES}"'),
 )  # fmt: skip
 BUILD = one_of(".", "./x", "../y", "/z") | with_keys(
     context=one_of(".", "./x", "../y", "/z", "x/../y"), dockerfile=one_of("D", "x/D", "../D"),
     target=one_of("t", "$SET"), args=PAIRS, labels=PAIRS, pull=one_of("true"),
 )  # fmt: skip
+RESTART = with_keys(condition=one_of("none", "on-failure", "any"), max_attempts=one_of("3"))
+RESERVED = with_keys(cpus=one_of("0.5", '"0.25"'), memory=one_of("64m"))
 DEPLOY = with_keys(
     replicas=one_of("1"),
-    restart_policy=with_keys(condition=one_of("none", "on-failure", "any"), max_attempts=one_of("3")),
-    resources=with_keys(reservations=with_keys(cpus=one_of("0.5", '"0.25"'), memory=one_of("64m"))),
+    restart_policy=RESTART,
+    resources=with_keys(reservations=RESERVED),
     labels=PAIRS,
-)  # fmt: skip
+)
 NETWORKS = listed(one_of("n", "m", "default"), most=2).filter(
     lambda text: text not in {"[n, n]", "[m, m]", "[default, default]"}
 ) | mapped(one_of("n", "m", "default"), one_of("", "{}", "{aliases: [q]}", "{aliases: [q, r]}"))
-HOSTS = listed(one_of('"a:1.1.1.1"'), most=1) | mapped(one_of("b", "c"), one_of("2.2.2.2", '"::1"'))
+HOSTS = one_of('["a:1.1.1.1"]', '["a=1.1.1.2", "d:3.3.3.3"]') | one_of(
+    "{b: 2.2.2.2}", '{b: "::1", c: [4.4.4.4, 5.5.5.5]}'
+)
 
 KEYS = {
     "build": BUILD,
@@ -95,7 +104,7 @@ KEYS = {
     "stop_signal": one_of("SIGINT", '"9"'),
     "stop_grace_period": st.sampled_from(DURATIONS),
     "deploy": DEPLOY,
-    "cpus": one_of("0.5", '"1.5"', "2", "${HALF}"),
+    "cpus": one_of("0.5", '"1.5"', "2", '"${HALF}"'),
     "mem_limit": st.sampled_from(SIZES),
     "pids_limit": one_of("5", '"6"', "-1"),
     "shm_size": st.sampled_from(SIZES),
@@ -114,16 +123,18 @@ KEYS = {
 }
 
 SERVICES = with_keys({"image": one_of("i", '"img:${SET}"')}, **KEYS)
-CHANGES = with_keys(
-    {},
-    **{key: one | one_of("!reset null") | one.map("!override {}".format) for key, one in KEYS.items()
-       if key not in {"env_file"}},
-)  # fmt: skip
+OTHERWISE = {
+    key: one | one_of("!reset null") | one.map("!override {}".format)
+    for key, one in KEYS.items()
+    if key != "env_file"
+}
+CHANGES = with_keys({}, **OTHERWISE)
 
 
 def whole_file(services, *, first):
-    """A file with these services, by name, beside those that they depend on."""
-    lines = [f"  {name}: {text}" for name, text in services.items()]
+    """A file with these services, by name (s0, s1, …), beside those that they depend on."""
+    lines = [f"  {name}: {text.replace('@', f'{int(name[1:]):02}')}"
+             for name, text in services.items()]  # fmt: skip
     if not first:
         return "\n".join(["services:", *lines])
     around = ["  y: {image: i}", "  z: {image: i}", "volumes: {data: , more: }",

@@ -22,6 +22,7 @@ def canonical(document, ignored):
     - `scale: 1` says nothing; no other number is supported.
     - Limits have two spellings (`mem_limit`, `deploy.resources.limits.memory`), one in the model.
     - So has the restart policy.
+    - A test of NONE switches a health check off, as `disable` does.
     - Durations are seconds, sizes are numbers.
     - Where nothing is written the model has Docker's default in its place.
     - A port that is printed twice is published once; `extra_hosts` have no order.
@@ -56,11 +57,13 @@ def _service(printed, on):
     ports = printed.get("ports", [])
     deploy = printed.pop("deploy", {})
     resources = deploy.get("resources", {})
+    expose = [_numbers(one.partition("/")[0]) for one in printed.get("expose", [])]
     found = {
         "command": None,
         "entrypoint": None,
         "stop_signal": "SIGTERM",
         **printed,
+        "scale": None if printed.get("scale") == 1 else printed.get("scale"),
         "limits": _bounds(printed) | _bounds(resources.get("limits", {})),
         "reservations": _bounds(resources.get("reservations", {})),
         "restart": _restart(printed, deploy.get("restart_policy")),
@@ -68,13 +71,7 @@ def _service(printed, on):
         "environment": {
             key: value for key, value in printed.get("environment", {}).items() if value is not None
         },
-        "expose": list(
-            dict.fromkeys(
-                number
-                for one in printed.get("expose", [])
-                for number in _numbers(one.split("/")[0])
-            )
-        ),
+        "expose": list(dict.fromkeys(number for one in expose for number in one)),
         "extra_hosts": sorted(printed.get("extra_hosts", [])),
         "networks": {name: one or None for name, one in printed.get("networks", {}).items()},
         "ports": [one for at, one in enumerate(ports) if one not in ports[:at]],
@@ -83,30 +80,37 @@ def _service(printed, on):
             for name, one in printed.get("depends_on", {}).items()
             if one["required"] or name in on
         },
+        "healthcheck": _healthcheck(printed.get("healthcheck")),
+        "volumes": [_mount(one) for one in printed.get("volumes", ())],
+        "shm_size": int(printed.get("shm_size", 0)),
+        "deploy": {
+            key: one
+            for key, one in deploy.items()
+            if key not in {"resources", "restart_policy"} and one and one != 1
+        },
     }
-    if found.get("scale") == 1:
-        del found["scale"]
     for key in ("cpus", "mem_limit", "pids_limit"):
         found.pop(key, None)
-    if "shm_size" in found:
-        found["shm_size"] = int(found["shm_size"])
-    if "healthcheck" in found:
-        found["healthcheck"] = {
-            key: _seconds(one) if isinstance(one, str) else one
-            for key, one in found["healthcheck"].items()
-        }
-    for mount in found.get("volumes", ()):
-        for kind in ("bind", "volume", "tmpfs"):
-            mount[kind] = mount.get(kind, {})
-        for kind, option in OPTIONS:
-            mount[kind].pop(option, None)
-        if mount["type"] == "bind":
-            mount["source"] = os.path.normpath(mount["source"])
-        if "size" in mount["tmpfs"]:
-            mount["tmpfs"]["size"] = int(mount["tmpfs"]["size"])
-    deploy = {key: one for key, one in deploy.items()
-              if key not in {"resources", "restart_policy"} and one and one != 1}  # fmt: skip
-    return _filled({**found, "deploy": deploy})
+    return _filled(found)
+
+
+def _healthcheck(printed):
+    if printed is None:
+        return None
+    found = {key: _seconds(one) if isinstance(one, str) else one for key, one in printed.items()}
+    disabled = found.pop("disable", False) or found.get("test") == ["NONE"]
+    return {**found, "disable": True} if disabled else found
+
+
+def _mount(printed):
+    found = {"bind": {}, "volume": {}, "tmpfs": {}, **printed}
+    for kind, option in OPTIONS:
+        found[kind].pop(option, None)
+    if found["type"] == "bind":
+        found["source"] = os.path.normpath(found["source"])
+    if "size" in found["tmpfs"]:
+        found["tmpfs"]["size"] = int(found["tmpfs"]["size"])
+    return found
 
 
 def _bounds(printed):
@@ -257,7 +261,7 @@ def _healthcheck_as_compose(check):
     found = {
         "test": list(check.test),
         "retries": check.retries,
-        "disable": (check.disable and check.test != ("NONE",)) or None,
+        "disable": check.disable or None,
     }
     for key in ("interval", "timeout", "start_period", "start_interval"):
         seconds = getattr(check, key)

@@ -11,7 +11,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+import yaml
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from tests.docker.compose_files import CHANGES, SERVICES, whole_file
 from tests.docker.compose_shape import as_compose, canonical, differences
@@ -114,11 +115,23 @@ def test_both_readers_see_the_same(compose, paths):
         assert not differences(as_compose(stack, select_services(stack, profiles)), printed)
 
 
+@pytest.mark.parametrize("paths", CASES, ids=name_of)
+def test_extensions_are_the_same(compose, paths):
+    """Compose prints those of services only as YAML."""
+    ran = compose(paths, "--profile", "*", form="yaml")
+    printed = yaml.safe_load(ran.stdout.replace("$$", "$"))
+    theirs = {name: one.get("x-stackproof", {}) for name, one in printed["services"].items()}
+    assert {name: one.extension for name, one in load(paths).services.items()} == theirs
+    assert load(paths).extension == printed.get("x-stackproof", {})
+
+
 @pytest.fixture
 def written(tmp_path):
     def written(text):
         path = tmp_path / "compose.yaml"
         path.write_text(text)
+        (tmp_path / "after_quote.env").write_text('A="a"b\n')
+        (tmp_path / "no_name.env").write_text("=a\n")
         return [path]
 
     return written
@@ -152,6 +165,7 @@ def test_a_difference_is_documented_and_still_there(compose, written, row, text)
 
 
 @settings(max_examples=MOST_FILES, deadline=None, derandomize=True, database=None,
+          phases=[Phase.generate],
           suppress_health_check=list(HealthCheck))  # fmt: skip
 @given(st.lists(st.tuples(SERVICES, st.none() | CHANGES), min_size=1, max_size=SERVICES_A_FILE))
 def test_both_readers_see_the_same_in_generated_files(compose, generated, drawn):

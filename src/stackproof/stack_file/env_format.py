@@ -1,7 +1,8 @@
 """The format of env files: `KEY=value`, comments, quotes, `export`.
 
-Source: the Compose Specification, "Env_file format": values in single quotes are literal, others
-are interpolated; a # after a blank begins a comment outside quotes.
+Source: the Compose Specification, "Env_file format", and compose-go, `dotenv/parser.go`: values in
+single quotes are literal, others are interpolated; a # after a blank begins a comment outside
+quotes; what is looked up comes from the environment first, then from earlier lines.
 """
 
 from __future__ import annotations
@@ -16,11 +17,9 @@ from stackproof.stack_file.interpolation import Interpolation
 from stackproof.stack_file.model import Location
 from stackproof.stack_file.yaml_nodes import Node
 
-_LINE = re.compile(
-    r"(?:export\s+)?(?P<name>[A-Za-z_][\w.-]*)\s*(?:(?P<equals>[=:])\s*(?P<value>.*))?"
-)
+_LINE = re.compile(r"(?:export\s+)?(?P<name>[\w.\[\]-]+)\s*(?:(?P<equals>[=:])\s*(?P<value>.*))?")
 _DOUBLE = re.compile(r'"((?:[^"\\]|\\.)*)"\s*(?:#.*)?', re.DOTALL)
-_SINGLE = re.compile(r"'([^']*)'\s*(?:#.*)?", re.DOTALL)
+_SINGLE = re.compile(r"'((?:[^'\\]|\\.)*)'\s*(?:#.*)?", re.DOTALL)
 _COMMENT = re.compile(r"\s+#.*$")
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", '"': '"', "\\": "\\", "$": "$$"}
 
@@ -61,8 +60,8 @@ def parse_env_text(
         while _is_open(value):
             following = next(numbered, None)
             if following is None:
-                raise ConfigError("a quote is not closed", source=path, line=number,
-                                  remedy="close it")  # fmt: skip
+                raise ConfigError("a quote is not closed, or text follows it", source=path,
+                                  line=number, remedy="end the line with the quote")  # fmt: skip
             value += "\n" + following[1].rstrip("\n")
         node = Node(value, Location(path, number))
         inner = Interpolation({**found, **variables.environment, **earlier})
@@ -83,7 +82,7 @@ def _is_open(value: str) -> bool:
 def _value(value: str, node: Node, name: str, variables: Interpolation) -> str:
     single = _SINGLE.fullmatch(value)
     if single is not None:
-        return single[1]
+        return single[1].replace("\\'", "'")
     double = _DOUBLE.fullmatch(value)
     if double is not None:
         text = re.sub(r"\\(.)", lambda m: _ESCAPES.get(m[1], m[0]), double[1], flags=re.DOTALL)

@@ -15,6 +15,9 @@ _REPLACED = {"command", "entrypoint", "healthcheck.test"}
 _BY_KEY = {"environment", "labels", "build", "build.args", "build.labels", "depends_on",
            "networks"}  # fmt: skip
 _AS_LISTS = {"env_file", "tmpfs", "dns", "dns_search", "extra_hosts"}
+_PAIRS = ("environment.", "labels.", "build.args.", "build.labels.")
+"""Where a key without a value says something."""
+
 _APPENDED = {"ports", "extra_hosts", "volumes"}
 """Lists whose entries are compared when they are read, in whatever form they are written."""
 
@@ -53,7 +56,7 @@ def _merge(base: Node, over: Node, path: str, depth: int) -> Node:
         return over
     if path in _REPLACED or depth > DEEPEST:
         return over
-    if over.value is None and not path.startswith("environment."):
+    if over.value is None and not path.startswith(_PAIRS):
         return base
     if path in _BY_KEY:
         base, over = _as_mapping(base, path), _as_mapping(over, path)

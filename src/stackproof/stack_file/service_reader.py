@@ -92,13 +92,10 @@ def _build(field: Field, base: Path, variables: Interpolation) -> Build:
         field = Field(Node({"context": context_node}, field.node.where), field.key)
     parts = {key: one for key, one in field.mapping().items() if one.value is not None}
     context = parts["context"].text() if "context" in parts else "."
-    args: dict[str, str] = {}
-    if "args" in parts:
-        for name, value in parts["args"].pairs():
-            text = value.text() if isinstance(value, Field) else value
-            passed = variables.look_up(name) if text is None else text
-            if passed is not None:
-                args[name] = passed
+    args: dict[str, str | None] = {}
+    for name, value in parts["args"].pairs() if "args" in parts else ():
+        text = value.text() if isinstance(value, Field) else value
+        args[name] = variables.look_up(name) if text is None else text
     if "dockerfile" in parts and "dockerfile_inline" in parts:
         parts["dockerfile"].fail("a build has dockerfile or dockerfile_inline", remedy="remove one")
     if "://" in context or context.startswith("git@"):
@@ -112,7 +109,7 @@ def _build(field: Field, base: Path, variables: Interpolation) -> Build:
             parts["dockerfile_inline"].text() if "dockerfile_inline" in parts else None
         ),
         target=parts["target"].text() if "target" in parts else None,
-        args=args,
+        args={name: value for name, value in args.items() if value is not None},
     )
 
 
@@ -268,7 +265,7 @@ def _extra_hosts(field: Field) -> tuple[str, ...]:
         if not name or not ip:
             one.fail(f"{one.text()!r} has no name or no address", remedy='write "host:10.0.0.1"')
         found.append(f"{name}={ip.strip('[]')}")
-    return tuple(found)
+    return tuple(dict.fromkeys(found))
 
 
 _SIMPLE: dict[str, Callable[[Field], Any]] = {

@@ -202,7 +202,7 @@ class _Builder:
 
     def _scalar(self, event: Any) -> Node:
         tag = self._own_tag(event)
-        plain = event.implicit[0] or tag
+        plain = event.implicit[0] or tag == "!reset"  # what !override tags is a text
         is_text = event.tag == _STRING_TAG or not plain or event.style in {"'", '"', "|", ">"}
         value = event.value if is_text else plain_value(event.value)
         return Node(value, self._where(event), tag, 1, event.value)

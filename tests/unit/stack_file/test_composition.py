@@ -61,7 +61,7 @@ def test_a_required_variable_that_is_not_set_is_an_error_with_its_message(load, 
     assert (caught.value.line, caught.value.key) == (3, "services.x.image")
 
 
-@pytest.mark.parametrize("text", ["${", "${}", "${A", "$", "${1A}", "${A!b}", "a$ b", "${A:-${B}"])
+@pytest.mark.parametrize("text", ["${", "${}", "${A", "${1A}", "${A!b}", "${A:-${B}"])
 def test_a_wrong_form_is_an_error_that_shows_the_right_ones(load, text):
     with pytest.raises(ConfigError, match="can't be interpolated") as caught:
         load(f"services: {{x: {{image: '{text}'}}}}")
