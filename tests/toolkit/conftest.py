@@ -110,7 +110,9 @@ class Project:
         self.outer = Path(tempfile.mkdtemp(prefix="stackproof-test-"))
         self.outer.chmod(0o755)  # PostgreSQL does not run as root, and pytest's folders are private
         self.state = self.outer / "state"
-        self.environment = {**os.environ, "STACKPROOF_STATE_DIR": str(self.state)}
+        own = {name for name in os.environ if name.startswith("STACKPROOF_KILL")}  # the tests' own
+        given = {name: value for name, value in os.environ.items() if name not in own}
+        self.environment = {**given, "STACKPROOF_STATE_DIR": str(self.state)}
         for name, text in FILES.items():
             self.write(name, text)
         for number, port in enumerate(ports):

@@ -57,7 +57,8 @@ def test_up_that_is_killed_at_any_moment_leaves_nothing(project):
         process = project.start("up")
         time.sleep(moments.uniform(0.1, 2.0))  # the moment is what this test varies
         os.killpg(process.pid, signal.SIGKILL)
-        process.communicate(timeout=60)
+        said, _ = process.communicate(timeout=60)
+        assert process.returncode in {-signal.SIGKILL, 0}, said  # killed, or up by then
         released = read_run(project.run_folder.path)
         if released is not None and released.owner is None:
             project.invoke("down")  # it had come to its end before
