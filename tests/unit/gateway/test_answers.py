@@ -186,6 +186,22 @@ def test_a_key_is_needed(gateway):
         ({"max_tokens": "many"}, "max_tokens"),
         ({"tools": [3]}, "tools[0]"),
         ({"stop": 3}, "stop"),
+        ({"stop": list("abcde")}, "stop"),
+        ({"max_tokens": 1, "max_completion_tokens": 1}, None),
+        ({"tool_choice": "required"}, "tool_choice"),
+        (
+            {"tools": [TOOL], "tool_choice": {"type": "function", "function": {"name": "x"}}},
+            "tool_choice",
+        ),
+        ({"tools": [{"type": "function", "function": {"name": "a b"}}]}, "tools[0].function.name"),
+        ({"messages": [{"role": "tool", "tool_call_id": "x", "content": "x"}]}, "messages[0].role"),
+        ({"stream_options": {"include_usage": True}}, "stream_options"),
+        ({"response_format": {"type": "json_object"}}, "messages"),
+        (
+            {"response_format": {"type": "json_schema", "json_schema": {}}},
+            "response_format.json_schema.name",
+        ),
+        ({"top_logprobs": 21}, "top_logprobs"),
         ({"model": ""}, "model"),
     ],
 )
@@ -193,3 +209,21 @@ def test_what_the_provider_refuses_is_refused_with_its_error(client, fields, par
     with pytest.raises(openai.BadRequestError) as caught:
         ask(client, **fields)
     assert caught.value.param == param
+
+
+@pytest.mark.parametrize(
+    ("schema", "problem"),
+    [
+        ({"type": "string"}, "schema must have type 'object'"),
+        ({"type": "object", "properties": {}}, "'additionalProperties' is required"),
+        ({"type": "object", "properties": {"a": {"type": "string"}}, "required": [],
+          "additionalProperties": False}, "Missing 'a'"),
+        ({"type": "object", "properties": {"a": {"type": "object"}}, "required": ["a"],
+          "additionalProperties": False}, r"context=\('properties', 'a'\)"),
+    ],
+)  # fmt: skip
+def test_a_strict_schema_must_be_as_the_provider_wants_it(client, schema, problem):
+    given = {"name": "x", "schema": schema, "strict": True}
+    with pytest.raises(openai.BadRequestError, match=problem) as caught:
+        ask(client, response_format={"type": "json_schema", "json_schema": given})
+    assert caught.value.code == "invalid_json_schema"

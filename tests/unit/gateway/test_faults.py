@@ -97,6 +97,12 @@ def test_a_clean_end_without_a_reason_is_not_noticed_by_the_client(gateway, clie
     chunks = list(ask(client, "m-eof-x", stream=True))
     assert "".join(one.choices[0].delta.content or "" for one in chunks) == "echo: hello"
     assert {one.choices[0].finish_reason for one in chunks} == {None}
+    raw = httpx.post(
+        f"{gateway.openai_base_url}/chat/completions",
+        json={"model": "m-eof-x", "messages": HELLO, "stream": True},
+        headers=KEY,
+    )
+    assert "[DONE]" not in raw.text
     assert ask(client, "m-eof-x").choices[0].finish_reason is None
 
 

@@ -182,6 +182,12 @@ def test_bodies_that_break_others(app, data):
     assert json.loads(answer)["entries"]
 
 
+@pytest.mark.parametrize("number", [b"1e999", b"-1e999", b"NaN", b"Infinity"])
+def test_a_number_that_json_has_no_form_for_is_refused_wherever_it_stands(app, number):
+    body = b'{"model": "m", "messages": [{"role": "user", "content": "x"}], "zzz": ' + number + b"}"
+    assert app.post("/v1/chat/completions", body)[0] == 400
+
+
 def test_a_schema_that_would_grow_without_end_is_answered_soon(app):
     node = {"type": "object", "properties": {name: {"$ref": "#"} for name in "abcdef"},
             "required": list("abcdef")}  # fmt: skip
