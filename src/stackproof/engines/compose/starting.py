@@ -178,6 +178,8 @@ class Starting:
         found = await asyncio.to_thread(self._start, name)
         service.doing = "runs"
         service.has_begun.set()
+        if (found["State"].get("Health") or {}).get("Status") == "healthy":
+            service.health = "healthy"  # it ran before; no event will say so again
         seconds = await self._until_ready(service, found)
         found = await asyncio.to_thread(self.containers.inspect, name)
         self.notes.ready(name, found["State"]["StartedAt"], seconds)
