@@ -1,6 +1,8 @@
 """A runner that runs steps at once, and services as a plan has them."""
 
 import subprocess
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -41,13 +43,14 @@ def runner():
 
 
 @pytest.fixture(scope="session")
-def open_folder(tmp_path_factory):
-    """A temporary folder that every user can pass through, as run and cache folders are."""
-    folder = tmp_path_factory.mktemp("open")
-    for parent in (folder, *folder.parents):
-        if parent.owner() == folder.owner() and parent.name.startswith(("pytest-", "open")):
-            parent.chmod(0o711)
-    return folder
+def open_folder():
+    """A temporary folder that every user can pass through, as run and cache folders are.
+
+    Not one of pytest's: those are private, and each new session of pytest makes them so again.
+    """
+    with tempfile.TemporaryDirectory(prefix="stackproof-open-") as folder:
+        Path(folder).chmod(0o711)
+        yield Path(folder)
 
 
 @pytest.fixture
