@@ -23,7 +23,7 @@ from stackproof.engines.process.capture import LogFile, Pipe
 from stackproof.engines.process.children import Children
 from stackproof.engines.process.control_server import ControlServer
 from stackproof.engines.process.limits import ControlGroups
-from stackproof.engines.process.service import Service
+from stackproof.engines.process.service import ATTEMPT_PAUSE, ATTEMPTS, Service
 from stackproof.engines.process.spec import ServiceSpec
 from stackproof.reaper import sweep
 from stackproof.reaper.daemon import remove_cgroups, remove_empty_parents, remove_tree
@@ -184,12 +184,17 @@ class Supervisor:
         return child.ended.result() if ended else None
 
     async def end_tree(self, pid: int) -> None:
-        """SIGKILL a process and everything below it or in its group."""
+        """SIGKILL a process and everything below it or in its group, and wait for their end."""
+        main = sweep.ProcessId.of(pid)
+        doomed = [*sweep.descendants(pid), *([main] if main else [])]
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(pid, signal.SIGKILL)
-        main = sweep.ProcessId.of(pid)
-        sweep.kill_all([*sweep.descendants(pid), *([main] if main else [])])
-        await asyncio.sleep(0)
+        sweep.kill_all(doomed)
+        for _ in range(ATTEMPTS):
+            self.children.reap()
+            if not any(one.is_alive() for one in doomed):
+                break
+            await asyncio.sleep(ATTEMPT_PAUSE)
 
     async def shut_down(self) -> None:
         """Stop all services, each after those that depend on it."""
