@@ -9,9 +9,11 @@ from pathlib import Path
 from stackproof import lifecycle
 from stackproof.artifacts import RunArtifacts, new_run
 from stackproof.engines.base import Say
-from stackproof.errors import StackproofError
+from stackproof.errors import Refused, StackproofError
 from stackproof.forensics import collect, read_journal
 from stackproof.lifecycle import Blueprint, Started
+from stackproof.llm_choice import ASKING, FAKE
+from stackproof.llm_session import LlmGateway, describe_bill
 from stackproof.plan.model import Plan
 from stackproof.redaction import Redactor
 from stackproof.service_coverage import combine
@@ -33,6 +35,8 @@ class SuiteRequest:
         engine: Name of the engine; None for the configured one.
         profiles: Profiles beside those that the suite's configuration names.
         keep: Leave the stack up after a failure.
+        llm: Variables that tell the gateway who answers the model calls; None where nothing was
+            chosen: then it answers by itself, whatever else is set.
     """
 
     root: Path
@@ -42,6 +46,7 @@ class SuiteRequest:
     engine: str | None = None
     profiles: tuple[str, ...] = ()
     keep: bool = False
+    llm: Mapping[str, str] | None = None
 
 
 def run_suite(request: SuiteRequest, run_pytest: RunPytest, say: Say) -> bool:
@@ -92,11 +97,12 @@ class _Run:
         try:
             with self.timeline.step("migrate"):
                 lifecycle.migrate(self.blueprint, started.stack, self.say)
+            self._require_llm(started)
             with self.timeline.step("seed"):
                 lifecycle.seed(self.blueprint, started.stack, self.say)
             arguments = pytest_arguments(self.blueprint, self.request.suite, self.artifacts)
             with self.timeline.step("test") as step:
-                self.passed = run_pytest(arguments, {})
+                self.passed = run_pytest(arguments, self.request.llm or FAKE)
                 step.outcome = "passed" if self.passed else "failed"
             return self.passed
         finally:
@@ -125,9 +131,27 @@ class _Run:
 
     def _keep_journal(self, started: Started) -> None:
         service = self.blueprint.settings.gateway_service
-        if service is not None:
-            text = read_journal(started.stack.url(service))
-            self.artifacts.write_text("gateway-journal.json", text)
+        if service is None:
+            return
+        url = started.stack.url(service)
+        self.artifacts.write_text("gateway-journal.json", read_journal(url))
+        if self.request.llm and self.request.llm["GATEWAY_LLM"] in ASKING:
+            bill = LlmGateway(url).bill()
+            self.artifacts.write_json("bill.json", bill)
+            for line in describe_bill(bill):
+                self.say(line)
+
+    def _require_llm(self, started: Started) -> None:
+        """Make sure that whoever was chosen is who answers the model calls."""
+        if self.request.llm is None:
+            return
+        settings, mode = self.blueprint.settings, self.request.llm["GATEWAY_LLM"]
+        if settings.gateway_service is None:
+            raise Refused(
+                f"--llm {mode} has nobody to tell: the stack {settings.stack} names no gateway",
+                remedy="add `gateway: {service: NAME}` to its config/<stack>.yaml",
+            )
+        LlmGateway(started.stack.url(settings.gateway_service)).require(mode)
 
     def close(self) -> None:
         """Write what is known of the run itself, and say where it is."""
@@ -195,7 +219,7 @@ def how_to_look_around(plan: Plan) -> str:
 def _choice(request: SuiteRequest) -> lifecycle.Choice:
     return lifecycle.Choice(
         root=request.root,
-        environment=request.environment,
+        environment={**request.environment, **(request.llm or FAKE)},
         stack=request.stack,
         engine=request.engine,
         profiles=request.profiles,
