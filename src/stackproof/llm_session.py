@@ -6,8 +6,9 @@ on would let every test pass without a provider.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -57,48 +58,49 @@ def choose(
     return found
 
 
-@dataclass(frozen=True)
-class LlmGateway:
-    """The gateway of a running stack, as the run sees it.
+def require_mode(gateway: str, mode: str) -> None:
+    """Make sure that a stack's gateway answers as it was chosen.
 
-    Attributes:
-        url: Its address.
+    Args:
+        gateway: Its address.
+        mode: Who was chosen to answer.
+
+    Raises:
+        Refused: If it answers in another way.
+        StackproofError: If it does not say.
     """
+    import httpx
 
-    url: str
+    try:
+        told = httpx.get(f"{gateway}/health", timeout=ASK_SECONDS).raise_for_status().json()
+        actual = told.get("llm") if isinstance(told, dict) else None
+    except (httpx.HTTPError, ValueError) as error:
+        raise StackproofError(
+            f"the gateway at {gateway} does not say who answers in it", observed=str(error)
+        ) from None
+    if actual != mode:
+        raise Refused(
+            f"--llm {mode} did not reach the stack's gateway",
+            observed=f"the gateway at {gateway} answers in the mode {actual}",
+            remedy=f"let the stack file pass GATEWAY_LLM and the others on: {HOW_TO}",
+        )
 
-    def require(self, mode: str) -> None:
-        """Make sure that the gateway answers as it was chosen.
 
-        Raises:
-            Refused: If it answers in another way.
-        """
-        actual = self._ask("/health").get("llm")
-        if actual != mode:
-            raise Refused(
-                f"--llm {mode} did not reach the stack's gateway",
-                observed=f"the gateway at {self.url} answers in the mode {actual}",
-                remedy=f"let the stack file pass GATEWAY_LLM and the others on: {HOW_TO}",
-            )
+def read_bill(llm: Mapping[str, str]) -> dict[str, Any] | None:
+    """What a session has spent; None where nothing was to be spent.
 
-    def bill(self) -> dict[str, Any]:
-        """What was spent at the real provider.
-
-        Raises:
-            StackproofError: If the gateway does not say.
-        """
-        return self._ask("/_gateway/bill")
-
-    def _ask(self, path: str) -> dict[str, Any]:
-        import httpx
-
-        try:
-            answer = httpx.get(self.url + path, timeout=ASK_SECONDS).raise_for_status().json()
-        except (httpx.HTTPError, ValueError) as error:
-            raise StackproofError(
-                f"the gateway at {self.url} did not answer {path}", observed=str(error)
-            ) from None
-        return answer if isinstance(answer, dict) else {}
+    Args:
+        llm: What `choose` gave.
+    """
+    folder = llm.get("GATEWAY_LEDGER_FOLDER")
+    if folder is None:
+        return None
+    try:
+        bill: dict[str, Any] = json.loads(Path(folder, LEDGER).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {"usd": "0", "requests": 0, "tokens": 0, "refused": 0, "bill": {},
+                "limits": {"usd": llm["GATEWAY_BUDGET_USD"]}}  # fmt: skip
+    return {**bill, "limits": {"usd": llm["GATEWAY_BUDGET_USD"]}}
 
 
 def describe_bill(bill: Mapping[str, Any]) -> list[str]:

@@ -12,8 +12,8 @@ from stackproof.engines.base import Say
 from stackproof.errors import Refused, StackproofError
 from stackproof.forensics import collect, read_journal
 from stackproof.lifecycle import Blueprint, Started
-from stackproof.llm_choice import ASKING, FAKE
-from stackproof.llm_session import LlmGateway, describe_bill
+from stackproof.llm_choice import FAKE
+from stackproof.llm_session import describe_bill, read_bill, require_mode
 from stackproof.plan.model import Plan
 from stackproof.redaction import Redactor
 from stackproof.service_coverage import combine
@@ -37,6 +37,7 @@ class SuiteRequest:
         keep: Leave the stack up after a failure.
         llm: Variables that tell the gateway who answers the model calls; None where nothing was
             chosen: then it answers by itself, whatever else is set.
+        isolation: Whose the stack of a test is; None for what the suite's configuration says.
     """
 
     root: Path
@@ -47,10 +48,13 @@ class SuiteRequest:
     profiles: tuple[str, ...] = ()
     keep: bool = False
     llm: Mapping[str, str] | None = None
+    isolation: str | None = None
 
 
 def run_suite(request: SuiteRequest, run_pytest: RunPytest, say: Say) -> bool:
     """Run a suite against a stack of its own, on free ports, and take the stack down again.
+
+    Where every test, module or session has its own stack, none is started for the suite.
 
     Args:
         request: What to run.
@@ -68,10 +72,17 @@ def run_suite(request: SuiteRequest, run_pytest: RunPytest, say: Say) -> bool:
     if not has_tests(request.root, paths):
         say(f"there are no {request.suite} scenarios yet in {', '.join(paths)}; nothing to do")
         return True
+    if request.llm is not None and blueprint.settings.gateway_service is None:
+        raise Refused(
+            f"the choice of --llm has nobody to tell: {blueprint.settings.stack} has no gateway",
+            remedy=f"add `gateway: {{service: NAME}}` to config/{blueprint.settings.stack}.yaml",
+        )
     artifacts = _artifacts(blueprint, request.suite)
     run = _Run(request, blueprint, artifacts, Timeline(), say)
     try:
-        return run.steps(run_pytest)
+        if run.isolation == "shared":
+            return run.steps(run_pytest)
+        return run.tests_only(run_pytest)
     finally:
         run.close()
 
@@ -100,13 +111,32 @@ class _Run:
             self._require_llm(started)
             with self.timeline.step("seed"):
                 lifecycle.seed(self.blueprint, started.stack, self.say)
-            arguments = pytest_arguments(self.blueprint, self.request.suite, self.artifacts)
-            with self.timeline.step("test") as step:
-                self.passed = run_pytest(arguments, self.request.llm or FAKE)
-                step.outcome = "passed" if self.passed else "failed"
-            return self.passed
+            return self._test(run_pytest, f"--stack-project={self.blueprint.plan.project}")
         finally:
             self._end(started)
+
+    @property
+    def isolation(self) -> str:
+        """Whose the stack of a test is."""
+        suite = self.blueprint.settings.suite(self.request.suite)
+        return self.request.isolation or suite.isolation
+
+    def tests_only(self, run_pytest: RunPytest) -> bool:
+        """Run the tests, each of which has its stack started by the plugin."""
+        profiles = [f"--stack-profile={one}" for one in self.blueprint.settings.profiles]
+        keep = ["--stack-keep"] if self.request.keep else []
+        passed = self._test(run_pytest, *profiles, *keep)
+        if self.blueprint.settings.coverage:
+            self.say("coverage of services is measured in a suite's own stack only")
+        return passed
+
+    def _test(self, run_pytest: RunPytest, *options: str) -> bool:
+        arguments = pytest_arguments(self.blueprint, self.request.suite, self.artifacts)
+        isolation = f"--isolation={self.isolation}"
+        with self.timeline.step("test") as step:
+            self.passed = run_pytest([*arguments, isolation, *options], self.request.llm or FAKE)
+            step.outcome = "passed" if self.passed else "failed"
+        return self.passed
 
     def _end(self, started: Started) -> None:
         """Collect and take down; a failure here is said, and never hides the first one."""
@@ -135,30 +165,24 @@ class _Run:
             return
         url = started.stack.url(service)
         self.artifacts.write_text("gateway-journal.json", read_journal(url))
-        if self.request.llm and self.request.llm["GATEWAY_LLM"] in ASKING:
-            bill = LlmGateway(url).bill()
-            self.artifacts.write_json("bill.json", bill)
-            for line in describe_bill(bill):
-                self.say(line)
 
     def _require_llm(self, started: Started) -> None:
         """Make sure that whoever was chosen is who answers the model calls."""
-        if self.request.llm is None:
-            return
-        settings, mode = self.blueprint.settings, self.request.llm["GATEWAY_LLM"]
-        if settings.gateway_service is None:
-            raise Refused(
-                f"--llm {mode} has nobody to tell: the stack {settings.stack} names no gateway",
-                remedy="add `gateway: {service: NAME}` to its config/<stack>.yaml",
-            )
-        LlmGateway(started.stack.url(settings.gateway_service)).require(mode)
+        service = self.blueprint.settings.gateway_service
+        if self.request.llm is not None and service is not None:
+            require_mode(started.stack.url(service), self.request.llm["GATEWAY_LLM"])
 
     def close(self) -> None:
-        """Write what is known of the run itself, and say where it is."""
+        """Write what is known of the run itself, and say where it is and what it has cost."""
         self.artifacts.write_json("timings.json", self.timeline.to_json())
         self.artifacts.mask_files()
         for line in self.timeline.table():
             self.say(line)
+        bill = read_bill(self.request.llm or FAKE)
+        if bill is not None:
+            self.artifacts.write_json("bill.json", bill)
+            for line in describe_bill(bill):
+                self.say(line)
         self.say(f"artifacts: {self.artifacts.folder}")
 
 
@@ -182,7 +206,9 @@ def test_running(
     stack = lifecycle.connect(blueprint)
     artifacts = _artifacts(blueprint, suite_name)
     try:
-        return run_pytest([*pytest_arguments(blueprint, suite_name, artifacts), *arguments], {})
+        chosen = pytest_arguments(blueprint, suite_name, artifacts)
+        running = ["--isolation=shared", f"--stack-project={blueprint.plan.project}"]
+        return run_pytest([*chosen, *running, *arguments], {})
     finally:
         collect(stack, artifacts)
         artifacts.mask_files()
@@ -195,7 +221,7 @@ def _artifacts(blueprint: Blueprint, suite_name: str) -> RunArtifacts:
 
 
 def pytest_arguments(blueprint: Blueprint, name: str, artifacts: RunArtifacts) -> list[str]:
-    """What pytest is told of a suite and of the stack that it runs against."""
+    """What pytest is told of a suite and of its stack."""
     plan, suite = blueprint.plan, blueprint.settings.suite(name)
     return [
         *suite.paths,
@@ -203,7 +229,6 @@ def pytest_arguments(blueprint: Blueprint, name: str, artifacts: RunArtifacts) -
         suite.marker,
         f"--stack={plan.stack}",
         f"--engine={plan.engine}",
-        f"--stack-project={plan.project}",
         f"--stack-artifacts={artifacts.folder}",
         f"--junitxml={artifacts.folder / 'junit.xml'}",
     ]
