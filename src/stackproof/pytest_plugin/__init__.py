@@ -10,9 +10,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from stackproof.pytest_plugin.llm import CallCosts, note_calls, write_costs
 from stackproof.pytest_plugin.options import MARKERS, add_options
 from stackproof.pytest_plugin.own import OwnStacks
-from stackproof.pytest_plugin.running import artifacts_of, connected, connection_of
+from stackproof.pytest_plugin.running import (
+    artifacts_known,
+    artifacts_of,
+    connected,
+    connection_of,
+)
 from stackproof.pytest_plugin.summary import summary_lines, write_uses
 
 if TYPE_CHECKING:
@@ -22,6 +28,7 @@ if TYPE_CHECKING:
 
 _OWN = pytest.StashKey[OwnStacks]()
 _GATEWAYS = pytest.StashKey["dict[str, GatewayClient]"]()
+_COSTS = pytest.StashKey[list[CallCosts]]()
 _LEFT = pytest.StashKey[list[str]]()
 _STARTED = pytest.StashKey[str]()
 _NEXT = pytest.StashKey["pytest.Item | None"]()
@@ -38,6 +45,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", marker)
     config.stash[_OWN] = OwnStacks(config)
     config.stash[_GATEWAYS] = {}
+    config.stash[_COSTS] = []
     config.stash[_LEFT] = []
 
 
@@ -74,17 +82,21 @@ def stack(request: pytest.FixtureRequest) -> Stack:
 def gateway(request: pytest.FixtureRequest) -> Iterator[GatewayClient]:
     """A client of the LLM gateway of the test's stack, in a namespace of this test's own."""
     from stackproof.errors import StackproofError
+    from stackproof.llm_session import require_mode
 
     name = "stack" if "stack" in request.fixturenames else "running_stack"
     used: Stack = request.getfixturevalue(name)
     try:
         client = used.gateway_for(_namespace(request.node.name))
+        if request.config.getoption("--llm"):
+            require_mode(client.base_url, request.config.getoption("--llm"))
     except StackproofError as error:
         pytest.fail(str(error), pytrace=False)
     gateways = request.config.stash[_GATEWAYS]
     gateways[request.node.nodeid] = client
     yield client
     gateways.pop(request.node.nodeid, None)
+    note_calls(request.node, client, request.config.stash[_COSTS])
     client.close()
 
 
@@ -169,6 +181,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     own = session.config.stash[_OWN]
     left = own.close()
     write_uses(session.config, own.uses)
+    costs = session.config.stash[_COSTS]
+    write_costs(artifacts_known(session.config), costs)
     if left:
         session.config.stash[_LEFT] = left
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
