@@ -11,7 +11,7 @@ from typing import Any
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from stackproof.gateway.delivery import LONGEST_HOLD, Presence
+from stackproof.gateway.delivery import LONGEST_HOLD, CutResponse, Presence
 from stackproof.gateway.encoding import to_bytes
 from stackproof.gateway.errors import ProviderError
 from stackproof.gateway.faults import Facts, Fault, parse_exactly
@@ -61,6 +61,7 @@ class Call:
         self.namespace = namespace
         self.data = data
         self.began = time.monotonic()
+        self.is_cut = False
         self.presence = Presence(request.receive)
         retries = headers.get("x-stainless-retry-count", "")
         path = _own_path(request)
@@ -107,12 +108,17 @@ class Call:
         return fault
 
     async def fail_on_purpose(self) -> None:
-        """Raise the fault of this call, for endpoints whose answers can only fail by status."""
+        """Take the fault of this call, for endpoints whose answers are never streams.
+
+        Raises:
+            ProviderError: If it is a status.
+        """
         fault = self.next_fault()
         if fault is not None:
             await self.pause(fault.spec.seconds)
-            if fault.spec.manner != "slow":
+            if fault.spec.manner == "status":
                 raise fault.error
+            self.is_cut = fault.spec.manner == "cut"
 
     async def pause(self, seconds: float) -> None:
         """Wait, as long as the client does."""
@@ -221,7 +227,8 @@ def endpoint(answer: Answer) -> Endpoint:
 async def _answered(call: Call, answer: Answer, *, too_large: bool, named: bool) -> Response:
     try:
         _check_outside(call, too_large=too_large, named=named)
-        return await answer(call)
+        response = await answer(call)
+        return CutResponse(response.body, headers=response.headers) if call.is_cut else response
     except ProviderError as error:
         return call.refuse(error)
     except ClientDisconnect:
