@@ -50,14 +50,20 @@ class Call:
         namespace: The namespace that it belongs to.
         data: Its body.
         headers: Its headers, with names in small letters.
+        key: Its API key.
     """
 
     def __init__(
-        self, request: Request, namespace: Namespace, data: bytes, headers: Mapping[str, str]
+        self,
+        request: Request,
+        namespace: Namespace,
+        data: bytes,
+        headers: Mapping[str, str],
+        key: str,
     ) -> None:
         self.request = request
         self.headers = headers
-        self.key = api_key(headers)
+        self.key = key
         self.namespace = namespace
         self.data = data
         self.began = time.monotonic()
@@ -144,11 +150,13 @@ class Call:
         entry = self.entry
         entry.status = status
         entry.latency_ms = round((time.monotonic() - self.began) * 1000, 3)
-        if log.isEnabledFor(logging.INFO):
-            log.info(
-                "%s %s %s %s %s %.1f ms", entry.namespace, entry.method, ascii(entry.path)[1:-1],
-                ascii(entry.model)[1:-1] or "-", status, entry.latency_ms,
-            )  # fmt: skip
+        say = self.request.app.state.say
+        if say is not None:
+            path, model = ascii(entry.path)[1:-1], ascii(entry.model)[1:-1] or "-"
+            say(
+                f"{entry.namespace} {entry.method} {path} {model} {status} "
+                f"{entry.latency_ms:.1f} ms\n"
+            )
 
     def stream_done(self, client_closed: bool) -> None:
         """Note how a stream ended."""
@@ -179,8 +187,13 @@ def _own_path(request: Request) -> str:
 
 async def _read(request: Request) -> tuple[bytes, bool]:
     """The body, and whether it is too large; the rest of such a one is read and dropped."""
-    chunks: list[bytes] = []
-    size = 0
+    first = await request.receive()
+    if first["type"] == "http.disconnect":
+        raise ClientDisconnect
+    chunk: bytes = first.get("body", b"")
+    if not first.get("more_body"):
+        return chunk, len(chunk) > LARGEST_BODY
+    chunks, size = [chunk], len(chunk)
     async for chunk in request.stream():
         size += len(chunk)
         if size <= LARGEST_BODY:
@@ -188,10 +201,12 @@ async def _read(request: Request) -> tuple[bytes, bool]:
     return b"".join(chunks), size > LARGEST_BODY
 
 
-def _namespace_name(request: Request, headers: Mapping[str, str], data: bytes) -> str | None:
+def _namespace_name(
+    request: Request, headers: Mapping[str, str], key: str, data: bytes
+) -> str | None:
     """The namespace of a request; its body is only read where nothing else says it."""
     test_id = headers.get("x-test-id", "")
-    name = namespace_of(request.path_params.get("namespace"), api_key(headers), test_id)
+    name = namespace_of(request.path_params.get("namespace"), key, test_id)
     if name is None and data and request.method == "POST":
         try:
             return namespace_of(None, model=model_of(parse_body(data)))
@@ -210,8 +225,9 @@ def endpoint(answer: Answer) -> Endpoint:
             return Response(status_code=CLIENT_GONE)
         headers = {key.decode("latin-1"): value.decode("latin-1")
                    for key, value in request.scope["headers"]}  # fmt: skip
-        name = _namespace_name(request, headers, data)
-        call = Call(request, request.app.state.namespaces.get(name or DEFAULT), data, headers)
+        key = api_key(headers)
+        name = _namespace_name(request, headers, key, data)
+        call = Call(request, request.app.state.namespaces.get(name or DEFAULT), data, headers, key)
         call.namespace.journal.add(call.entry)
         response = await _answered(call, answer, too_large=too_large, named=name is not None)
         call.presence.close()
