@@ -29,7 +29,7 @@ def write(
     other: Sequence[float],
     other_is: str,
     unit: str,
-    bound: float,
+    bound: float | None,
     difference: bool = False,
 ) -> None:
     """Keep a measurement.
@@ -41,7 +41,7 @@ def write(
         other: The floor's runs.
         other_is: What the floor is.
         unit: Of both.
-        bound: Upper bound of the ratio, or of the difference.
+        bound: Upper bound of the ratio, or of the difference; None for a comparison alone.
         difference: Whether the target is about ours minus other.
     """
     one, two = median(ours), median(other)
@@ -55,8 +55,8 @@ def write(
         "unit": unit,
         "ratio": round(value, 3),
         "ratio_is": f"ours - other, {unit}" if difference else "ours / other",
-        "target": f"<= {bound:g}",
-        "met": value <= bound,
+        "target": "none" if bound is None else f"<= {bound:g}",
+        "met": bound is None or value <= bound,
         "runs": {"ours": [round(x, 4) for x in ours], "other": [round(x, 4) for x in other]},
         "command": f"./dev nox -s bench -- {name}",
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
@@ -79,6 +79,12 @@ def write_table() -> None:
         rows.append(
             f"| {one['name']} | {one['what']} | {one['ours']} {one['unit']} | "
             f"{one['other']} {one['unit']} | {one['other_is']} | {one['ratio']} | "
-            f"{one['target']} | {'yes' if one['met'] else 'no'} |"
+            f"{one['target']} | {_met(one)} |"
         )
     README.write_text(HEAD + "\n".join(rows) + "\n")
+
+
+def _met(one: dict) -> str:
+    if one["target"] == "none":
+        return "-"
+    return "yes" if one["met"] else "no"
