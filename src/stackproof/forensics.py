@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Protocol
 
 from stackproof.artifacts import RunArtifacts
-from stackproof.engines.base import LogLine, ServiceStatus
+from stackproof.diagnosis import describe
+from stackproof.engines.base import LogLine
 from stackproof.errors import StackproofError
 from stackproof.stack import Stack
 
@@ -98,15 +99,6 @@ def read_journal(gateway: str) -> str:
 def render_lines(lines: Iterable[LogLine]) -> Iterator[str]:
     """Log lines as text: time, service, stream, line."""
     return (f"{line.at} {line.service} {line.stream}: {line.text}" for line in lines)
-
-
-def describe(status: ServiceStatus) -> str:
-    """One service's state as a line."""
-    health = f" ({status.health})" if status.health else ""
-    code = "" if status.exit_code is None else f", last exit status {status.exit_code}"
-    restarts = f", restarted {status.restarts} times" if status.restarts else ""
-    detail = f": {status.detail}" if status.detail else ""
-    return f"{status.name}: {status.state}{health}{code}{restarts}{detail}"
 
 
 def _file_name(test: str) -> str:
