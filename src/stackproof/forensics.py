@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Protocol
@@ -34,6 +34,7 @@ def keep_failure(
     since: str,
     report: str,
     gateway: Journal | None = None,
+    history: Sequence[str] = (),
 ) -> list[Path]:
     """Write what every service did during a failing test.
 
@@ -44,12 +45,15 @@ def keep_failure(
         since: When it began (wall clock, ISO 8601, UTC).
         report: Its failure as text.
         gateway: Its gateway client, if it has one.
+        history: What its oracle has seen.
 
     Returns:
         The files that were written; never raises, since a test has failed already.
     """
     folder = f"failures/{_file_name(test)}"
     written = [artifacts.write_text(f"{folder}/failure.txt", report)]
+    if history:
+        written.append(artifacts.write_lines(f"{folder}/oracle.txt", history))
     with contextlib.suppress(StackproofError, OSError):
         lines = list(stack.running.logs(since=since))
         written.append(artifacts.write_lines(f"{folder}/timeline.log", render_lines(lines)))
