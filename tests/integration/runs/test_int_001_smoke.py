@@ -6,7 +6,6 @@ from tests.integration.runs.scenario import (
     assert_calls,
     assert_database_agrees,
     assert_smoke_run_completed,
-    audit_trail,
 )
 
 from stackproof.errors import WaitTimeout
@@ -23,7 +22,7 @@ def test_a_smoke_run_completes(stack, gateway, tenant):
     assert_smoke_run_completed(run)
     assert_database_agrees(stack, run)
     assert_calls(gateway, model, [200] * 5)
-    assert [(event["seq"], event["type"]) for event in audit_trail(stack, run_id)] == [
+    assert [(event["seq"], event["type"]) for event in tenant.events(run_id)] == [
         (1, "run.queued"),
         (2, "run.started"),
         *((seq, "item.scored") for seq in range(3, 8)),
