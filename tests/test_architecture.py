@@ -21,7 +21,7 @@ LAYERS = [
     ["reaper"],
     ["images"],
     ["engines"],
-    ["diagnosis"],
+    ["diagnosis", "inventory"],
     ["stack"],
     ["database"],
     ["artifacts", "timeline", "running_record", "service_coverage"],

@@ -6,10 +6,11 @@ import re
 import secrets
 from collections.abc import Generator, Iterator
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from stackproof.pytest_plugin.cleanliness import Cleanliness
 from stackproof.pytest_plugin.observing import history_of, oracle, settle
 from stackproof.pytest_plugin.options import MARKERS, add_options
 from stackproof.pytest_plugin.own import OwnStacks
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 _OWN = pytest.StashKey[OwnStacks]()
 _GATEWAYS = pytest.StashKey["dict[str, GatewayClient]"]()
-_LEFT = pytest.StashKey[list[str]]()
+_END = pytest.StashKey[Cleanliness]()
 _STARTED = pytest.StashKey[str]()
 _NEXT = pytest.StashKey["pytest.Item | None"]()
 
@@ -41,7 +42,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", marker)
     config.stash[_OWN] = OwnStacks(config)
     config.stash[_GATEWAYS] = {}
-    config.stash[_LEFT] = []
+    config.stash[_END] = Cleanliness()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -176,11 +177,16 @@ def _fixtures(item: pytest.Item) -> list[str]:
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """End the stacks that nobody has taken, and fail if anything is left of any."""
     own = session.config.stash[_OWN]
-    left = own.close()
+    troubles = own.close()
     write_uses(session.config, own.uses)
-    if left:
-        session.config.stash[_LEFT] = left
+    if not session.config.stash[_END].finish(session.config, troubles):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Learn from a worker of pytest-xdist what it has left, or that it has crashed."""
+    node.config.stash[_END].worker_ended(node)
 
 
 def pytest_terminal_summary(
@@ -189,8 +195,10 @@ def pytest_terminal_summary(
     """Say what the stacks of the tests have cost, and what is left of them."""
     for line in summary_lines(terminalreporter):
         terminalreporter.write_line(line)
-    left = config.stash[_LEFT]
-    if left:
-        terminalreporter.section("stacks that did not end")
-        for line in left:
+    end = config.stash[_END]
+    for line in end.told:
+        terminalreporter.write_line(f"stacks: {line}")
+    if end.left:
+        terminalreporter.section("left behind by stacks")
+        for line in end.left:
             terminalreporter.write_line(line)
