@@ -184,6 +184,12 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 @pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a worker of pytest-xdist where to note its stacks."""
+    node.config.stash[_END].worker_begins(node)
+
+
+@pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
     """Learn from a worker of pytest-xdist what it has left, or that it has crashed."""
     node.config.stash[_END].worker_ended(node)
