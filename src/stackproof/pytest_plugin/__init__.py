@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from stackproof.pytest_plugin import repeating
 from stackproof.pytest_plugin.cleanliness import Cleanliness
 from stackproof.pytest_plugin.observing import history_of, oracle, settle
 from stackproof.pytest_plugin.options import MARKERS, add_options
@@ -32,8 +33,9 @@ _NEXT = pytest.StashKey["pytest.Item | None"]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the options that choose a stack."""
+    """Add the options that choose a stack, and those of the flake meter."""
     add_options(parser)
+    repeating.add_options(parser)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -45,8 +47,20 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_END] = Cleanliness()
 
 
+@pytest.hookimpl(trylast=True)  # after the parameters of markers, so that the run comes last
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """With `--flake-runs`, run each test so many times."""
+    repeating.repeat(metafunc)
+
+
+@pytest.hookimpl(trylast=True)  # after pytest's own order by the scopes of fixtures
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave `e2e_llm` tests out unless they were asked for by marker or by `--llm`."""
+    """Leave `e2e_llm` tests out unless they were asked for; shuffle the runs of the flake meter."""
+    _leave_out_unasked(config, items)
+    repeating.shuffle(config, items)
+
+
+def _leave_out_unasked(config: pytest.Config, items: list[pytest.Item]) -> None:
     asked = config.getoption("--llm") or "e2e_llm" in (config.getoption("markexpr") or "")
     if asked:
         return
@@ -166,7 +180,7 @@ def _keep(
         report=report.longreprtext,
         history=history_of(item),
     )
-    report.sections.append(("stackproof artifacts", "\n".join(map(str, paths))))
+    report.sections.append((repeating.ARTIFACTS, "\n".join(map(str, paths))))
 
 
 def _fixtures(item: pytest.Item) -> list[str]:
@@ -198,7 +212,11 @@ def pytest_testnodedown(node: Any) -> None:
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    """Say what the stacks of the tests have cost, and what is left of them."""
+    """Say what the stacks of the tests have cost, what is left of them, and how often they fail."""
+    if repeating.runs_wanted(config):
+        terminalreporter.section("flake meter")
+        for line in repeating.flake_lines(terminalreporter):
+            terminalreporter.write_line(line)
     for line in summary_lines(terminalreporter):
         terminalreporter.write_line(line)
     end = config.stash[_END]
