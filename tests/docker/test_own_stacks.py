@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+from stackproof.engines.compose.inventory import left_in_docker
+from stackproof.reaper.leftovers import read_run
 from stackproof.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("bystander_unharmed")
@@ -107,3 +109,18 @@ def test_the_stack_of_a_killed_worker_goes_while_the_other_one_goes_on(project):
     assert "1 failed, 1 passed" in said
     assert f"crashed; nothing is left of its stacks: {victim}" in said
     wait_until(lambda: not of_stack(project), timeout=30, what="nothing is left in Docker")
+
+
+def test_what_a_run_has_in_docker_is_told_by_name_and_of_other_runs_nothing(project):
+    project.invoke("up")
+    run_id = read_run(project.run_folder.path).run_id
+    told = left_in_docker([run_id], [project.name], project.environment)
+    assert sorted(told) == [
+        f"container {project.container('web').name} of {project.name}",
+        f"container {project.container('worker').name} of {project.name}",
+        f"network {project.name}_default of {project.name}",
+        f"volume {project.name}_kept of {project.name}",
+    ]
+    assert left_in_docker(["another"], ["another"], project.environment) == []
+    project.invoke("down")
+    assert left_in_docker([run_id], [project.name], project.environment) == []

@@ -46,7 +46,7 @@ def test_failing_runs_are_counted_and_each_has_its_artifacts(project, session):
     assert "tests/own/test_own.py::test_counts     3       1   33.3%             86.5%" in said
     assert "1 failed by: AssertionError: a rare one" in said
     [failure] = (project.folder / ".artifacts/flake/latest/failures").iterdir()
-    assert str(failure / "failure.txt") in said
+    assert str(failure.resolve() / "failure.txt") in said
     assert (failure / "logs/db.log").exists()
     assert "nox -s flake -- tests/own --runs 3 --seed=7" in told[-2]
     project.wait_until_nothing_is_left()
