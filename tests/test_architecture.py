@@ -13,6 +13,7 @@ SOURCE = Path(__file__).parent.parent / "src" / "stackproof"
 LAYERS = [
     ["errors", "redaction", "readiness"],
     ["waiting"],
+    ["oracle"],
     ["pool"],
     ["stack_file", "run_folder", "llm_choice"],
     ["settings"],
@@ -20,6 +21,7 @@ LAYERS = [
     ["reaper"],
     ["images"],
     ["engines"],
+    ["diagnosis"],
     ["stack"],
     ["database"],
     ["artifacts", "timeline", "running_record", "service_coverage"],
