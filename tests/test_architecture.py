@@ -26,6 +26,7 @@ LAYERS = [
     ["database"],
     ["artifacts", "timeline", "running_record", "service_coverage"],
     ["forensics", "blueprint"],
+    ["snapshot_key"],
     ["snapshots"],
     ["lifecycle"],
     ["isolation"],
