@@ -30,6 +30,7 @@ LAYERS = [
     ["snapshots"],
     ["lifecycle"],
     ["isolation"],
+    ["llm_session"],
     ["suite", "overview", "doctor", "flake_session"],
     ["pytest_plugin", "tasks", "sessions"],
 ]
