@@ -10,6 +10,7 @@ from pathlib import Path
 from stackproof.engines.base import Engine
 from stackproof.engines.process.engine import ProcessEngine
 from stackproof.plan import make_plan, needed_ports
+from stackproof.plan.container_ports import PortKey
 from stackproof.plan.model import Plan
 from stackproof.run_folder import RunFolder, state_root
 from stackproof.running_record import read_about
@@ -34,6 +35,7 @@ class Choice:
         profiles: Profiles of the stack file to switch on.
         suite: Name of the suite that the copy is for: it gets a name and free ports of its own.
         isolated: Whether the copy is for one test or so: it gets a name and free ports of its own.
+        services: Only these and what they depend on; none named: all of the active profiles.
         service_environment: Further variables by service, stronger than the configured ones.
         service_limits: Upper bounds by service, stronger than the configured ones.
     """
@@ -46,6 +48,7 @@ class Choice:
     profiles: tuple[str, ...] = ()
     suite: str | None = None
     isolated: bool = False
+    services: tuple[str, ...] = ()
     service_environment: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     service_limits: Mapping[str, Limits] = field(default_factory=dict)
 
@@ -77,8 +80,17 @@ class Blueprint:
 
     def with_ports(self, ports: Mapping[tuple[str, int], int]) -> Blueprint:
         """The same with free ports decided."""
-        plan = _plan(self.settings, self.stack_file, self.run, ports)
+        plan = _plan(self.choice, self.settings, self.stack_file, self.run, ports)
         return replace(self, plan=plan)
+
+    def needed_ports(self) -> tuple[PortKey, ...]:
+        """The container ports that need a free port of this machine before the start."""
+        return _needed_ports(
+            self.choice,
+            self.settings,
+            self.stack_file,
+            everything=self.choice.shares_no_port,
+        )
 
 
 def resolve(choice: Choice) -> Blueprint:
@@ -104,7 +116,7 @@ def resolve(choice: Choice) -> Blueprint:
     known = read_about(run)
     if known is not None and not choice.profiles:
         settings = replace(settings, profiles=known.profiles)
-    plan = _plan(settings, stack_file, run, known.ports if known else {})
+    plan = _plan(choice, settings, stack_file, run, known.ports if known else {})
     engine = make_engine(settings, choice.environment)
     return Blueprint(choice, settings, stack_file, run, engine, plan)
 
@@ -132,14 +144,34 @@ def _for_one(settings: Settings, choice: Choice) -> Settings:
 
 
 def _plan(
+    choice: Choice,
     settings: Settings,
     stack_file: StackFile,
     run: RunFolder,
-    ports: Mapping[tuple[str, int], int],
+    ports: Mapping[PortKey, int],
 ) -> Plan:
-    wanted = needed_ports(settings, stack_file, engine=settings.engine)
+    wanted = _needed_ports(choice, settings, stack_file)
     given = {**dict.fromkeys(wanted, UNDECIDED_PORT), **ports}
-    return make_plan(settings, stack_file, engine=settings.engine, run_folder=run.path, ports=given)
+    return make_plan(
+        settings,
+        stack_file,
+        engine=settings.engine,
+        run_folder=run.path,
+        ports=given,
+        services=choice.services,
+    )
+
+
+def _needed_ports(
+    choice: Choice, settings: Settings, stack_file: StackFile, *, everything: bool = False
+) -> tuple[PortKey, ...]:
+    return needed_ports(
+        settings,
+        stack_file,
+        engine=settings.engine,
+        services=choice.services,
+        everything=everything,
+    )
 
 
 def make_engine(settings: Settings, environment: Mapping[str, str]) -> Engine:

@@ -14,7 +14,6 @@ from stackproof.database import mark_databases, refuse_foreign_databases, requir
 from stackproof.engines.base import Lease, Say
 from stackproof.errors import CommandFailed, NoStack, StackproofError, TeardownIncomplete
 from stackproof.forensics import collect
-from stackproof.plan import needed_ports
 from stackproof.plan.model import Plan, PlannedCommand
 from stackproof.reaper.launch import take_down
 from stackproof.reaper.leftovers import clean as clean_leftovers
@@ -131,12 +130,7 @@ def _start(
 
 
 def _with_claimed_ports(blueprint: Blueprint, lease: Lease) -> Blueprint:
-    wanted = needed_ports(
-        blueprint.settings,
-        blueprint.stack_file,
-        engine=blueprint.settings.engine,
-        everything=blueprint.choice.shares_no_port,
-    )
+    wanted = blueprint.needed_ports()
     return blueprint.with_ports(dict(zip(wanted, lease.claim_ports(len(wanted)), strict=True)))
 
 
