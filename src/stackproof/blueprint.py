@@ -12,6 +12,7 @@ from stackproof.engines.process.engine import ProcessEngine
 from stackproof.plan import make_plan, needed_ports
 from stackproof.plan.container_ports import PortKey
 from stackproof.plan.model import Plan
+from stackproof.plan.sharing import SharedPart
 from stackproof.run_folder import RunFolder, state_root
 from stackproof.running_record import read_about
 from stackproof.settings import Settings, load_settings
@@ -35,6 +36,7 @@ class Choice:
         profiles: Profiles of the stack file to switch on.
         suite: Name of the suite that the copy is for: it gets a name and free ports of its own.
         isolated: Whether the copy is for one test or so: it gets a name and free ports of its own.
+        shared: Its parts of servers that another run has started, by service.
         services: Only these and what they depend on; none named: all of the active profiles.
         service_environment: Further variables by service, stronger than the configured ones.
         service_limits: Upper bounds by service, stronger than the configured ones.
@@ -48,6 +50,7 @@ class Choice:
     profiles: tuple[str, ...] = ()
     suite: str | None = None
     isolated: bool = False
+    shared: Mapping[str, SharedPart] = field(default_factory=dict)
     services: tuple[str, ...] = ()
     service_environment: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     service_limits: Mapping[str, Limits] = field(default_factory=dict)
@@ -151,7 +154,12 @@ def _plan(
     ports: Mapping[PortKey, int],
 ) -> Plan:
     wanted = _needed_ports(choice, settings, stack_file)
-    given = {**dict.fromkeys(wanted, UNDECIDED_PORT), **ports}
+    lent = {
+        (one.service, target): port
+        for one in choice.shared.values()
+        for target, port in one.ports.items()
+    }
+    given = {**dict.fromkeys(wanted, UNDECIDED_PORT), **ports, **lent}
     return make_plan(
         settings,
         stack_file,
@@ -159,19 +167,21 @@ def _plan(
         run_folder=run.path,
         ports=given,
         services=choice.services,
+        shared=choice.shared,
     )
 
 
 def _needed_ports(
     choice: Choice, settings: Settings, stack_file: StackFile, *, everything: bool = False
 ) -> tuple[PortKey, ...]:
-    return needed_ports(
+    needed = needed_ports(
         settings,
         stack_file,
         engine=settings.engine,
         services=choice.services,
         everything=everything,
     )
+    return tuple(key for key in needed if key[0] not in choice.shared)
 
 
 def make_engine(settings: Settings, environment: Mapping[str, str]) -> Engine:

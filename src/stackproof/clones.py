@@ -1,4 +1,4 @@
-"""Databases for one test each: cloned from a template ahead of time, dropped when they were used."""
+"""Databases for one test each: cloned from a template ahead of time, dropped after use."""
 
 from __future__ import annotations
 
@@ -29,11 +29,13 @@ select current_setting('server_version_num'), quote_ident(rolname),
   from pg_database d join pg_roles r on r.oid = d.datdba where datname = {name}"""
 
 PROPERTIES = (
-    "update pg_database set datacl = t.datacl from pg_database t"
-    " where t.datname = {template} and pg_database.datname = {name}",
-    "insert into pg_db_role_setting select n.oid, setrole, setconfig from pg_db_role_setting"
-    " join pg_database t on t.oid = setdatabase, pg_database n"
-    " where t.datname = {template} and n.datname = {name}",
+    """\
+update pg_database set datacl = t.datacl from pg_database t
+  where t.datname = {template} and pg_database.datname = {name}""",
+    """\
+insert into pg_db_role_setting select n.oid, setrole, setconfig from pg_db_role_setting
+  join pg_database t on t.oid = setdatabase, pg_database n
+  where t.datname = {template} and n.datname = {name}""",
 )
 """What CREATE DATABASE leaves behind in the template: ALTER DATABASE … SET, and privileges."""
 
@@ -107,12 +109,19 @@ class Clones:
             self._used.append(name)
             self._changed.notify_all()
 
-    def close(self) -> None:
-        """End the thread and the session; the clones end with their server."""
+    def close(self, *, reopen: bool = False) -> None:
+        """End the thread and the session; the clones end with their server.
+
+        Args:
+            reopen: Let the template take connections again, for a server that is left up.
+        """
         with self._changed:
             self._is_closed = True
             self._changed.notify_all()
         self._thread.join()
+        if reopen:
+            template = _identifier(self.template)
+            self.session.run(f"alter database {template} with allow_connections true")
         self.session.close()
 
     def _work(self) -> None:

@@ -10,6 +10,7 @@ from stackproof import lifecycle, snapshots
 from stackproof.artifacts import RunArtifacts
 from stackproof.blueprint import Blueprint, Choice
 from stackproof.engines.base import Lease, Say
+from stackproof.shared_running import Share
 from stackproof.stack import Stack
 from stackproof.waiting import Clock
 
@@ -25,6 +26,7 @@ class OwnStack:
         stack: The running stack.
         lease: Ties it to this process.
         started_in: Seconds from the decision to start it until it was ready.
+        share: Its parts of servers that it shares.
         told: Lines of progress of its start.
     """
 
@@ -32,6 +34,7 @@ class OwnStack:
     stack: Stack
     lease: Lease | None
     started_in: float
+    share: Share | None = None
     told: list[str] = field(default_factory=list)
 
     def close(self, say: Say) -> None:
@@ -42,6 +45,8 @@ class OwnStack:
         """
         self.stack.close()
         lifecycle.down(self.blueprint, say, force=True)
+        if self.share is not None:
+            self.share.release()
 
     def leave_up(self) -> None:
         """Let it outlive this process, until somebody takes it down."""
@@ -49,6 +54,8 @@ class OwnStack:
         if self.lease is not None:
             self.lease.release()
             self.lease = None
+        if self.share is not None:
+            self.share.keep()
 
 
 def open_stack(
@@ -56,6 +63,7 @@ def open_stack(
     say: Say,
     *,
     artifacts: Callable[[Blueprint], RunArtifacts] | None = None,
+    share: Callable[[], Share] | None = None,
     clock: Clock = CLOCK,
 ) -> OwnStack:
     """Start a migrated and seeded copy of a stack, with a name, ports, folders and data of its own.
@@ -66,14 +74,17 @@ def open_stack(
         choice: Which stack, with what environment and limits.
         say: Takes lines of progress.
         artifacts: Gives the folder where a failed start leaves its logs.
+        share: Gives it parts of servers that it shares with others; None where it shares none.
         clock: Time.
 
     Raises:
         StackproofError: If it does not start; nothing of it is left then.
     """
     before = clock.now()
+    if share is not None:
+        return _open_beside(choice, say, share(), artifacts, clock, before)
     blueprint = lifecycle.resolve(replace(choice, isolated=True))
-    data = _seeded(choice, blueprint, say)
+    data = seeded(choice, blueprint, say)
     kept = artifacts(blueprint) if artifacts else None
     started = lifecycle.up(blueprint, say, hold=True, artifacts=kept, data=data)
     try:
@@ -86,7 +97,26 @@ def open_stack(
     return OwnStack(blueprint, started.stack, started.lease, clock.now() - before)
 
 
-def _seeded(choice: Choice, blueprint: Blueprint, say: Say) -> Path | None:
+def _open_beside(
+    choice: Choice,
+    say: Say,
+    share: Share,
+    artifacts: Callable[[Blueprint], RunArtifacts] | None,
+    clock: Clock,
+    before: float,
+) -> OwnStack:
+    """Start the services that a stack does not share."""
+    try:
+        blueprint = lifecycle.resolve(replace(choice, isolated=True, shared=share.parts))
+        kept = artifacts(blueprint) if artifacts else None
+        started = lifecycle.up(blueprint, say, hold=True, artifacts=kept, share=share)
+    except BaseException:
+        share.release()
+        raise
+    return OwnStack(blueprint, started.stack, started.lease, clock.now() - before, share)
+
+
+def seeded(choice: Choice, blueprint: Blueprint, say: Say) -> Path | None:
     """The snapshot after seed; None where the engine takes none."""
     if not blueprint.engine.takes_snapshots:
         return None

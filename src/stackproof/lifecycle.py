@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from stackproof.artifacts import RunArtifacts, new_run
 from stackproof.blueprint import Blueprint, Choice, resolve
 from stackproof.database import mark_databases, refuse_foreign_databases, require_marker
-from stackproof.engines.base import Lease, Say
+from stackproof.engines.base import Lease, RunningPlan, Say
 from stackproof.errors import CommandFailed, NoStack, StackproofError, TeardownIncomplete
 from stackproof.forensics import collect
 from stackproof.plan.model import Plan, PlannedCommand
@@ -24,7 +24,8 @@ from stackproof.run_folder import RunFolder, state_root
 from stackproof.running_record import RunningRecord, changes, read_about, write_about
 from stackproof.service_coverage import lend
 from stackproof.settings import ensure_env_file
-from stackproof.snapshots import start_from
+from stackproof.shared_running import Share, SharedRunning
+from stackproof.snapshots import start_beside, start_from
 from stackproof.stack import Stack
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ def up(
     hold: bool = False,
     artifacts: RunArtifacts | None = None,
     data: Path | None = None,
+    share: Share | None = None,
 ) -> Started:
     """Start a stack and wait until every service is ready.
 
@@ -78,6 +80,7 @@ def up(
         hold: Keep the lease: the stack ends with this process. Else it stays until `down`.
         artifacts: Where a failed start leaves its logs; None for a new folder.
         data: A snapshot's data to start from; None for empty data.
+        share: Servers that it shares, which also have the data to start from.
 
     Raises:
         StartFailed: If a service does not become ready; the stack is taken down again.
@@ -91,7 +94,7 @@ def up(
             known = None
         if known is not None:
             return Started(_update(blueprint, known, say), None)
-        return _start(blueprint, say, hold=hold, artifacts=artifacts, data=data)
+        return _start(blueprint, say, hold=hold, artifacts=artifacts, data=data, share=share)
 
 
 def _start(
@@ -101,6 +104,7 @@ def _start(
     hold: bool,
     artifacts: RunArtifacts | None,
     data: Path | None,
+    share: Share | None,
 ) -> Started:
     for notice in blueprint.plan.notices:
         say(f"note: {notice}")
@@ -111,7 +115,13 @@ def _start(
         write_about(run, RunningRecord.of(blueprint.plan, blueprint.settings, complete=False))
         if data is not None:
             start_from(data, run.data)
-        running = engine.start(blueprint.plan, run, say, lent=_lent(blueprint, artifacts))
+        if share is not None:
+            start_beside(share.data, run.data, without=share.parts)
+        running: RunningPlan = engine.start(
+            blueprint.plan.own, run, say, lent=_lent(blueprint, artifacts)
+        )
+        if share is not None:
+            running = SharedRunning(blueprint.plan, running, share.running)
         stack = Stack(blueprint.plan, running)
         with _kept_on_failure(blueprint, stack, artifacts, say):
             running.wait_ready(blueprint.settings.timeouts.start, say)

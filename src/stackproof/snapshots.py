@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -114,6 +114,24 @@ def start_from(data: Path, target: Path) -> None:
     """
     with locked(data.parent):
         copy_data(data, target)
+
+
+def start_beside(data: Path, target: Path, *, without: Collection[str]) -> None:
+    """Copy the data of some services, which a run of this process keeps as they are.
+
+    Args:
+        data: The data folder of that run.
+        target: Where to; must not exist.
+        without: Services whose data are left out.
+
+    Raises:
+        StackproofError: If they can't be copied.
+    """
+    wanted = [path for path in data.iterdir() if path.name not in without]
+    if wanted:
+        target.mkdir()
+    for path in wanted:
+        copy_data(path, target / path.name)
 
 
 def copy_data(source: Path, target: Path) -> None:

@@ -207,17 +207,7 @@ class Stack:
         Raises:
             ConfigError: If the stack has none, or several.
         """
-        found = [
-            service.name
-            for service in self.plan.services
-            if any(one.scheme == DATABASE_SCHEME for one in service.endpoints)
-        ]
-        if len(found) == 1:
-            return found[0]
-        raise ConfigError(
-            f"the stack {self.plan.stack} has {len(found)} PostgreSQL services, not one",
-            remedy="name the one that is meant",
-        )
+        return only_database_service(self.plan)
 
     def rows(self, sql: str, *, service: str | None = None) -> list[dict[str, Any]]:
         """What a query gives, asked with the database server's own `psql`.
@@ -275,6 +265,25 @@ class Stack:
                 observed=f"its services: {known}",
                 remedy="check the name; a service behind a profile needs --profile",
             ) from None
+
+
+def only_database_service(plan: Plan) -> str:
+    """Name of the PostgreSQL service of a stack.
+
+    Raises:
+        ConfigError: If the stack has none, or several.
+    """
+    found = [
+        service.name
+        for service in plan.services
+        if any(one.scheme == DATABASE_SCHEME for one in service.endpoints)
+    ]
+    if len(found) == 1:
+        return found[0]
+    raise ConfigError(
+        f"the stack {plan.stack} has {len(found)} PostgreSQL services, not one",
+        remedy="name the one that is meant",
+    )
 
 
 def database_url(settings: Mapping[str, str], endpoint: Endpoint) -> str:
