@@ -75,6 +75,7 @@ class Clones:
         self._used: deque[str] = deque()
         self._waiting = 0
         self._is_closed = False
+        self._is_busy = False
         self._error: Exception | None = None
         quoted = _identifier(template)
         session.run(f"alter database {quoted} with is_template true allow_connections false")
@@ -109,6 +110,20 @@ class Clones:
             self._used.append(name)
             self._changed.notify_all()
 
+    def wait_idle(self) -> None:
+        """Wait until nothing is to be made or dropped.
+
+        Raises:
+            CommandFailed: If a clone could not be made or dropped.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._error is not None or self._is_idle())
+            if self._error is not None:
+                raise self._error
+
+    def _is_idle(self) -> bool:
+        return not self._is_busy and not self._used and len(self._ready) >= self._wanted
+
     def close(self, *, reopen: bool = False) -> None:
         """End the thread and the session; the clones end with their server.
 
@@ -139,11 +154,14 @@ class Clones:
     def _next(self) -> str | None:
         """The clone to be dropped, "" where one is to be made; None at the end."""
         with self._changed:
+            self._is_busy = False
+            self._changed.notify_all()
             self._changed.wait_for(
                 lambda: self._is_closed or self._used or len(self._ready) < self._wanted
             )
             if self._is_closed:
                 return None
+            self._is_busy = True
             is_urgent = len(self._ready) < self._waiting and len(self._used) <= MOST_USED
             return self._used.popleft() if self._used and not is_urgent else ""
 
