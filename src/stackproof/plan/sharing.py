@@ -19,7 +19,8 @@ from stackproof.settings.model import Settings
 from stackproof.stack_file.model import StackFile
 
 SAFE_ENDINGS = ("_e2e", "_test")
-SAMPLE_INDEX = 0
+SHARED_RULE = "shared server"
+"""The rule of translations that put a stack's own part in the place of the server's."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def needs_of(
     known = {draft.name: draft for draft in drafts}
     needs = [_need(settings, known.get(name), name) for name in names]
     _refuse_same_names(settings, [one for one in needs if one.database])
-    sample = {one.service: SharedPart(one.service, {}, one.database, SAMPLE_INDEX) for one in needs}
+    sample = {one.service: SharedPart(one.service, {}, one.database) for one in needs}
     shared = share(stack_file, drafts, sample)
     return tuple(
         one if one.database else replace(one, indexes=shared.indexes.get(one.service, 1))
@@ -209,7 +210,7 @@ def _rewritten(
         for number, words in enumerate(zip(draft.argv, argv, strict=True))
     ]
     translations += [
-        Translation(draft.name, place, old, new, "shared server")
+        Translation(draft.name, place, old, new, SHARED_RULE)
         for place, old, new in changed
         if old != new
     ]
