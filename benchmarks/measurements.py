@@ -12,6 +12,7 @@ from benchmarks import results
 from benchmarks.containers import docker_up_and_down
 from benchmarks.databases import databases
 from benchmarks.gateway import gateway
+from benchmarks.isolation import crowds, isolated_stacks
 from benchmarks.stack import ROOT, SILENT, blueprint, by_hand, longest_chain, specs, state_folder
 from stackproof import lifecycle
 from stackproof.reaper.leftovers import read_run
@@ -153,4 +154,6 @@ ALL = {
     "database": databases,
     "database-empty": databases,
     "gateway": gateway,
+    "isolated": isolated_stacks,
+    "crowd": crowds,
 }

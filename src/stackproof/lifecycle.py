@@ -25,7 +25,6 @@ from stackproof.running_record import RunningRecord, changes, read_about, write_
 from stackproof.service_coverage import lend
 from stackproof.settings import ensure_env_file
 from stackproof.shared_running import Share, SharedRunning
-from stackproof.snapshots import start_beside, start_from
 from stackproof.stack import Stack
 
 if TYPE_CHECKING:
@@ -68,7 +67,7 @@ def up(
     fresh: bool = False,
     hold: bool = False,
     artifacts: RunArtifacts | None = None,
-    data: Path | None = None,
+    snapshot: Path | None = None,
     share: Share | None = None,
 ) -> Started:
     """Start a stack and wait until every service is ready.
@@ -79,8 +78,8 @@ def up(
         fresh: Take a running copy down first.
         hold: Keep the lease: the stack ends with this process. Else it stays until `down`.
         artifacts: Where a failed start leaves its logs; None for a new folder.
-        data: A snapshot's data to start from; None for empty data.
-        share: Servers that it shares, which also have the data to start from.
+        snapshot: Folder of a snapshot to start from; None for empty data.
+        share: Servers that it shares, which are not started.
 
     Raises:
         StartFailed: If a service does not become ready; the stack is taken down again.
@@ -94,7 +93,9 @@ def up(
             known = None
         if known is not None:
             return Started(_update(blueprint, known, say), None)
-        return _start(blueprint, say, hold=hold, artifacts=artifacts, data=data, share=share)
+        return _start(
+            blueprint, say, hold=hold, artifacts=artifacts, snapshot=snapshot, share=share
+        )
 
 
 def _start(
@@ -103,7 +104,7 @@ def _start(
     *,
     hold: bool,
     artifacts: RunArtifacts | None,
-    data: Path | None,
+    snapshot: Path | None,
     share: Share | None,
 ) -> Started:
     for notice in blueprint.plan.notices:
@@ -113,19 +114,16 @@ def _start(
     try:
         blueprint = _with_claimed_ports(blueprint, lease)
         write_about(run, RunningRecord.of(blueprint.plan, blueprint.settings, complete=False))
-        if data is not None:
-            start_from(data, run.data)
-        if share is not None:
-            start_beside(share.data, run.data, without=share.parts)
+        lent = _lent(blueprint, artifacts)
         running: RunningPlan = engine.start(
-            blueprint.plan.own, run, say, lent=_lent(blueprint, artifacts)
+            blueprint.plan.own, run, say, lent=lent, snapshot=snapshot
         )
         if share is not None:
             running = SharedRunning(blueprint.plan, running, share.running)
         stack = Stack(blueprint.plan, running)
         with _kept_on_failure(blueprint, stack, artifacts, say):
             running.wait_ready(blueprint.settings.timeouts.start, say)
-            if not engine.marks_databases:
+            if snapshot is None and not engine.marks_databases:  # a snapshot's are marked
                 mark_databases(stack)
         write_about(run, RunningRecord.of(blueprint.plan, blueprint.settings, complete=True))
     except BaseException:
@@ -291,7 +289,14 @@ def build(blueprint: Blueprint, say: Say, *, again: bool = False) -> list[str]:
             take_down(run, seconds=GONE_SECONDS)
 
 
-def down(blueprint: Blueprint, say: Say, *, force: bool = False, keep_data: bool = False) -> bool:
+def down(
+    blueprint: Blueprint,
+    say: Say,
+    *,
+    force: bool = False,
+    keep_data: bool = False,
+    disposable: bool = False,
+) -> bool:
     """Stop a stack and remove everything that it has made.
 
     Args:
@@ -299,6 +304,7 @@ def down(blueprint: Blueprint, say: Say, *, force: bool = False, keep_data: bool
         say: Takes lines of progress.
         force: Also if a database has lost its marker.
         keep_data: Leave the data for the next `up`.
+        disposable: Nobody wants the data, so the services are killed instead of stopped in order.
 
     Returns:
         Whether there was something to take down.
@@ -318,7 +324,7 @@ def down(blueprint: Blueprint, say: Say, *, force: bool = False, keep_data: bool
             _require_marker_if_it_answers(blueprint)
         if keep_data:
             engine.keep_data(blueprint.plan, blueprint.run)
-        engine.shut_down(blueprint.run, _stop_seconds(blueprint.plan))
+        engine.shut_down(blueprint.run, _stop_seconds(blueprint.plan), disposable=disposable)
         rest = (
             "its data are kept for the next `invoke up`" if keep_data else "nothing of it is left"
         )

@@ -7,7 +7,6 @@ import queue
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from stackproof.engines.base import (
@@ -30,14 +29,12 @@ class Share:
     Attributes:
         parts: Its parts by service.
         running: The servers.
-        data: The data after seed of all services of the stack, beside those of the servers.
         release: Gives the parts back; their data are lost.
         keep: Lets the servers outlive this process, for a stack that is left up.
     """
 
     parts: Mapping[str, SharedPart]
     running: RunningPlan
-    data: Path
     release: Callable[[], None]
     keep: Callable[[], None]
 

@@ -63,7 +63,6 @@ class SharedServers:
         return Share(
             parts={one.service: one for one in parts},
             running=self.stack.running,
-            data=self.blueprint.run.data,
             release=partial(self._release, parts),
             keep=self.leave_up,
         )
@@ -107,7 +106,7 @@ class SharedServers:
         for clones in self.clones.values():
             clones.close(reopen=self.is_kept)
         if not self.is_kept:
-            lifecycle.down(self.blueprint, say, force=True)
+            lifecycle.down(self.blueprint, say, force=True, disposable=True)
 
     def leave_up(self) -> None:
         """Let the servers outlive this process, until somebody takes them down."""
@@ -130,7 +129,7 @@ def start_servers(choice: Choice, names: Sequence[str], say: Say) -> SharedServe
     """
     whole = lifecycle.resolve(replace(choice, isolated=True))
     settings = whole.settings
-    if not whole.engine.takes_snapshots or settings.engine != "process":
+    if settings.engine != "process":
         place = settings.origin(("isolation", "shared"))
         raise ConfigError(
             f"{', '.join(names)} can't be shared on the {settings.engine} engine",
@@ -141,10 +140,10 @@ def start_servers(choice: Choice, names: Sequence[str], say: Say) -> SharedServe
             remedy="use --engine process, or remove `isolation.shared`",
         )
     needs = shared_needs(settings, whole.stack_file, engine=settings.engine, names=names)
-    data = isolation.seeded(choice, whole, say)
-    chosen = replace(choice, isolated=True, services=tuple(names))
-    blueprint = lifecycle.resolve(chosen)
-    servers = SharedServers(blueprint, lifecycle.up(blueprint, say, hold=True, data=data))
+    blueprint = lifecycle.resolve(replace(choice, isolated=True, services=tuple(names)))
+    with isolation.seeded(choice, whole, say) as snapshot:
+        started = lifecycle.up(blueprint, say, hold=True, snapshot=snapshot)
+    servers = SharedServers(blueprint, started)
     try:
         for need in needs:
             _divide(servers, need)

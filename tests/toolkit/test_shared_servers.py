@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from stackproof.images.postgres_server import locate_postgres
+from stackproof.plan.model import Runtime
 from stackproof.waiting import wait_until
 
 TESTS = """\
@@ -25,7 +27,8 @@ def test_takes_everything(stack, number):
 def test_has_its_own_keys(stack, number):
     url = stack.service("web").exec(["printenv", "CACHE_URL"]).stdout.strip()
     with valkey.from_url(url) as cache:
-        assert cache.keys() == []
+        assert cache.keys() == [b"seeded"]
+        assert cache.get("seeded") == b"yes"
         cache.set("id", number)
         assert cache.get("id") == str(number).encode()
         with pytest.raises(valkey.exceptions.NoPermissionError):
@@ -77,6 +80,15 @@ def test_waits(stack, database):
     time.sleep(60)
 """
 
+SEED = """\
+import os, socket
+from urllib.parse import urlsplit
+address = urlsplit(os.environ["CACHE_URL"])
+with socket.create_connection((address.hostname, address.port)) as link:
+    link.sendall(b"SET seeded yes\\r\\n")
+    assert link.recv(100) == b"+OK\\r\\n"
+"""
+
 
 @pytest.fixture
 def sharing(project):
@@ -87,6 +99,12 @@ def sharing(project):
     config.write_text(config.read_text() + "isolation: {shared: [db, cache]}\n")
     project.replace("compose.yaml", "SHOP_API_KEY: $", "CACHE_URL: redis://cache/0\n"
                     "      SHOP_API_KEY: $")  # fmt: skip
+    project.replace("compose.yaml", "command: python -c", "environment: {CACHE_URL: redis://cache/0}\n"
+                    "    command: python -c")  # fmt: skip
+    project.write("web/seed.py", SEED)
+    project.replace("config/shop.yaml", "seed: {service: db, command: [sh, /scripts/seed.sh]}",
+                    "seed: [{service: db, command: [sh, /scripts/seed.sh]},"
+                    " {service: once, command: [python, seed.py]}]")  # fmt: skip
     project.write("pytest.ini", "[pytest]\n")
     yield project
     subprocess.run(["rm", "-rf", str(cache)], check=True)
@@ -119,11 +137,8 @@ def test_they_do_not_meet_in_parallel_either(sharing):
 
 
 def test_a_test_that_needs_only_the_database_gets_one_with_all_of_the_templates_settings(sharing):
-    psql = next(iter(sorted((sharing.outer / "cache").glob("servers/**/bin/psql"))), None)
-    psql = psql or subprocess.run(
-        [sys.executable, "-c", "import shutil; print(shutil.which('psql'))"],
-        capture_output=True, text=True, check=True,
-    ).stdout.strip()  # fmt: skip
+    runtime = Runtime("image", image="postgres", version="16")
+    psql = locate_postgres(runtime, sharing.outer / "cache").bindir / "psql"
     sharing.replace(
         "scripts/migrate.sh", "psql -q",
         'psql -q "$DATABASE_URL" -c "alter database shop_e2e set timezone to \'Etc/GMT+7\'"\n'

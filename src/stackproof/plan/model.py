@@ -125,6 +125,7 @@ class ServicePlan:
         one_shot: True where the service is expected to end by itself with status 0.
         shared: Whether a server of another run stands for it, which the engine does not start.
         extension: `x-stackproof` of the service, as written.
+        data: Container paths of what a snapshot has to keep, beside the volumes.
     """
 
     name: str
@@ -147,6 +148,7 @@ class ServicePlan:
     one_shot: bool = False
     shared: bool = False
     extension: Mapping[str, Any] = field(default_factory=dict)
+    data: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -181,6 +183,7 @@ class Plan:
         source: What the compose engine hands to Docker Compose.
         hermetic: Whether services can reach nothing but each other (compose engine).
         gateway_service: Name of the service that stands in for a model provider.
+        elsewhere: Services that are left out, since another run has started them.
     """
 
     stack: str
@@ -197,11 +200,16 @@ class Plan:
     source: ComposeSource = ComposeSource()
     hermetic: bool = False
     gateway_service: str | None = None
+    elsewhere: tuple[str, ...] = ()
 
     @property
     def own(self) -> Plan:
-        """The plan without the services that other runs have started."""
-        return replace(self, services=tuple(one for one in self.services if not one.shared))
+        """The plan without the services that other runs have started, which it names."""
+        return replace(
+            self,
+            services=tuple(one for one in self.services if not one.shared),
+            elsewhere=tuple(one.name for one in self.services if one.shared),
+        )
 
     def service(self, name: str) -> ServicePlan:
         """The service of that name.

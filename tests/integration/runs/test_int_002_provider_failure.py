@@ -6,15 +6,12 @@ from tests.integration.runs.scenario import (
     assert_database_agrees,
     assert_failed_by_provider,
     assert_smoke_run_completed,
-    audit_trail,
 )
 
 pytestmark = pytest.mark.integration
 
 
-def test_a_provider_that_always_fails_ends_the_run_and_no_other(
-    stack, gateway, tenant, beat
-):
+def test_a_provider_that_always_fails_ends_the_run_and_no_other(stack, gateway, tenant, beat):
     broken, sound = tenant.model("x-always-fail"), tenant.model("smoke")
 
     before = tenant.start("smoke", sound)
@@ -29,7 +26,7 @@ def test_a_provider_that_always_fails_ends_the_run_and_no_other(
     assert_database_agrees(stack, run)
     assert_calls(gateway, broken, [500] * 3)
     gateway.assert_fault_reached_app(model=broken)
-    assert [event["type"] for event in audit_trail(stack, run_id)] == [
+    assert [event["type"] for event in tenant.events(run_id)] == [
         "run.queued",
         *["run.started", "run.retry_scheduled"] * 2,
         "run.started",
