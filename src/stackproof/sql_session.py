@@ -78,10 +78,8 @@ class SqlSession:
             CommandFailed: With the server's message.
         """
         mark = secrets.token_hex(8)
-        try:
+        with contextlib.suppress(BrokenPipeError):  # what it has said before it ended is read below
             os.write(self._input, f"{statement};\n\\echo {mark} :ERROR\n".encode())
-        except BrokenPipeError:
-            raise self._ended() from None
         output, _, failed = self._until(mark).rpartition(f"{mark} ")
         if failed != "false":
             raise CommandFailed(
