@@ -12,10 +12,16 @@ import pytest
 
 from stackproof.pytest_plugin import repeating
 from stackproof.pytest_plugin.cleanliness import Cleanliness
+from stackproof.pytest_plugin.llm import CallCosts, note_calls, write_costs
 from stackproof.pytest_plugin.observing import history_of, oracle, settle
 from stackproof.pytest_plugin.options import MARKERS, add_options
 from stackproof.pytest_plugin.own import OwnStacks
-from stackproof.pytest_plugin.running import artifacts_of, connected, connection_of
+from stackproof.pytest_plugin.running import (
+    artifacts_known,
+    artifacts_of,
+    connected,
+    connection_of,
+)
 from stackproof.pytest_plugin.summary import summary_lines, write_uses
 
 __all__ = ["oracle"]
@@ -28,6 +34,7 @@ if TYPE_CHECKING:
 _OWN = pytest.StashKey[OwnStacks]()
 _GATEWAYS = pytest.StashKey["dict[str, GatewayClient]"]()
 _END = pytest.StashKey[Cleanliness]()
+_COSTS = pytest.StashKey[list[CallCosts]]()
 _STARTED = pytest.StashKey[str]()
 _NEXT = pytest.StashKey["pytest.Item | None"]()
 
@@ -45,6 +52,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_OWN] = OwnStacks(config)
     config.stash[_GATEWAYS] = {}
     config.stash[_END] = Cleanliness()
+    config.stash[_COSTS] = []
 
 
 @pytest.hookimpl(trylast=True)  # after the parameters of markers, so that the run comes last
@@ -89,20 +97,34 @@ def stack(request: pytest.FixtureRequest) -> Stack:
 
 
 @pytest.fixture
+def database(request: pytest.FixtureRequest) -> str:
+    """The URL of a PostgreSQL database of the test's own: migrated, seeded, and dropped afterwards.
+
+    For tests that need no other service. All databases of a test process are on one server, which
+    is started from the snapshot after seed; they are cloned before they are asked for.
+    """
+    return request.config.stash[_OWN].database_for(request)
+
+
+@pytest.fixture
 def gateway(request: pytest.FixtureRequest) -> Iterator[GatewayClient]:
     """A client of the LLM gateway of the test's stack, in a namespace of this test's own."""
     from stackproof.errors import StackproofError
+    from stackproof.llm_session import require_mode
 
     name = "stack" if "stack" in request.fixturenames else "running_stack"
     used: Stack = request.getfixturevalue(name)
     try:
         client = used.gateway_for(_namespace(request.node.name))
+        if request.config.getoption("--llm"):
+            require_mode(client.base_url, request.config.getoption("--llm"))
     except StackproofError as error:
-        pytest.fail(str(error), pytrace=False)
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
     gateways = request.config.stash[_GATEWAYS]
     gateways[request.node.nodeid] = client
     yield client
     gateways.pop(request.node.nodeid, None)
+    note_calls(request.node, client, request.config.stash[_COSTS])
     client.close()
 
 
@@ -193,6 +215,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     own = session.config.stash[_OWN]
     troubles = own.close()
     write_uses(session.config, own.uses)
+    costs = session.config.stash[_COSTS]
+    write_costs(artifacts_known(session.config), costs)
     if not session.config.stash[_END].finish(session.config, troubles):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
