@@ -1,7 +1,10 @@
 """Where the data of a stack go in the images of its snapshot, and how a copy gets them."""
 
+from pathlib import Path
+
 import pytest
 
+from stackproof.engines.compose.snapshot_keeper import ComposeSnapshots
 from stackproof.engines.compose.snapshot_places import (
     Found,
     Place,
@@ -9,7 +12,9 @@ from stackproof.engines.compose.snapshot_places import (
     places_of,
 )
 from stackproof.plan.model import ServicePlan
+from stackproof.stack_file.model import Mount, NamedVolume, Service, StackFile
 
+DATA_FOLDER = "/var/lib/postgresql/data"
 LABELS = {"dev.stackproof.run": "3f2a"}
 
 
@@ -159,3 +164,27 @@ def test_a_nameless_volume_of_a_copy_has_its_projects_name_and_labels():
     place = Place("cache", "volume", "/data", "/.stackproof/0/data", volume="stackproof-0")
     made = copy(model(cache=service()), place, images={})
     assert made["volumes"] == {"stackproof-0": {"name": "shop-1_stackproof-0", "labels": LABELS}}
+
+
+@pytest.mark.parametrize(
+    ("service", "said"),
+    [
+        ({"mounts": (Mount("volume", DATA_FOLDER, "own"),)}, []),
+        ({}, []),
+        (
+            {"mounts": (Mount("bind", DATA_FOLDER, "/home/me/data"),)},
+            ["db has its data in a folder of yours, /home/me/data"],
+        ),
+        (
+            {"mounts": (Mount("volume", DATA_FOLDER, "theirs"),)},
+            ["db has its data in the volume theirs, which is external"],
+        ),
+        ({"tmpfs": (f"{DATA_FOLDER}:size=1g",)}, ["db has its data in memory (tmpfs)"]),
+        ({"mounts": (Mount("bind", "/docker-entrypoint-initdb.d", "/home/me/init"),)}, []),
+    ],
+)
+def test_a_database_whose_data_are_not_the_copys_is_named(service, said):
+    volumes = {"own": NamedVolume(), "theirs": NamedVolume(external=True)}
+    written = Service("db", image="postgres:16", **service)
+    stack_file = StackFile((), Path("/"), {"db": written}, volumes=volumes)
+    assert ComposeSnapshots({}).foreign_data(stack_file, ["db"]) == said
