@@ -156,7 +156,7 @@ def test_the_least_recently_used_goes_first(stacks, monkeypatch):
     for number, word in enumerate(["one", "two"]):
         stacks.use(word)
         stacks.used_at(word, number)
-    stacks.used_at("one", 10)
+    stacks.use("one")
     stacks.use("three")
     assert sorted(stacks.names()) == ["shop-one", "shop-three"]
     assert str(stacks.entry("two")) not in stacks.keeper.outside
