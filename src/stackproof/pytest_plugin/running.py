@@ -58,7 +58,7 @@ def connected(config: pytest.Config) -> Connection:
         blueprint = lifecycle.resolve(choice)
         stack = lifecycle.connect(blueprint)
     except StackproofError as error:
-        pytest.fail(f"{error}", pytrace=False)
+        raise pytest.fail.Exception(f"{error}", pytrace=False) from None
     config.stash[_CONNECTION] = made = Connection(blueprint, stack)
     return made
 
@@ -82,5 +82,5 @@ def artifacts_known(config: pytest.Config) -> RunArtifacts | None:
     from stackproof.artifacts import RunArtifacts
     from stackproof.redaction import Redactor
 
-    folder = config.stash.get(_FOLDER, None)
+    folder = config.getoption("--stack-artifacts") or config.stash.get(_FOLDER, None)
     return RunArtifacts(folder, Redactor(())) if folder else None
