@@ -11,7 +11,7 @@ import pytest
 SOURCE = Path(__file__).parent.parent / "src" / "stackproof"
 
 LAYERS = [
-    ["errors", "redaction", "readiness"],
+    ["errors", "redaction", "readiness", "flake"],
     ["waiting"],
     ["oracle"],
     ["pool"],
@@ -21,7 +21,7 @@ LAYERS = [
     ["reaper"],
     ["images"],
     ["engines"],
-    ["diagnosis"],
+    ["diagnosis", "inventory"],
     ["stack", "shared_running", "redis_slots"],
     ["database", "sql_session"],
     ["clones"],
@@ -31,8 +31,8 @@ LAYERS = [
     ["snapshots"],
     ["lifecycle"],
     ["isolation"],
-    ["shared_servers"],
-    ["suite", "overview", "doctor"],
+    ["llm_session", "shared_servers"],
+    ["suite", "overview", "doctor", "flake_session"],
     ["pytest_plugin", "tasks", "sessions"],
 ]
 """Each module may import from its own line's package and from the lines above it."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from stackproof.pool import Pool, Taken, has_room, pool_size, usable_cpus
+from stackproof.pytest_plugin.cleanliness import note_runs
 from stackproof.pytest_plugin.options import Wish, wish_of
 from stackproof.pytest_plugin.running import artifacts_of, connected
 from stackproof.pytest_plugin.servers import ServersOfTests
@@ -93,6 +94,8 @@ class OwnStacks:
             )
         except (StackproofError, pytest.UsageError) as error:
             pytest.fail("\n".join([*told, str(error)]), pytrace=False)
+        finally:
+            note_runs(self.config)
         request.addfinalizer(database.give_back)
         return database.url
 
@@ -133,12 +136,14 @@ class OwnStacks:
             shared = self._configured(wish.choice).isolation.shared
         share = partial(self._servers.share, wish.choice, shared, told.append) if shared else None
         try:
-            return open_stack(
+            own = open_stack(
                 wish.choice, told.append, artifacts=partial(artifacts_of, self.config), share=share
             )
         except StackproofError as error:
             error.add_note("\n".join(told))
             raise
+        note_runs(self.config)
+        return own
 
     def _noted(self, item: pytest.Item, taken: Taken[OwnStack]) -> Use:
         own = taken.value
