@@ -167,12 +167,6 @@ def test_what_can_not_be_rewritten_for_certain_is_an_error_that_names_the_place(
     sharing.wait_until_nothing_is_left()
 
 
-def test_containers_share_no_servers_and_it_is_said(sharing):
-    said = run(sharing, TESTS, "--engine", "compose", "-k", "keys and 0", code=1)
-    assert "db, cache can't be shared on the compose engine" in said
-    assert "isolation.shared" in said
-
-
 def test_the_configuration_shows_what_a_stack_has_in_place_of_the_servers_names(sharing):
     said = sharing.invoke("config", "--explain")
     assert "in a test's own stack, which shares db, cache" in said

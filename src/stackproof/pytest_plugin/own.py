@@ -94,6 +94,8 @@ class OwnStacks:
             )
         except (StackproofError, pytest.UsageError) as error:
             raise pytest.fail.Exception("\n".join([*told, str(error)]), pytrace=False) from None
+        finally:
+            note_runs(self.config)
         request.addfinalizer(database.give_back)
         return database.url
 

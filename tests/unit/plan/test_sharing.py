@@ -11,8 +11,8 @@ from stackproof.stack_file.model import Dependency, Service
 
 OWN = "shop_1a2b3c4d_e2e"
 PARTS = {
-    "db": SharedPart("db", {5432: 40001}, database=OWN),
-    "cache": SharedPart("cache", {6379: 40002}, first_index=4),
+    "db": SharedPart("db", "servers", {5432: 40001}, database=OWN),
+    "cache": SharedPart("cache", "servers", {6379: 40002}, first_index=4),
 }
 DATABASE = Service(name="db", image="postgres:16", environment={"POSTGRES_DB": "shop_e2e"})
 CACHE = Service(name="cache", image="redis:7")
@@ -123,7 +123,7 @@ def test_the_servers_are_named_and_not_started(planning, shared):
     plan = shared(app)
     assert [one.name for one in plan.services if one.shared] == ["db", "cache"]
     assert [one.name for one in plan.own.services] == ["app"]
-    assert plan.own.elsewhere == ("db", "cache")
+    assert plan.own.elsewhere == {"db": "servers", "cache": "servers"}
     assert plan.service("db").environment["POSTGRES_DB"] == OWN
 
 
