@@ -111,9 +111,9 @@ class SharedServers:
 
     def leave_up(self) -> None:
         """Let the servers outlive this process, until somebody takes them down."""
-        self.is_kept = True
-        if self.started.lease is not None:
+        if not self.is_kept and self.started.lease is not None:
             self.started.lease.release()
+        self.is_kept = True
 
 
 def start_servers(choice: Choice, names: Sequence[str], say: Say) -> SharedServers:
