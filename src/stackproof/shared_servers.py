@@ -51,15 +51,15 @@ class SharedServers:
             CommandFailed: If a database can't be cloned.
         """
         project = self.blueprint.run.project
-        indexes = {name: slots.take() for name, slots in self.slots.items()}
         parts = [
+            SharedPart(name, project, self._ports(name), database=clones.take())
+            for name, clones in self.clones.items()
+        ]
+        indexes = {name: slots.take() for name, slots in self.slots.items()}
+        parts += [
             SharedPart(name, project, self._ports(name), first_index=first)
             for name, first in indexes.items()
             if first is not None
-        ]
-        parts += [
-            SharedPart(name, project, self._ports(name), database=clones.take())
-            for name, clones in self.clones.items()
         ]
         return Share(
             parts={one.service: one for one in parts},
