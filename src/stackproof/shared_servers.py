@@ -51,15 +51,15 @@ class SharedServers:
             CommandFailed: If a database can't be cloned.
         """
         project = self.blueprint.run.project
-        indexes = {name: slots.take() for name, slots in self.slots.items()}
         parts = [
+            SharedPart(name, project, self._ports(name), database=clones.take())
+            for name, clones in self.clones.items()
+        ]
+        indexes = {name: slots.take() for name, slots in self.slots.items()}
+        parts += [
             SharedPart(name, project, self._ports(name), first_index=first)
             for name, first in indexes.items()
             if first is not None
-        ]
-        parts += [
-            SharedPart(name, project, self._ports(name), database=clones.take())
-            for name, clones in self.clones.items()
         ]
         return Share(
             parts={one.service: one for one in parts},
@@ -111,9 +111,9 @@ class SharedServers:
 
     def leave_up(self) -> None:
         """Let the servers outlive this process, until somebody takes them down."""
-        self.is_kept = True
-        if self.started.lease is not None:
+        if not self.is_kept and self.started.lease is not None:
             self.started.lease.release()
+        self.is_kept = True
 
 
 def start_servers(choice: Choice, names: Sequence[str], say: Say) -> SharedServers:

@@ -166,3 +166,13 @@ def test_what_can_not_be_divided_is_refused(planning, service, problem):
 def test_two_servers_whose_databases_have_one_name_are_refused(planning):
     with pytest.raises(ConfigError, match="db and other can't both be shared"):
         needs(planning, DATABASE, replace(DATABASE, name="other"), names=("db", "other"))
+
+
+def test_a_database_that_is_called_after_its_user_gets_a_name_too(planning):
+    database = replace(DATABASE, environment={"POSTGRES_USER": "shop_e2e"})
+    services = (database, CACHE)
+    plan = make_plan(
+        planning.settings, planning.stack_file(*services), engine="process",
+        run_folder=planning.root, ports=planning.free_ports(*services), shared=PARTS,
+    )  # fmt: skip
+    assert plan.service("db").environment == {"POSTGRES_USER": "shop_e2e", "POSTGRES_DB": OWN}
