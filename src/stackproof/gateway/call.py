@@ -29,12 +29,11 @@ from stackproof.gateway.scripts import Pacing
 
 LARGEST_BODY = 20 * 1024 * 1024
 CLIENT_GONE = 499
-HEADERS = (
+OPENAI_HEADERS = (
     (b"openai-version", b"2020-10-01"),
-    (b"openai-organization", b"stackproof"),
     (b"openai-processing-ms", b"1"),
 )
-"""Headers of each answer; the time is always the same, so that answers are."""
+"""Headers of each answer but Anthropic's; the time is always the same, so that answers are."""
 
 log = logging.getLogger("stackproof.gateway")
 
@@ -233,7 +232,10 @@ def endpoint(answer: Answer) -> Endpoint:
         call.presence.close()
         call.namespace.journal.learn(call.entry)
         number = b"req_%08d" % call.entry.seq
-        response.raw_headers += [*HEADERS, (b"x-request-id", number), (b"request-id", number)]
+        if call.anthropic:
+            response.raw_headers.append((b"request-id", number))
+        else:
+            response.raw_headers += [*OPENAI_HEADERS, (b"x-request-id", number)]
         call.finish(response.status_code)
         return response
 
