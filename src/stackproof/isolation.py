@@ -2,41 +2,88 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from stackproof import lifecycle, snapshots
 from stackproof.artifacts import RunArtifacts
 from stackproof.blueprint import Blueprint, Choice
-from stackproof.engines.base import Say
+from stackproof.engines.base import Lease, Say
 from stackproof.stack import Stack
+from stackproof.waiting import Clock
+
+CLOCK = Clock()
 
 
-@contextmanager
-def isolated_stack(
-    choice: Choice, say: Say, *, artifacts: RunArtifacts | None = None
-) -> Iterator[Stack]:
-    """A migrated and seeded copy of a stack that belongs to the block.
+@dataclass
+class OwnStack:
+    """A migrated and seeded copy of a stack that belongs to whoever has opened it.
 
-    It has a name, ports, folders and data of its own, and goes with the block or with the process.
+    Attributes:
+        blueprint: What it was started from.
+        stack: The running stack.
+        lease: Ties it to this process.
+        started_in: Seconds from the decision to start it until it was ready.
+        told: Lines of progress of its start.
+    """
+
+    blueprint: Blueprint
+    stack: Stack
+    lease: Lease | None
+    started_in: float
+    told: list[str] = field(default_factory=list)
+
+    def close(self, say: Say) -> None:
+        """Stop it and remove everything that it has made.
+
+        Raises:
+            TeardownIncomplete: If something is left.
+        """
+        self.stack.close()
+        lifecycle.down(self.blueprint, say, force=True)
+
+    def leave_up(self) -> None:
+        """Let it outlive this process, until somebody takes it down."""
+        self.stack.close()
+        if self.lease is not None:
+            self.lease.release()
+            self.lease = None
+
+
+def open_stack(
+    choice: Choice,
+    say: Say,
+    *,
+    artifacts: Callable[[Blueprint], RunArtifacts] | None = None,
+    clock: Clock = CLOCK,
+) -> OwnStack:
+    """Start a migrated and seeded copy of a stack, with a name, ports, folders and data of its own.
+
+    It starts from the snapshot after seed, which is made first if there is none.
 
     Args:
         choice: Which stack, with what environment and limits.
         say: Takes lines of progress.
-        artifacts: Where a failed start leaves its logs.
+        artifacts: Gives the folder where a failed start leaves its logs.
+        clock: Time.
+
+    Raises:
+        StackproofError: If it does not start; nothing of it is left then.
     """
+    before = clock.now()
     blueprint = lifecycle.resolve(replace(choice, isolated=True))
     data = _seeded(choice, blueprint, say)
-    started = lifecycle.up(blueprint, say, hold=True, artifacts=artifacts, data=data)
+    kept = artifacts(blueprint) if artifacts else None
+    started = lifecycle.up(blueprint, say, hold=True, artifacts=kept, data=data)
     try:
         if data is None:
             lifecycle.migrate(blueprint, started.stack, say)
             lifecycle.seed(blueprint, started.stack, say)
-        yield started.stack
-    finally:
+    except BaseException:
         lifecycle.down(blueprint, say, force=True)
+        raise
+    return OwnStack(blueprint, started.stack, started.lease, clock.now() - before)
 
 
 def _seeded(choice: Choice, blueprint: Blueprint, say: Say) -> Path | None:

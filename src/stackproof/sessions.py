@@ -172,6 +172,11 @@ def suite_options(suite: str) -> argparse.ArgumentParser:
     parser.add_argument(
         "--keep", action="store_true", help="leave the stack up after a failure, to look around"
     )
+    parser.add_argument(
+        "--isolation",
+        choices=["shared", "session", "module", "test"],
+        help="whose the stack of a test is; with `test`, add `-n 4` to run tests in parallel",
+    )
     if suite == LLM_SUITE:
         parser.add_argument("--llm", choices=MODES, help="who answers the model calls; required")
         parser.add_argument("--budget-usd", metavar="USD", help="what record and live may spend")
@@ -237,6 +242,7 @@ def run_suite_session(
         engine=options.engine or engine,
         profiles=tuple(options.profile),
         keep=options.keep,
+        isolation=options.isolation,
     )
 
     def pytest(arguments: Sequence[str], environment: Mapping[str, str]) -> bool:

@@ -7,12 +7,16 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import IO, Any
+from functools import cached_property
+from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from stackproof.engines.base import CommandResult, RunningPlan, ServiceStatus, Streams
 from stackproof.errors import CommandFailed, ConfigError
 from stackproof.plan.model import Endpoint, Plan, ServicePlan
+
+if TYPE_CHECKING:
+    from stackproof.gateway.client import GatewayClient
 
 DATABASE_SCHEME = "postgresql"
 
@@ -152,6 +156,40 @@ class Stack:
     def url(self, service: str, port: int | None = None) -> str:
         """The address of a service as a URL, such as `http://127.0.0.1:18000`."""
         return self.endpoint(service, port).url
+
+    @cached_property
+    def gateway(self) -> GatewayClient:
+        """What its LLM gateway was asked, and what it shall answer, outside of all namespaces.
+
+        Raises:
+            ConfigError: If the stack has no gateway.
+        """
+        return self.gateway_for("default")
+
+    def gateway_for(self, namespace: str) -> GatewayClient:
+        """A client of a namespace of its LLM gateway; the caller closes it.
+
+        Args:
+            namespace: Letters, digits, dots, - and _; `default` is what calls without one are in.
+
+        Raises:
+            ConfigError: If the stack has no gateway.
+        """
+        from stackproof.gateway.client import GatewayClient
+
+        service = self.plan.gateway_service
+        if service is None:
+            raise ConfigError(
+                f"the stack {self.plan.stack} has no gateway",
+                remedy=f"add `gateway: {{service: NAME}}` to its config/{self.plan.stack}.yaml",
+            )
+        return GatewayClient(self.url(service), namespace)
+
+    def close(self) -> None:
+        """Close the connections that were opened for its user; the stack itself goes on."""
+        opened = self.__dict__.pop("gateway", None)
+        if opened is not None:
+            opened.close()
 
     def dsn(self, service: str | None = None) -> str:
         """The URL of a PostgreSQL database, with user and password.

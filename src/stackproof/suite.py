@@ -33,6 +33,7 @@ class SuiteRequest:
         engine: Name of the engine; None for the configured one.
         profiles: Profiles beside those that the suite's configuration names.
         keep: Leave the stack up after a failure.
+        isolation: Whose the stack of a test is; None for what the suite's configuration says.
     """
 
     root: Path
@@ -42,10 +43,13 @@ class SuiteRequest:
     engine: str | None = None
     profiles: tuple[str, ...] = ()
     keep: bool = False
+    isolation: str | None = None
 
 
 def run_suite(request: SuiteRequest, run_pytest: RunPytest, say: Say) -> bool:
     """Run a suite against a stack of its own, on free ports, and take the stack down again.
+
+    Where every test, module or session has its own stack, none is started for the suite.
 
     Args:
         request: What to run.
@@ -66,7 +70,9 @@ def run_suite(request: SuiteRequest, run_pytest: RunPytest, say: Say) -> bool:
     artifacts = _artifacts(blueprint, request.suite)
     run = _Run(request, blueprint, artifacts, Timeline(), say)
     try:
-        return run.steps(run_pytest)
+        if run.isolation == "shared":
+            return run.steps(run_pytest)
+        return run.tests_only(run_pytest)
     finally:
         run.close()
 
@@ -94,13 +100,32 @@ class _Run:
                 lifecycle.migrate(self.blueprint, started.stack, self.say)
             with self.timeline.step("seed"):
                 lifecycle.seed(self.blueprint, started.stack, self.say)
-            arguments = pytest_arguments(self.blueprint, self.request.suite, self.artifacts)
-            with self.timeline.step("test") as step:
-                self.passed = run_pytest(arguments, {})
-                step.outcome = "passed" if self.passed else "failed"
-            return self.passed
+            return self._test(run_pytest, f"--stack-project={self.blueprint.plan.project}")
         finally:
             self._end(started)
+
+    @property
+    def isolation(self) -> str:
+        """Whose the stack of a test is."""
+        suite = self.blueprint.settings.suite(self.request.suite)
+        return self.request.isolation or suite.isolation
+
+    def tests_only(self, run_pytest: RunPytest) -> bool:
+        """Run the tests, each of which has its stack started by the plugin."""
+        profiles = [f"--stack-profile={one}" for one in self.blueprint.settings.profiles]
+        keep = ["--stack-keep"] if self.request.keep else []
+        passed = self._test(run_pytest, *profiles, *keep)
+        if self.blueprint.settings.coverage:
+            self.say("coverage of services is measured in a suite's own stack only")
+        return passed
+
+    def _test(self, run_pytest: RunPytest, *options: str) -> bool:
+        arguments = pytest_arguments(self.blueprint, self.request.suite, self.artifacts)
+        isolation = f"--isolation={self.isolation}"
+        with self.timeline.step("test") as step:
+            self.passed = run_pytest([*arguments, isolation, *options], {})
+            step.outcome = "passed" if self.passed else "failed"
+        return self.passed
 
     def _end(self, started: Started) -> None:
         """Collect and take down; a failure here is said, and never hides the first one."""
@@ -158,7 +183,9 @@ def test_running(
     stack = lifecycle.connect(blueprint)
     artifacts = _artifacts(blueprint, suite_name)
     try:
-        return run_pytest([*pytest_arguments(blueprint, suite_name, artifacts), *arguments], {})
+        chosen = pytest_arguments(blueprint, suite_name, artifacts)
+        running = ["--isolation=shared", f"--stack-project={blueprint.plan.project}"]
+        return run_pytest([*chosen, *running, *arguments], {})
     finally:
         collect(stack, artifacts)
         artifacts.mask_files()
@@ -171,7 +198,7 @@ def _artifacts(blueprint: Blueprint, suite_name: str) -> RunArtifacts:
 
 
 def pytest_arguments(blueprint: Blueprint, name: str, artifacts: RunArtifacts) -> list[str]:
-    """What pytest is told of a suite and of the stack that it runs against."""
+    """What pytest is told of a suite and of its stack."""
     plan, suite = blueprint.plan, blueprint.settings.suite(name)
     return [
         *suite.paths,
@@ -179,7 +206,6 @@ def pytest_arguments(blueprint: Blueprint, name: str, artifacts: RunArtifacts) -
         suite.marker,
         f"--stack={plan.stack}",
         f"--engine={plan.engine}",
-        f"--stack-project={plan.project}",
         f"--stack-artifacts={artifacts.folder}",
         f"--junitxml={artifacts.folder / 'junit.xml'}",
     ]

@@ -23,30 +23,34 @@ def wait_for(process, words):
     raise AssertionError(f"{words!r} was not said: {''.join(seen)}")
 
 
-def test_ctrl_c_while_a_stack_starts_takes_it_down(project, interrupted):
+@pytest.fixture
+def starting(project):
+    """An `invoke up` that waits for a service which takes its time."""
+    project.replace("compose.yaml", "print('prepared')", "import time; time.sleep(300)")
     process = project.start("up")
     wait_for(process, "web          waiting")
-    interrupted(process)
-    output, _ = process.communicate(timeout=60)
-    assert process.returncode == 130
+    return process
+
+
+def test_ctrl_c_while_a_stack_starts_takes_it_down(project, starting, interrupted):
+    interrupted(starting)
+    output, _ = starting.communicate(timeout=60)
+    assert starting.returncode == 130
     assert "Traceback" not in output
     project.wait_until_nothing_is_left()
 
 
-def test_a_second_ctrl_c_does_not_stop_the_clean_up(project, interrupted):
-    process = project.start("up")
-    wait_for(process, "web          waiting")
-    interrupted(process)
-    interrupted(process)
-    process.communicate(timeout=60)
+def test_a_second_ctrl_c_does_not_stop_the_clean_up(project, starting, interrupted):
+    interrupted(starting)
+    interrupted(starting)
+    starting.communicate(timeout=60)
     project.wait_until_nothing_is_left()
 
 
-def test_a_closed_terminal_ends_a_start_and_leaves_nothing(project):
-    process = project.start("up")
-    wait_for(process, "web          waiting")
-    os.killpg(process.pid, signal.SIGHUP)
-    process.communicate(timeout=60)
+def test_a_closed_terminal_ends_a_start_and_leaves_nothing(project, starting):
+    os.killpg(starting.pid, signal.SIGHUP)
+    starting.communicate(timeout=60)
+    assert starting.returncode == -signal.SIGHUP
     project.wait_until_nothing_is_left()
 
 

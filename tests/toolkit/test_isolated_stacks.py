@@ -79,4 +79,4 @@ def test_a_changed_seed_makes_another_snapshot(project, cached):
 
 def test_a_wrong_option_of_the_marker_is_said(project, cached):
     said = run(project, "-k", "everything", isolation="galaxy", code=1)
-    assert "isolation='galaxy' is none of test, module, session" in said
+    assert "isolation='galaxy' is none of shared, session, module, test" in said

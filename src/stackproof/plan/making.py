@@ -124,6 +124,7 @@ def make_plan(
         secrets=secrets,
         source=_compose_source(settings, stack_file) if engine == "compose" else ComposeSource(),
         hermetic=settings.hermetic,
+        gateway_service=settings.gateway_service,
     )
 
 

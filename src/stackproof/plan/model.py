@@ -178,6 +178,7 @@ class Plan:
         secrets: Values that must never be written or shown.
         source: What the compose engine hands to Docker Compose.
         hermetic: Whether services can reach nothing but each other (compose engine).
+        gateway_service: Name of the service that stands in for a model provider.
     """
 
     stack: str
@@ -193,6 +194,7 @@ class Plan:
     secrets: tuple[str, ...] = field(default=(), repr=False)
     source: ComposeSource = ComposeSource()
     hermetic: bool = False
+    gateway_service: str | None = None
 
     def service(self, name: str) -> ServicePlan:
         """The service of that name.

@@ -8,6 +8,7 @@ from pathlib import Path
 from stackproof.settings.model import (
     Command,
     Database,
+    Isolation,
     Origin,
     Settings,
     Suite,
@@ -59,6 +60,9 @@ def build_settings(
         secrets=tuple(config.secrets),
         coverage=config.coverage,
         hermetic=config.hermetic,
+        isolation=Isolation(
+            config.isolation.default, config.isolation.pool, config.isolation.memory
+        ),
         suites=_suites(config),
         artifacts=_absolute(root, config.artifacts),
         cache=_absolute(root, config.cache) if config.cache else cache,
@@ -85,6 +89,7 @@ def _suites(config: StackConfig) -> dict[str, Suite]:
             tuple(one.paths) or (f"tests/{name}",),
             tuple(one.profiles),
             one.marker or name,
+            one.isolation,
         )
         for name, one in config.suites.items()
     }

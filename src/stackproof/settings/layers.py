@@ -28,6 +28,8 @@ ENVIRONMENT_KEYS: Mapping[str, Path_] = {
     "STACKPROOF_REDIS_BINDIR": ("servers", "redis"),
     "STACKPROOF_COVERAGE": ("coverage",),
     "STACKPROOF_HERMETIC": ("hermetic",),
+    "STACKPROOF_ISOLATION": ("isolation", "default"),
+    "STACKPROOF_POOL": ("isolation", "pool"),
     "STACKPROOF_ARTIFACTS": ("artifacts",),
     "STACKPROOF_CACHE_DIR": ("cache",),
 }

@@ -95,12 +95,32 @@ class Suite:
         paths: Paths below the root that pytest gets.
         profiles: Profiles of the stack file that it needs beside the configured ones.
         marker: The pytest marker that selects its tests.
+        isolation: `shared` starts one stack for the whole suite; `session`, `module` and `test`
+            start none, and the fixture `stack` gives tests their own.
     """
 
     name: str
     paths: tuple[str, ...]
     profiles: tuple[str, ...]
     marker: str
+    isolation: str = "shared"
+
+
+@dataclass(frozen=True)
+class Isolation:
+    """Whose the stacks of tests are, and how many are started ahead.
+
+    Attributes:
+        default: `test`, `module`, `session`, or `shared` for the running one; a test's marker and
+            `--isolation` are stronger.
+        pool: Stacks that are started ahead while a test runs; None for as many as the processors
+            allow, 0 for none.
+        memory: Bytes that must be free for a stack to be started ahead; None for 1 GiB.
+    """
+
+    default: str = "test"
+    pool: int | None = None
+    memory: int | None = None
 
 
 @dataclass(frozen=True)
@@ -129,6 +149,7 @@ class Settings:
         secrets: Names of variables whose values are masked.
         coverage: Whether the coverage of the services is measured.
         hermetic: Whether services can reach nothing but each other (compose engine).
+        isolation: Whose the stacks of tests are.
         suites: Test suites by name; read them with `suite`.
         artifacts: Folder of what a run leaves on purpose.
         cache: Folder of virtualenvs and prepared data folders.
@@ -158,6 +179,7 @@ class Settings:
     secrets: tuple[str, ...] = ()
     coverage: bool = False
     hermetic: bool = False
+    isolation: Isolation = Isolation()
     suites: Mapping[str, Suite] = field(default_factory=dict)
     origins: Mapping[tuple[str, ...], Origin] = field(default_factory=dict, repr=False)
 
@@ -229,7 +251,7 @@ class Settings:
 
 
 def _flatten(path: tuple[str, ...], value: Any) -> Iterator[tuple[tuple[str, ...], Any]]:
-    if isinstance(value, Limits | Timeouts | Database | Suite):
+    if isinstance(value, Limits | Timeouts | Database | Suite | Isolation):
         value = {
             key: item for key, item in vars(value).items() if key != "name" or path[0] != "suites"
         }

@@ -96,6 +96,7 @@ Texts = Annotated[list[str], BeforeValidator(_texts)]
 Names = Annotated[list[str], BeforeValidator(_names)]
 Seconds = Annotated[float, BeforeValidator(_duration), Field(gt=0)]
 Ports = Annotated[int | dict[int, int], BeforeValidator(_ports)]
+Isolation = Literal["shared", "session", "module", "test"]
 
 
 class _Section(BaseModel):
@@ -150,6 +151,15 @@ class SuiteSection(_Section):
     paths: Texts = []
     profiles: Names = []
     marker: str = ""
+    isolation: Isolation = "shared"
+
+
+class IsolationSection(_Section):
+    """`isolation`."""
+
+    default: Isolation = "test"
+    pool: Annotated[int, Field(ge=0)] | None = None
+    memory: Annotated[int, BeforeValidator(_size), Field(gt=0)] | None = None
 
 
 Commands = Annotated[list[CommandSection], BeforeValidator(_commands)]
@@ -176,6 +186,7 @@ class StackConfig(_Section):
     secrets: Names = []
     coverage: bool = False
     hermetic: bool = False
+    isolation: IsolationSection = IsolationSection()
     suites: dict[str, SuiteSection] = {}
     artifacts: str = ".artifacts"
     cache: str | None = None
@@ -227,6 +238,7 @@ def _known_keys(path: Sequence[str]) -> list[str]:
         ("limits",): LimitsSection,
         ("limits", "services"): ServiceLimitsSection,
         ("timeouts",): TimeoutsSection,
+        ("isolation",): IsolationSection,
         ("suites",): SuiteSection,
     }
     fitting = [prefix for prefix in sections if tuple(path[: len(prefix)]) == prefix]

@@ -12,18 +12,18 @@ from tests.integration.runs.scenario import Tenant
 
 
 @pytest.fixture
-def tenant(running_stack: Any, gateway: Any) -> Iterator[Tenant]:
+def tenant(stack: Any, gateway: Any) -> Iterator[Tenant]:
     """A user whose provider calls go to this test's own part of the gateway."""
-    with httpx.Client(base_url=running_stack.url("api"), timeout=30) as http:
+    with httpx.Client(base_url=stack.url("api"), timeout=30) as http:
         tenant = Tenant(http, nonce=uuid.uuid4().hex[:12])
         tenant.open_account(gateway.api_key)
         yield tenant
 
 
 @pytest.fixture
-def beat(running_stack: Any) -> Any:
+def beat(stack: Any) -> Any:
     """The dispatcher of retries, which must be running."""
-    service = running_stack.service("beat")
+    service = stack.service("beat")
     state = service.state().state
     assert state == "running", f"beat is {state}; start the stack with `invoke up --with-beat`"
     return service

@@ -16,34 +16,34 @@ pytestmark = pytest.mark.integration
 ENQUEUE = "import sys, uuid; from runs.queue import enqueue; enqueue(uuid.UUID(sys.argv[1]))"
 
 
-def test_a_message_that_is_delivered_three_times_is_done_once(running_stack, gateway, tenant):
+def test_a_message_that_is_delivered_three_times_is_done_once(stack, gateway, tenant):
     model = tenant.model("smoke")
 
-    with paused(running_stack.service("worker")):
+    with paused(stack.service("worker")):
         run_id = tenant.start("smoke", model)
         for _ in range(2):
-            again = running_stack.service("api").exec(["python", "-c", ENQUEUE, run_id])
+            again = stack.service("api").exec(["python", "-c", ENQUEUE, run_id])
             assert again.exit_code == 0, again.stderr
 
     assert_smoke_run_completed(tenant.wait_for(run_id, "completed"))
     assert_calls(gateway, model, [200] * 5)
 
 
-def test_a_run_survives_the_death_of_its_worker(running_stack, gateway, tenant, beat):
+def test_a_run_survives_the_death_of_its_worker(stack, gateway, tenant, beat):
     model = tenant.model("smoke")
-    worker = running_stack.service("worker")
-    with paused(running_stack.service("fake-openai")):
+    worker = stack.service("worker")
+    with paused(stack.service("fake-openai")):
         run_id = tenant.start("smoke", model)
         tenant.wait_for(run_id, "running")
         worker.kill()
     worker.start()
     expire = f"update runs set lease_until = now(), dispatch_at = now() where id = '{run_id}'"  # noqa: S608 - an id that the API made
-    assert running_stack.psql(["-c", expire], service="postgres").stdout.strip() == "UPDATE 1"
+    assert stack.psql(["-c", expire], service="postgres").stdout.strip() == "UPDATE 1"
 
     run = tenant.wait_for(run_id, "completed")
 
     assert_smoke_run_completed(run, attempts=2)
-    types = [event["type"] for event in audit_trail(running_stack, run_id)]
+    types = [event["type"] for event in audit_trail(stack, run_id)]
     assert types == [
         "run.queued",
         "run.started",
@@ -56,13 +56,13 @@ def test_a_run_survives_the_death_of_its_worker(running_stack, gateway, tenant, 
     assert [call.status for call in gateway.requests(model=model)][-5:] == [200] * 5
 
 
-def test_a_run_with_a_worker_at_it_is_left_alone(running_stack, gateway, tenant):
+def test_a_run_with_a_worker_at_it_is_left_alone(stack, gateway, tenant):
     model = tenant.model("smoke")
-    worker = running_stack.service("worker")
-    with paused(running_stack.service("fake-openai")):
+    worker = stack.service("worker")
+    with paused(stack.service("fake-openai")):
         run_id = tenant.start("smoke", model)
         tenant.wait_for(run_id, "running")
-        again = running_stack.service("api").exec(["python", "-c", ENQUEUE, run_id])
+        again = stack.service("api").exec(["python", "-c", ENQUEUE, run_id])
         assert again.exit_code == 0, again.stderr
         wait_until(
             lambda: f"run {run_id}: busy" in worker.logs(tail=200),

@@ -14,16 +14,16 @@ from stackproof.errors import WaitTimeout
 pytestmark = pytest.mark.integration
 
 
-def test_a_smoke_run_completes(running_stack, gateway, tenant):
+def test_a_smoke_run_completes(stack, gateway, tenant):
     model = tenant.model("smoke")
 
     run_id = tenant.start("smoke", model)
     run = tenant.wait_for(run_id, "completed")
 
     assert_smoke_run_completed(run)
-    assert_database_agrees(running_stack, run)
+    assert_database_agrees(stack, run)
     assert_calls(gateway, model, [200] * 5)
-    assert [(event["seq"], event["type"]) for event in audit_trail(running_stack, run_id)] == [
+    assert [(event["seq"], event["type"]) for event in audit_trail(stack, run_id)] == [
         (1, "run.queued"),
         (2, "run.started"),
         *((seq, "item.scored") for seq in range(3, 8)),
@@ -31,10 +31,10 @@ def test_a_smoke_run_completes(running_stack, gateway, tenant):
     ]
 
 
-def test_without_a_worker_the_smoke_run_is_seen_to_stay_queued(running_stack, gateway, tenant):
+def test_without_a_worker_the_smoke_run_is_seen_to_stay_queued(stack, gateway, tenant):
     model = tenant.model("smoke")
 
-    with running_stack.service("worker").stopped():
+    with stack.service("worker").stopped():
         run_id = tenant.start("smoke", model)
         with pytest.raises(WaitTimeout) as caught:
             tenant.wait_for(run_id, "completed", timeout=NOT_WITHIN)

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.integration
 
 
 def test_a_provider_that_always_fails_ends_the_run_and_no_other(
-    running_stack, gateway, tenant, beat
+    stack, gateway, tenant, beat
 ):
     broken, sound = tenant.model("x-always-fail"), tenant.model("smoke")
 
@@ -26,10 +26,10 @@ def test_a_provider_that_always_fails_ends_the_run_and_no_other(
     assert run["attempts"] == 3
     assert run["error"]["status"] == 500
     assert run["totals"] == {"items": 5, "done": 0, "correct": 0}
-    assert_database_agrees(running_stack, run)
+    assert_database_agrees(stack, run)
     assert_calls(gateway, broken, [500] * 3)
     gateway.assert_fault_reached_app(model=broken)
-    assert [event["type"] for event in audit_trail(running_stack, run_id)] == [
+    assert [event["type"] for event in audit_trail(stack, run_id)] == [
         "run.queued",
         *["run.started", "run.retry_scheduled"] * 2,
         "run.started",
@@ -41,11 +41,11 @@ def test_a_provider_that_always_fails_ends_the_run_and_no_other(
 
 
 def test_a_gateway_that_is_down_is_not_taken_for_the_provider_s_own_error(
-    running_stack, gateway, tenant, beat
+    stack, gateway, tenant, beat
 ):
     broken, sound = tenant.model("x-always-fail"), tenant.model("smoke")
 
-    with running_stack.service("fake-openai").stopped():
+    with stack.service("fake-openai").stopped():
         run = tenant.wait_for(tenant.start("smoke", broken), "failed")
 
     with pytest.raises(AssertionError) as caught:

@@ -18,10 +18,10 @@ ITEMS = 12  # of the dataset capitals
 EVENTS = ITEMS + 3  # queued, started, completed
 
 
-def test_every_listener_hears_every_event_once_and_in_order(running_stack, gateway, tenant):
-    with paused(running_stack.service("worker")):
+def test_every_listener_hears_every_event_once_and_in_order(stack, gateway, tenant):
+    with paused(stack.service("worker")):
         run_id = tenant.start("capitals", tenant.model("smoke"))
-        url = f"{running_stack.url('api')}/runs/{run_id}/events"
+        url = f"{stack.url('api')}/runs/{run_id}/events"
         first, second, cut = Listener(url), Listener(url), Listener(url, cut_after=4)
         for listener in (first, second, cut):
             listener.start().wait_for_events(1)
@@ -40,7 +40,7 @@ def test_every_listener_hears_every_event_once_and_in_order(running_stack, gatew
     assert len(first.events) == EVENTS
     assert second.events == first.events
     assert heard_before + resumed.events == first.events
-    stored = audit_trail(running_stack, run_id)
+    stored = audit_trail(stack, run_id)
     assert [(event.id, event.type) for event in first.events] == [
         (str(row["seq"]), row["type"]) for row in stored
     ]
@@ -49,22 +49,22 @@ def test_every_listener_hears_every_event_once_and_in_order(running_stack, gatew
     )
 
 
-def test_a_listener_that_has_heard_all_is_told_not_to_come_back(running_stack, tenant):
+def test_a_listener_that_has_heard_all_is_told_not_to_come_back(stack, tenant):
     run_id = tenant.start("smoke", tenant.model("smoke"))
-    url = f"{running_stack.url('api')}/runs/{run_id}/events"
+    url = f"{stack.url('api')}/runs/{run_id}/events"
     events = Listener(url).start().wait_for_end()
 
     with httpx.stream("GET", url, headers={"Last-Event-ID": events[-1].id}) as again:
         assert again.status_code == httpx.codes.NO_CONTENT
 
 
-def test_an_event_that_was_lost_is_found_as_a_gap(running_stack, tenant):
+def test_an_event_that_was_lost_is_found_as_a_gap(stack, tenant):
     run_id = tenant.start("smoke", tenant.model("smoke"))
     tenant.wait_for(run_id, "completed")
     delete = f"delete from run_events where run_id = '{run_id}' and seq = 4"  # noqa: S608 - an id that the API made
-    assert running_stack.psql(["-c", delete], service="postgres").stdout.strip() == "DELETE 1"
+    assert stack.psql(["-c", delete], service="postgres").stdout.strip() == "DELETE 1"
 
-    listener = Listener(f"{running_stack.url('api')}/runs/{run_id}/events").start()
+    listener = Listener(f"{stack.url('api')}/runs/{run_id}/events").start()
     events = listener.wait_for_end()
 
     with pytest.raises(AssertionError, match=r"gap: 5 item.scored came where 4 was due"):
@@ -73,15 +73,15 @@ def test_an_event_that_was_lost_is_found_as_a_gap(running_stack, tenant):
 
 
 def test_a_database_restarted_mid_run_is_seen_as_a_silent_stream_that_goes_on_later(
-    running_stack, gateway, tenant
+    stack, gateway, tenant
 ):
     model = tenant.model("smoke")
-    provider = running_stack.service("fake-openai")
+    provider = stack.service("fake-openai")
     with paused(provider):
         run_id = tenant.start("capitals", model)
-        listener = Listener(f"{running_stack.url('api')}/runs/{run_id}/events").start()
+        listener = Listener(f"{stack.url('api')}/runs/{run_id}/events").start()
         listener.wait_for_events(2)  # queued and started: the first question is on its way
-        running_stack.service("postgres").stop()
+        stack.service("postgres").stop()
     try:
         with pytest.raises(WaitTimeout) as caught:
             listener.wait_for_end(timeout=NOT_WITHIN)
@@ -89,7 +89,7 @@ def test_a_database_restarted_mid_run_is_seen_as_a_silent_stream_that_goes_on_la
             assert_ended_well(listener)
         health = tenant.http.get("/health")
     finally:
-        running_stack.service("postgres").start()
+        stack.service("postgres").start()
 
     assert "the event stream ends: not within" in str(caught.value)
     assert "2 events heard, the last: 2 run.started; still open" in str(caught.value)

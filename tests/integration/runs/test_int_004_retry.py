@@ -39,21 +39,21 @@ def assert_retried_once(stack, gateway, run):
     assert run["model"] in trail[2]["payload"]["error"]["message"]
 
 
-def test_beat_dispatches_the_retry_of_a_failed_attempt(running_stack, gateway, tenant, beat):
+def test_beat_dispatches_the_retry_of_a_failed_attempt(stack, gateway, tenant, beat):
     run_id = tenant.start("smoke", tenant.model("x-fail-once"))
 
     run = tenant.wait_for(run_id, "completed")
 
-    assert_retried_once(running_stack, gateway, run)
+    assert_retried_once(stack, gateway, run)
     dispatched = [
         line
-        for line in running_stack.service("worker").logs(tail=500).splitlines()
+        for line in stack.service("worker").logs(tail=500).splitlines()
         if f"run {run_id}: dispatched" in line
     ]
     assert len(dispatched) == 1
 
 
-def test_without_beat_the_retry_stays_pending_visibly(running_stack, gateway, tenant, beat):
+def test_without_beat_the_retry_stays_pending_visibly(stack, gateway, tenant, beat):
     model = tenant.model("x-fail-once")
 
     with beat.stopped():
@@ -69,14 +69,14 @@ def test_without_beat_the_retry_stays_pending_visibly(running_stack, gateway, te
         assert pending["retry_overdue"]
         assert pending["totals"]["done"] == 0
         assert model in pending["error"]["message"]
-        assert_database_agrees(running_stack, pending)
+        assert_database_agrees(stack, pending)
         assert_calls(gateway, model, [500])
 
-    assert_retried_once(running_stack, gateway, tenant.wait_for(run_id, "completed"))
+    assert_retried_once(stack, gateway, tenant.wait_for(run_id, "completed"))
 
 
-def test_without_a_worker_the_retry_is_seen_not_to_happen(running_stack, gateway, tenant, beat):
-    worker = running_stack.service("worker")
+def test_without_a_worker_the_retry_is_seen_not_to_happen(stack, gateway, tenant, beat):
+    worker = stack.service("worker")
     with beat.stopped():
         run_id = tenant.start("smoke", tenant.model("x-fail-once"))
         tenant.wait_for(run_id, "retry_scheduled")
@@ -85,10 +85,10 @@ def test_without_a_worker_the_retry_is_seen_not_to_happen(running_stack, gateway
         with pytest.raises(WaitTimeout) as caught:
             tenant.wait_for(run_id, "completed", timeout=NOT_WITHIN)
         with pytest.raises(AssertionError, match="retry_scheduled after 1 of 3 attempts"):
-            assert_retried_once(running_stack, gateway, tenant.show(run_id))
+            assert_retried_once(stack, gateway, tenant.show(run_id))
     finally:
         worker.start()
 
     assert "is retry_scheduled after 1 of 3 attempts with 0 of 5 items" in str(caught.value)
     assert "(overdue)" in str(caught.value)
-    assert_retried_once(running_stack, gateway, tenant.wait_for(run_id, "completed"))
+    assert_retried_once(stack, gateway, tenant.wait_for(run_id, "completed"))

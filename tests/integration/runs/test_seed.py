@@ -12,12 +12,12 @@ SEEDED = (
 PROVIDERS = "select id, name, base_url, created_at from providers where name = 'default'"
 
 
-def test_seeding_twice_gives_the_same_rows(running_stack):
-    before = running_stack.rows(SEEDED), running_stack.rows(PROVIDERS)
+def test_seeding_twice_gives_the_same_rows(stack):
+    before = stack.rows(SEEDED), stack.rows(PROVIDERS)
 
-    done = running_stack.service("api").exec(["python", "-m", "runs.seed"])
+    done = stack.service("api").exec(["python", "-m", "runs.seed"])
 
     assert (done.exit_code, done.stdout) == (0, "seeded: 1 providers, 2 datasets with 17 items\n")
-    assert (running_stack.rows(SEEDED), running_stack.rows(PROVIDERS)) == before
+    assert (stack.rows(SEEDED), stack.rows(PROVIDERS)) == before
     assert len(before[0]) == 17
     assert len(before[1]) == 1

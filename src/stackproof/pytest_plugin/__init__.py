@@ -1,0 +1,187 @@
+"""The pytest plugin: fixtures, markers, and what a failing test leaves behind."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Generator, Iterator
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from stackproof.pytest_plugin.options import MARKERS, add_options
+from stackproof.pytest_plugin.own import OwnStacks
+from stackproof.pytest_plugin.running import artifacts_of, connected, connection_of
+from stackproof.pytest_plugin.summary import summary_lines, write_uses
+
+if TYPE_CHECKING:
+    from stackproof.artifacts import RunArtifacts
+    from stackproof.gateway.client import GatewayClient
+    from stackproof.stack import Stack
+
+_OWN = pytest.StashKey[OwnStacks]()
+_GATEWAYS = pytest.StashKey["dict[str, GatewayClient]"]()
+_LEFT = pytest.StashKey[list[str]]()
+_STARTED = pytest.StashKey[str]()
+_NEXT = pytest.StashKey["pytest.Item | None"]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options that choose a stack."""
+    add_options(parser)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the markers."""
+    for marker in MARKERS:
+        config.addinivalue_line("markers", marker)
+    config.stash[_OWN] = OwnStacks(config)
+    config.stash[_GATEWAYS] = {}
+    config.stash[_LEFT] = []
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave `e2e_llm` tests out unless they were asked for by marker or by `--llm`."""
+    asked = config.getoption("--llm") or "e2e_llm" in (config.getoption("markexpr") or "")
+    if asked:
+        return
+    left_out = [item for item in items if item.get_closest_marker("e2e_llm")]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+
+
+@pytest.fixture(scope="session")
+def running_stack(request: pytest.FixtureRequest) -> Stack:
+    """The stack that `invoke up`, or the nox session, has started."""
+    return connected(request.config).stack
+
+
+@pytest.fixture
+def stack(request: pytest.FixtureRequest) -> Stack:
+    """A stack of the test's own, migrated and seeded: its own ports, data, folders and limits.
+
+    `@pytest.mark.stack("name", isolation="test", profiles=[…], env={"api": {…}},
+    limits={"worker": {"memory": "256m"}})`. Isolation "module" or "session" shares it with the
+    tests there that ask for the same, "shared" is the running stack; where the marker does not
+    say, `--isolation` does, else `isolation.default` of the configuration.
+    """
+    return request.config.stash[_OWN].stack_for(request)
+
+
+@pytest.fixture
+def gateway(request: pytest.FixtureRequest) -> Iterator[GatewayClient]:
+    """A client of the LLM gateway of the test's stack, in a namespace of this test's own."""
+    from stackproof.errors import StackproofError
+
+    name = "stack" if "stack" in request.fixturenames else "running_stack"
+    used: Stack = request.getfixturevalue(name)
+    try:
+        client = used.gateway_for(_namespace(request.node.name))
+    except StackproofError as error:
+        pytest.fail(str(error), pytrace=False)
+    gateways = request.config.stash[_GATEWAYS]
+    gateways[request.node.nodeid] = client
+    yield client
+    gateways.pop(request.node.nodeid, None)
+    client.close()
+
+
+def _namespace(test: str) -> str:
+    words = re.sub(r"[^a-z0-9]+", "-", test.lower()).strip("-")[:40].strip("-")
+    return f"{words}-{secrets.token_hex(4)}"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(
+    item: pytest.Item, nextitem: pytest.Item | None
+) -> Generator[None, object, object]:
+    """Remember when the test began, for its slice of the logs, and what comes after it."""
+    item.stash[_STARTED] = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    item.stash[_NEXT] = nextitem
+    return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """While the test runs, start the stacks that the next ones need."""
+    item.config.stash[_OWN].start_ahead(_upcoming(item))
+    return (yield)
+
+
+def _upcoming(item: pytest.Item) -> Iterator[pytest.Item]:
+    """The tests that this process will run after an item, as far as that is known.
+
+    A worker of pytest-xdist knows all tests, and that it will run the next one.
+    """
+    items, following = item.session.items, item.stash[_NEXT]
+    if following is None:
+        return iter(())
+    if hasattr(item.config, "workerinput"):
+        return iter((following,))
+    return iter(items[items.index(following) :])
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Keep what every service did during a failing test, and name the files in its report."""
+    report = yield
+    if not report.failed:
+        return report
+    own = item.config.stash[_OWN]
+    own.failed(item)
+    used = own.stacks.get(item.nodeid)
+    connection = connection_of(item.config)
+    if used is not None:
+        _keep(item, report, *used)
+    elif connection is not None and {"running_stack", "stack"} & set(_fixtures(item)):
+        artifacts = artifacts_of(item.config, connection.blueprint)
+        _keep(item, report, connection.stack, artifacts)
+    return report
+
+
+def _keep(
+    item: pytest.Item, report: pytest.TestReport, stack: Stack, artifacts: RunArtifacts
+) -> None:
+    from stackproof.forensics import keep_failure
+
+    paths = keep_failure(
+        stack,
+        artifacts,
+        test=item.nodeid,
+        since=item.stash[_STARTED],
+        gateway=item.config.stash[_GATEWAYS].get(item.nodeid),
+        report=report.longreprtext,
+    )
+    report.sections.append(("stackproof artifacts", "\n".join(map(str, paths))))
+
+
+def _fixtures(item: pytest.Item) -> list[str]:
+    return list(getattr(item, "fixturenames", []))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """End the stacks that nobody has taken, and fail if anything is left of any."""
+    own = session.config.stash[_OWN]
+    left = own.close()
+    write_uses(session.config, own.uses)
+    if left:
+        session.config.stash[_LEFT] = left
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Say what the stacks of the tests have cost, and what is left of them."""
+    for line in summary_lines(terminalreporter):
+        terminalreporter.write_line(line)
+    left = config.stash[_LEFT]
+    if left:
+        terminalreporter.section("stacks that did not end")
+        for line in left:
+            terminalreporter.write_line(line)

@@ -1,0 +1,86 @@
+"""The stack that `invoke up`, or the nox session, has started, as the tests of a session use it."""
+
+from __future__ import annotations
+
+import os
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from stackproof.artifacts import RunArtifacts
+    from stackproof.blueprint import Blueprint
+    from stackproof.stack import Stack
+
+_CONNECTION = pytest.StashKey["Connection"]()
+_FOLDER = pytest.StashKey[Path]()
+_MAKING = threading.Lock()
+
+
+@dataclass
+class Connection:
+    """The stack that the tests of this session are connected to.
+
+    Attributes:
+        blueprint: What the stack was started from.
+        stack: The running stack.
+    """
+
+    blueprint: Blueprint
+    stack: Stack
+
+
+def connection_of(config: pytest.Config) -> Connection | None:
+    """The session's connection, if a test has asked for it."""
+    return config.stash.get(_CONNECTION, None)
+
+
+def connected(config: pytest.Config) -> Connection:
+    """The session's connection to the stack that is up; the test fails if there is none."""
+    from stackproof import lifecycle
+    from stackproof.blueprint import Choice
+    from stackproof.errors import StackproofError
+
+    known = connection_of(config)
+    if known is not None:
+        return known
+    choice = Choice(
+        root=config.rootpath,
+        environment=dict(os.environ),
+        stack=config.getoption("--stack"),
+        engine=config.getoption("--engine"),
+        project=config.getoption("--stack-project"),
+    )
+    try:
+        blueprint = lifecycle.resolve(choice)
+        stack = lifecycle.connect(blueprint)
+    except StackproofError as error:
+        pytest.fail(f"{error}", pytrace=False)
+    config.stash[_CONNECTION] = made = Connection(blueprint, stack)
+    return made
+
+
+def artifacts_of(config: pytest.Config, blueprint: Blueprint) -> RunArtifacts:
+    """The folder that this session's tests write to, masking a stack's secrets."""
+    from stackproof.artifacts import RunArtifacts, new_run
+    from stackproof.redaction import Redactor
+
+    redactor = Redactor(blueprint.plan.secrets)
+    with _MAKING:  # stacks are started in several threads
+        folder = config.getoption("--stack-artifacts") or config.stash.get(_FOLDER, None)
+        if folder is None:
+            folder = new_run(blueprint.settings.artifacts, "pytest", redactor).folder
+        config.stash[_FOLDER] = folder
+    return RunArtifacts(folder, redactor)
+
+
+def artifacts_known(config: pytest.Config) -> RunArtifacts | None:
+    """The folder that this session's tests have written to, if any has, for what has no secrets."""
+    from stackproof.artifacts import RunArtifacts
+    from stackproof.redaction import Redactor
+
+    folder = config.stash.get(_FOLDER, None)
+    return RunArtifacts(folder, Redactor(())) if folder else None

@@ -1,0 +1,51 @@
+"""What the stacks of a session's tests have cost: a line in the terminal, and a file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import pytest
+
+from stackproof.pytest_plugin.running import artifacts_known
+
+if TYPE_CHECKING:
+    from stackproof.pytest_plugin.own import Use
+
+WAITED = "stack_waited_seconds"
+STARTED = "stack_started_seconds"
+
+
+def write_uses(config: pytest.Config, uses: Sequence[Use]) -> None:
+    """Write what each test's stack has cost to `stacks.json`; one file a test process."""
+    artifacts = artifacts_known(config)
+    if artifacts is None or not uses:
+        return
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+    name = f"stacks-{worker}.json" if worker else "stacks.json"
+    artifacts.write_json(name, [asdict(one) for one in uses])
+
+
+def summary_lines(reporter: pytest.TerminalReporter) -> list[str]:
+    """How long tests have waited for their stacks, told from their reports, of all workers."""
+    reports = [
+        one
+        for outcome in ("passed", "failed", "skipped", "error", "xfailed", "xpassed")
+        for one in reporter.stats.get(outcome, [])
+        if isinstance(one, pytest.TestReport)
+    ]
+    costs = {one.nodeid: dict(one.user_properties) for one in reports}
+    waited = [float(str(cost[WAITED])) for cost in costs.values() if WAITED in cost]
+    started = [float(str(cost[STARTED])) for cost in costs.values() if STARTED in cost]
+    if not waited:
+        return []
+    return [
+        f"stacks: {len(waited)} of tests' own; waited {_spread(waited)}, started {_spread(started)}"
+    ]
+
+
+def _spread(values: Sequence[float]) -> str:
+    ordered = sorted(values)
+    return f"{ordered[len(ordered) // 2]:.2f} s in the median, {ordered[-1]:.2f} s at most"
