@@ -12,9 +12,7 @@ from tests.integration.runs.scenario import (
 pytestmark = pytest.mark.integration
 
 
-def test_a_provider_that_always_fails_ends_the_run_and_no_other(
-    stack, gateway, tenant, beat
-):
+def test_a_provider_that_always_fails_ends_the_run_and_no_other(stack, gateway, tenant, beat):
     broken, sound = tenant.model("x-always-fail"), tenant.model("smoke")
 
     before = tenant.start("smoke", sound)

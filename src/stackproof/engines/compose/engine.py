@@ -11,6 +11,7 @@ from docker import DockerClient
 
 from stackproof.engines.base import Say
 from stackproof.engines.compose import relay
+from stackproof.engines.compose.addresses import refuse_without_addresses
 from stackproof.engines.compose.command_line import CommandLine
 from stackproof.engines.compose.connection import (
     address,
@@ -203,6 +204,7 @@ class ComposeEngine:
     ) -> None:
         client = running.containers.client
         compose = self._compose(plan, run, client)
+        refuse_without_addresses(client, compose.read())
         missing = _to_build(client, services, again=False)
         if missing:
             say(f"building {', '.join(sorted(missing))}")
