@@ -12,7 +12,6 @@ import yaml
 
 DATA = Path(__file__).parent / "data"
 METADATA_FILE = "001-3-planexe_metadata.json"
-REPORT_FILE = "report.html"
 LONGEST_EXCERPT = 600
 """Characters of an earlier section that a later prompt gets to see."""
 
