@@ -58,6 +58,17 @@ class Operator:
             what=f"no worker has plan {plan} in its hands",
         )
 
+    def wait_until_worker_rests(self, worker: str) -> None:
+        """Wait until a worker is alive and has no plan in its hands."""
+        wait_until(
+            lambda: self.rows(
+                f"select id from workers where id = '{worker}' and current_plan is null "  # noqa: S608 - same
+                "and heartbeat > now() - interval '2 s'"
+            ),
+            timeout=IDLE_WITHIN,
+            what=f"{worker} rests",
+        )
+
     def set_version(self, plan: str, version: int | None) -> None:
         """Plant another version of the pipeline into a plan's parameters; None takes it out."""
         key = self.expected.version_key

@@ -1,0 +1,26 @@
+"""Twenty plans at once, three workers: each step of each plan is asked exactly once."""
+
+import pytest
+
+pytestmark = pytest.mark.e2e
+
+PLANS = 20
+PATIENT = {"LEASE_SECONDS": "30"}  # a worker without a processor for a while is not lost
+THREE_WORKERS = {"worker": PATIENT, "worker-b": PATIENT, "worker-c": PATIENT}
+ALL_DONE_WITHIN = 120.0  # seconds
+
+
+@pytest.mark.stack("plans", profiles=["three"], env=THREE_WORKERS)
+def test_three_workers_do_each_step_of_twenty_plans_once(planner, calls, expected, operator):
+    prompts = [f"Plan number {number} of {PLANS}." for number in range(1, PLANS + 1)]
+    plans = [planner.create(prompt) for prompt in prompts]
+
+    for plan in plans:
+        planner.wait_for(plan, expected.states.done, timeout=ALL_DONE_WITHIN)
+
+    assert calls.by_prompt_and_step() == {
+        (prompt, step): 1 for prompt in prompts for step in expected.steps
+    }
+    assert {operator.events(plan, "claimed") for plan in plans} == {1}
+    states = {one["state"] for one in planner.mcp.call("plan_list", limit=50)["plans"]}
+    assert states == {expected.states.done}
