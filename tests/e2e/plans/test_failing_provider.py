@@ -1,10 +1,9 @@
 """The provider fails once, always, or slowly."""
 
 import pytest
+from tests.e2e.plans.planner import IMPATIENT
 
 pytestmark = pytest.mark.e2e
-
-IMPATIENT = {"worker": {"LLM_TIMEOUT_SECONDS": "2"}}
 
 
 @pytest.mark.stack("plans")

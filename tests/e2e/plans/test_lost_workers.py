@@ -1,13 +1,13 @@
 """A worker dies, freezes or is told to end in the middle of a step: nothing is stuck, or twice."""
 
 import pytest
+from tests.e2e.plans.planner import IMPATIENT
 
 from stackproof import wait_until
 
 pytestmark = pytest.mark.e2e
 
 PICKED_UP_WITHIN = 60.0  # seconds
-QUICKLY_GIVEN_UP = {"mcp": {"INACTIVITY_SECONDS": "1"}}
 
 
 @pytest.mark.stack("plans")
@@ -49,7 +49,6 @@ def test_a_frozen_worker_comes_back_and_harms_nothing(stack, planner, calls, exp
             stack.service(late).pause()
             calls.wait_for(taken_over_until)
             before = planner.status(plan)
-            assert operator.worker_of(plan) != late or operator.events(plan, "claimed") == 2
         stack.service(late).unpause()
         operator.wait_until_worker_rests(late)
 
@@ -63,7 +62,7 @@ def test_a_frozen_worker_comes_back_and_harms_nothing(stack, planner, calls, exp
     assert operator.events(plan, "claimed") == 2
 
 
-@pytest.mark.stack("plans", env=QUICKLY_GIVEN_UP)
+@pytest.mark.stack("plans", env=IMPATIENT)
 def test_a_plan_fails_that_no_worker_takes_over(stack, planner, calls, expected, operator):
     step = expected.step(4)
     with calls.held(step):

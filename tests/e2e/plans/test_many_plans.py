@@ -5,12 +5,10 @@ import pytest
 pytestmark = pytest.mark.e2e
 
 PLANS = 20
-PATIENT = {"LEASE_SECONDS": "30"}  # a worker without a processor for a while is not lost
-THREE_WORKERS = {"worker": PATIENT, "worker-b": PATIENT, "worker-c": PATIENT}
 ALL_DONE_WITHIN = 120.0  # seconds
 
 
-@pytest.mark.stack("plans", profiles=["three"], env=THREE_WORKERS)
+@pytest.mark.stack("plans", profiles=["three"])
 def test_three_workers_do_each_step_of_twenty_plans_once(planner, calls, expected, operator):
     prompts = [f"Plan number {number} of {PLANS}." for number in range(1, PLANS + 1)]
     plans = [planner.create(prompt) for prompt in prompts]

@@ -9,12 +9,11 @@ ONE_WORKER = pytest.mark.stack("plans")
 TWO_WORKERS = pytest.mark.stack("plans", profiles=["two"])
 
 
-def assert_worked_on_in_turns(planner, calls, operator, plan, *, claims):
-    """The plan is complete; each step was asked once, and each turn began with a claim."""
+def assert_done_once(planner, calls, operator, plan):
+    """The plan is complete and stays so, and each step was asked once."""
     planner.wait_for_the_end(plan)
     operator.wait_until_settled(plan)
     assert calls.by_step() == calls.once_each()
-    assert operator.events(plan, "claimed") == claims
 
 
 def stop_in_a_step(planner, calls, expected, operator):
@@ -25,22 +24,21 @@ def stop_in_a_step(planner, calls, expected, operator):
         calls.wait_for(step)
         assert planner.stop(plan)["stop_requested"] is True
     assert planner.resume_as_soon_as_possible(plan)["resume_count"] == 1
-    assert_worked_on_in_turns(planner, calls, operator, plan, claims=2)
+    assert_done_once(planner, calls, operator, plan)
+    assert operator.events(plan, "claimed") == 2, "the stop was swallowed"
 
 
 def stop_again_and_again(planner, calls, expected, operator):
     """Stop and resume a plan in whatever moment it is, several times."""
-    with calls.held(expected.step(len(expected.steps)), times=1):
+    with calls.held(expected.step(len(expected.steps))):
         plan = planner.create()
         for turn in range(1, TURNS + 1):
             calls.wait_for(expected.step(turn))
             planner.stop(plan)
             assert planner.resume_as_soon_as_possible(plan)["resume_count"] == turn
-    claims = operator.events(plan, "claimed")
-    assert_worked_on_in_turns(
-        planner, calls, operator, plan, claims=operator.events(plan, "claimed")
-    )
-    assert claims <= TURNS + 1
+    assert_done_once(planner, calls, operator, plan)
+    # A plan that was stopped while it waited was not claimed for that turn.
+    assert 1 < operator.events(plan, "claimed") <= TURNS + 1
 
 
 @ONE_WORKER
