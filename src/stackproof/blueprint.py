@@ -17,6 +17,8 @@ from stackproof.settings import Settings, load_settings
 from stackproof.stack_file import load_stack_file
 from stackproof.stack_file.model import Limits, StackFile
 
+ENGINES = ("process", "compose")
+
 UNDECIDED_PORT = 0
 """Stands in a plan for a port that is claimed when the stack is started."""
 
@@ -80,6 +82,10 @@ class Blueprint:
         plan = _plan(self.settings, self.stack_file, self.run, ports)
         return replace(self, plan=plan)
 
+    def engine_of(self, name: str) -> Engine:
+        """The engine of a name, which need not be the one that runs this copy."""
+        return make_engine(name, self.settings, self.choice.environment)
+
 
 def resolve(choice: Choice) -> Blueprint:
     """Read and check everything; starts nothing.
@@ -105,7 +111,7 @@ def resolve(choice: Choice) -> Blueprint:
     if known is not None and not choice.profiles:
         settings = replace(settings, profiles=known.profiles)
     plan = _plan(settings, stack_file, run, known.ports if known else {})
-    engine = make_engine(settings, choice.environment)
+    engine = make_engine(settings.engine, settings, choice.environment)
     return Blueprint(choice, settings, stack_file, run, engine, plan)
 
 
@@ -142,9 +148,9 @@ def _plan(
     return make_plan(settings, stack_file, engine=settings.engine, run_folder=run.path, ports=given)
 
 
-def make_engine(settings: Settings, environment: Mapping[str, str]) -> Engine:
-    """The engine of that name; Docker's client is loaded only for the one that needs it."""
-    if settings.engine == "process":
+def make_engine(name: str, settings: Settings, environment: Mapping[str, str]) -> Engine:
+    """The engine of a name; Docker's client is loaded only for the one that needs it."""
+    if name == "process":
         return ProcessEngine(environment, settings.cache)
     from stackproof.engines.compose.engine import ComposeEngine
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from stackproof import lifecycle, snapshots
@@ -41,7 +43,7 @@ class OwnStack:
             TeardownIncomplete: If something is left.
         """
         self.stack.close()
-        lifecycle.down(self.blueprint, say, force=True)
+        lifecycle.down(self.blueprint, say, force=True, disposable=True)
 
     def leave_up(self) -> None:
         """Let it outlive this process, until somebody takes it down."""
@@ -73,36 +75,38 @@ def open_stack(
     """
     before = clock.now()
     blueprint = lifecycle.resolve(replace(choice, isolated=True))
-    data = _seeded(choice, blueprint, say)
     kept = artifacts(blueprint) if artifacts else None
-    started = lifecycle.up(blueprint, say, hold=True, artifacts=kept, data=data)
+    with _seeded(choice, blueprint, say) as snapshot:
+        started = lifecycle.up(blueprint, say, hold=True, artifacts=kept, snapshot=snapshot)
     try:
-        if data is None:
+        if snapshot is None:
             lifecycle.migrate(blueprint, started.stack, say)
             lifecycle.seed(blueprint, started.stack, say)
     except BaseException:
-        lifecycle.down(blueprint, say, force=True)
+        lifecycle.down(blueprint, say, force=True, disposable=True)
         raise
     return OwnStack(blueprint, started.stack, started.lease, clock.now() - before)
 
 
-def _seeded(choice: Choice, blueprint: Blueprint, say: Say) -> Path | None:
-    """The snapshot after seed; None where the engine takes none."""
-    if not blueprint.engine.takes_snapshots:
-        return None
-    return snapshots.ensure(blueprint, lambda folder: _make(choice, folder, say))
+def _seeded(choice: Choice, blueprint: Blueprint, say: Say) -> AbstractContextManager[Path | None]:
+    """The snapshot after seed; None where there can be none."""
+    names = [one.name for one in blueprint.plan.services]
+    foreign = blueprint.engine.snapshots.foreign_data(blueprint.stack_file, names)
+    if foreign:
+        say(f"note: no snapshot, so this copy is migrated and seeded: {'; '.join(foreign)}")
+        return nullcontext()
+    return snapshots.held(blueprint, partial(_make, choice, say), say)
 
 
-def _make(choice: Choice, folder: Path, say: Say) -> None:
-    """Start an empty copy, migrate and seed it, and take its data."""
+def _make(choice: Choice, say: Say, publish: Callable[[snapshots.Fill], None]) -> None:
+    """Start an empty copy, migrate and seed it, and have its data published."""
     blueprint = lifecycle.resolve(replace(choice, isolated=True))
     say(f"making a snapshot of {blueprint.plan.stack} after migrate and seed")
     started = lifecycle.up(blueprint, say, hold=True)
     try:
         lifecycle.migrate(blueprint, started.stack, say)
         lifecycle.seed(blueprint, started.stack, say)
-        blueprint.engine.keep_data(started.stack.plan, blueprint.run)
-        snapshots.copy_data(blueprint.run.kept, folder)
+        keeper, plan, run = blueprint.engine.snapshots, started.stack.plan, blueprint.run
+        publish(lambda draft, entry: keeper.take(plan, run, draft, entry, say))
     finally:
-        lifecycle.down(blueprint, say, force=True)
-        blueprint.engine.drop_data(blueprint.run)
+        lifecycle.down(blueprint, say, force=True, disposable=True)

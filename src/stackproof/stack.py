@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
+from stackproof.diagnosis import diagnose
 from stackproof.engines.base import CommandResult, RunningPlan, ServiceStatus, Streams
-from stackproof.errors import CommandFailed, ConfigError
+from stackproof.errors import CommandFailed, ConfigError, WaitFailed
 from stackproof.plan.model import Endpoint, Plan, ServicePlan
+from stackproof.waiting import CLOCK, Clock, wait_until
 
 if TYPE_CHECKING:
     from stackproof.gateway.client import GatewayClient
+
+T = TypeVar("T")
 
 DATABASE_SCHEME = "postgresql"
 
@@ -190,6 +194,47 @@ class Stack:
         opened = self.__dict__.pop("gateway", None)
         if opened is not None:
             opened.close()
+
+    def wait_until(
+        self,
+        condition: Callable[[], T],
+        *,
+        timeout: float,
+        what: str,
+        until: Callable[[T], object] = bool,
+        failed: Callable[[T], object] | None = None,
+        stall_after: float | None = None,
+        progress: Callable[[T], object] = repr,
+        steady_for: float = 0.0,
+        retry_on: tuple[type[Exception], ...] = (),
+        clock: Clock = CLOCK,
+    ) -> T:
+        """Wait as `stackproof.wait_until` does, and say how the services are if it fails.
+
+        The arguments are the same.
+
+        Raises:
+            WaitFailed: With what was seen, the services that are not well and the last log lines.
+        """
+        try:
+            return wait_until(
+                condition,
+                timeout=timeout,
+                what=what,
+                until=until,
+                failed=failed,
+                stall_after=stall_after,
+                progress=progress,
+                steady_for=steady_for,
+                retry_on=retry_on,
+                clock=clock,
+            )
+        except WaitFailed as error:
+            error.observe(diagnose(self.running))
+            raise
+        except Exception as error:  # the condition's own
+            error.add_note("\n".join(diagnose(self.running)))
+            raise
 
     def dsn(self, service: str | None = None) -> str:
         """The URL of a PostgreSQL database, with user and password.

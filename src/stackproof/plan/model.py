@@ -124,6 +124,7 @@ class ServicePlan:
         mounts: Container path to the file or folder that stands for it, for a known image.
         one_shot: True where the service is expected to end by itself with status 0.
         extension: `x-stackproof` of the service, as written.
+        data: Container paths of what a snapshot has to keep, beside the volumes.
     """
 
     name: str
@@ -145,6 +146,7 @@ class ServicePlan:
     mounts: Mapping[str, Path] = field(default_factory=dict)
     one_shot: bool = False
     extension: Mapping[str, Any] = field(default_factory=dict)
+    data: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from stackproof.pytest_plugin.observing import history_of, oracle, settle
 from stackproof.pytest_plugin.options import MARKERS, add_options
 from stackproof.pytest_plugin.own import OwnStacks
 from stackproof.pytest_plugin.running import artifacts_of, connected, connection_of
 from stackproof.pytest_plugin.summary import summary_lines, write_uses
+
+__all__ = ["oracle"]
 
 if TYPE_CHECKING:
     from stackproof.artifacts import RunArtifacts
@@ -105,9 +108,11 @@ def pytest_runtest_protocol(
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
-    """While the test runs, start the stacks that the next ones need."""
+    """While the test runs, start the stacks that the next ones need; then judge what it saw."""
     item.config.stash[_OWN].start_ahead(_upcoming(item))
-    return (yield)
+    outcome = yield
+    settle(item)
+    return outcome
 
 
 def _upcoming(item: pytest.Item) -> Iterator[pytest.Item]:
@@ -131,6 +136,9 @@ def pytest_runtest_makereport(
     report = yield
     if not report.failed:
         return report
+    history = history_of(item)
+    if history:
+        report.sections.append(("stackproof oracle", "\n".join(history)))
     own = item.config.stash[_OWN]
     own.failed(item)
     used = own.stacks.get(item.nodeid)
@@ -155,6 +163,7 @@ def _keep(
         since=item.stash[_STARTED],
         gateway=item.config.stash[_GATEWAYS].get(item.nodeid),
         report=report.longreprtext,
+        history=history_of(item),
     )
     report.sections.append(("stackproof artifacts", "\n".join(map(str, paths))))
 

@@ -6,6 +6,7 @@ import json
 import signal
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from docker import DockerClient
 
@@ -24,6 +25,10 @@ from stackproof.engines.compose.failures import is_there, no_image
 from stackproof.engines.compose.labels import labels_of
 from stackproof.engines.compose.model import effective_model
 from stackproof.engines.compose.running import ComposeRunning
+from stackproof.engines.compose.snapshot_images import SnapshotImages
+from stackproof.engines.compose.snapshot_keeper import ComposeSnapshots
+from stackproof.engines.compose.snapshot_places import model_from_snapshot
+from stackproof.engines.compose.supervisor import AT_ONCE
 from stackproof.engines.compose.takedown import KEEP_DATA, containers_of, volumes_of
 from stackproof.errors import CommandFailed, NoStack, Refused, TeardownIncomplete
 from stackproof.plan.model import Plan, ServicePlan
@@ -44,7 +49,6 @@ class ComposeEngine:
 
     name = "compose"
     marks_databases = False
-    takes_snapshots = False
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self.environment = environment
@@ -73,6 +77,11 @@ class ComposeEngine:
             ],
         )
 
+    @property
+    def snapshots(self) -> ComposeSnapshots:
+        """How it keeps snapshots."""
+        return ComposeSnapshots(self.environment)
+
     def start(
         self,
         plan: Plan,
@@ -80,6 +89,7 @@ class ComposeEngine:
         say: Say,
         *,
         lent: Mapping[str, str] | None = None,  # noqa: ARG002 - containers have their own files
+        snapshot: Path | None = None,
     ) -> ComposeRunning:
         """Make all containers of a plan, building images that are missing; none runs yet.
 
@@ -88,12 +98,16 @@ class ComposeEngine:
             run: Its run folder, which has been opened.
             say: Takes lines of progress.
             lent: Not used: containers have their own files.
+            snapshot: Folder of a snapshot to start from; None for empty data.
 
         Raises:
             ConfigError: If Compose refuses the stack file.
             CommandFailed: If an image can't be built or fetched, or a container can't be made.
             EngineUnavailable: If the Docker Engine has no addresses or no disk space left.
         """
+        kept = SnapshotImages.read(snapshot) if snapshot is not None else None
+        if kept is not None:
+            kept.write(run.path)
         running = self._attached(plan, run)
         self._create(plan, run, plan.services, running, say, ["--no-recreate"])
         return running
@@ -161,8 +175,13 @@ class ComposeEngine:
             )
         return self._attached(plan, run)
 
-    def shut_down(self, run: RunFolder, seconds: float) -> None:
+    def shut_down(self, run: RunFolder, seconds: float, *, disposable: bool = False) -> None:
         """Stop all services in order and remove everything that the run has made.
+
+        Args:
+            run: The run.
+            seconds: What the services get to end in an orderly way.
+            disposable: Remove the containers as they run.
 
         Raises:
             TeardownIncomplete: If something is left.
@@ -171,7 +190,7 @@ class ComposeEngine:
         if state is None:
             return
         if state.supervisor is not None:
-            state.supervisor.kill(signal.SIGTERM)
+            state.supervisor.kill(AT_ONCE if disposable else signal.SIGTERM)
         if not wait_gone(run, seconds=seconds + GONE_SECONDS):
             take_down(run, seconds=GONE_SECONDS)
         left = containers_of(connect(self.environment), state.run_id)
@@ -190,7 +209,11 @@ class ComposeEngine:
         compose = CommandLine(self.environment, run_id, run.path, plan.project)
         labels = labels_of(run_id=run_id, project=plan.project, stack=plan.stack)
         version = str(client.version()["ApiVersion"])
-        compose.write(effective_model(compose.resolve(plan.source), plan, labels, version))
+        model = effective_model(compose.resolve(plan.source), plan, labels, version)
+        kept = SnapshotImages.read(run.path)
+        if kept is not None:
+            model = model_from_snapshot(model, kept.places, kept.names, labels)
+        compose.write(model)
         return compose
 
     def _create(

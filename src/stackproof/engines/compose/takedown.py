@@ -17,6 +17,7 @@ from docker import DockerClient
 from docker.errors import APIError, NotFound
 
 from stackproof.engines.compose.labels import DEPENDS_ON, PROJECT, SERVICE, of_run
+from stackproof.engines.compose.snapshot_removal import remove_unfinished
 
 ROUNDS = 20
 PAUSE_SECONDS = 0.1
@@ -138,6 +139,7 @@ def remove_run(
         if not left:
             quiet += 1
             if quiet == quiet_rounds:
+                remove_unfinished(client, run_id)
                 return []
         else:
             quiet, problems = 0, _each(left)
