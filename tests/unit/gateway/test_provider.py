@@ -214,34 +214,6 @@ def test_faults_go_before_the_provider(rig):
     assert ask(client).choices
 
 
-@pytest.mark.parametrize("llm", ["record", "replay"])
-def test_a_test_can_hold_and_fail_calls_that_others_answer(rig, llm):
-    ask(rig.client(rig.gateway("record", "before")))
-    gateway = rig.gateway(llm)
-    client = rig.client(gateway, max_retries=0)
-    gateway.when(text="hello").reply(hold="door")
-    gateway.when(text="goodbye").fail(503)
-
-    with ThreadPoolExecutor() as pool:
-        held = pool.submit(ask, client)
-        with pytest.raises(openai.APIStatusError):
-            ask(client, "goodbye")
-        assert not held.done()
-        gateway.release("door")
-
-        assert held.result(timeout=20).choices[0].message.content == "echo: hello"
-    assert [call.source for call in gateway.requests()] == [llm, llm]
-    gateway.assert_all_scripts_used()
-
-
-def test_a_script_never_hides_what_the_provider_says(rig):
-    gateway = rig.gateway("record")
-    gateway.when(text="hello").reply("I am the provider.")
-
-    with pytest.raises(openai.BadRequestError, match="has an answer of its own"):
-        ask(rig.client(gateway))
-
-
 SPENDERS = {
     "chat": ask,
     "stream": lambda client: list(ask(client, stream=True)),

@@ -22,7 +22,6 @@ from stackproof.gateway.provider.masking import Masker
 from stackproof.gateway.provider.nearest import difference
 from stackproof.gateway.provider.prices import PriceTable, UnpricedError
 from stackproof.gateway.provider.requests import Incoming, incoming
-from stackproof.gateway.provider.scripted import wait_for_script
 from stackproof.gateway.provider.usage import usage_of
 
 FIRST_FAILURE = 400
@@ -90,7 +89,6 @@ class Replaying:
         Raises:
             ProviderError: If the request was not recorded, with the difference to the nearest one.
         """
-        await wait_for_script(call)
         asked = incoming(call, self._masker).recorded
         cassette = self._cassettes.find(asked)
         if cassette is None:
@@ -152,7 +150,6 @@ class Asking:
         Raises:
             ProviderError: If the budget does not allow it, or the provider does not answer.
         """
-        await wait_for_script(call)
         asked = incoming(call, self._masker)
         anthropic = call.anthropic
         if self._forwarder.missing_key(anthropic=anthropic):
