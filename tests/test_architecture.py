@@ -30,6 +30,7 @@ LAYERS = [
     ["snapshots"],
     ["lifecycle"],
     ["isolation"],
+    ["llm_session"],
     ["suite", "overview", "doctor"],
     ["pytest_plugin", "tasks", "sessions"],
 ]

@@ -18,7 +18,8 @@ import nox
 from nox.command import CommandFailed as NoxCommandFailed
 
 from stackproof.errors import EngineUnavailable, StackproofError
-from stackproof.llm_choice import MODES, LlmChoice
+from stackproof.llm_choice import CHECK, MODES, LlmChoice
+from stackproof.llm_session import choose
 from stackproof.suite import SuiteRequest, run_suite
 
 LLM_SUITE = "e2e_llm"
@@ -178,9 +179,20 @@ def suite_options(suite: str) -> argparse.ArgumentParser:
         help="whose the stack of a test is; with `test`, add `-n 4` to run tests in parallel",
     )
     if suite == LLM_SUITE:
-        parser.add_argument("--llm", choices=MODES, help="who answers the model calls; required")
-        parser.add_argument("--budget-usd", metavar="USD", help="what record and live may spend")
-        parser.add_argument("--cassettes", metavar="FOLDER", help="recordings of record and replay")
+        parser.add_argument(
+            "--llm",
+            choices=[*MODES, CHECK],
+            help="who answers the model calls, required; check asks again what was recorded",
+        )
+        parser.add_argument(
+            "--budget-usd", metavar="USD", help="what record, live and check may spend"
+        )
+        parser.add_argument(
+            "--cassettes",
+            metavar="FOLDER",
+            type=Path,
+            help="recordings of record, replay and check (tests/cassettes/<stack>)",
+        )
     return parser
 
 
@@ -225,23 +237,27 @@ def run_suite_session(
         engine: What runs the services where the command line does not say; None: the configured.
     """
     options, rest = suite_options(suite).parse_known_args(session.posargs)
-    environment = dict(os.environ)
+    llm: dict[str, str] | None = None
     if suite == LLM_SUITE:
         choice = LlmChoice(options.llm, options.budget_usd, options.cassettes)
         try:
-            environment.update(choice.environment(environment))
+            llm = choose(project.root, options.stack, os.environ, choice)
         except StackproofError as error:
             session.error(str(error))
+        if options.llm == CHECK:
+            _check_recordings(session, project, llm)
+            return
         rest = [f"--llm={options.llm}", *rest]
     install(session, project)
     request = SuiteRequest(
         root=project.root,
-        environment=environment,
+        environment=dict(os.environ),
         suite=suite,
         stack=options.stack,
         engine=options.engine or engine,
         profiles=tuple(options.profile),
         keep=options.keep,
+        llm=llm,
         isolation=options.isolation,
     )
 
@@ -254,6 +270,12 @@ def run_suite_session(
         session.error(str(error))
     if not passed:
         raise NoxCommandFailed(f"{suite} failed")
+
+
+def _check_recordings(session: nox.Session, project: Project, llm: Mapping[str, str]) -> None:
+    """Ask the provider again what was recorded; its answers count, not a stack's."""
+    install(session, project)
+    session.run("python", "-m", "stackproof.gateway", env=dict(llm))
 
 
 def _pytest(session: nox.Session, arguments: Sequence[str], environment: Mapping[str, str]) -> bool:

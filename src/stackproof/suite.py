@@ -9,9 +9,11 @@ from pathlib import Path
 from stackproof import lifecycle
 from stackproof.artifacts import RunArtifacts, new_run
 from stackproof.engines.base import Say
-from stackproof.errors import StackproofError
+from stackproof.errors import Refused, StackproofError
 from stackproof.forensics import collect, read_journal
 from stackproof.lifecycle import Blueprint, Started
+from stackproof.llm_choice import FAKE
+from stackproof.llm_session import describe_bill, read_bill, require_mode
 from stackproof.plan.model import Plan
 from stackproof.redaction import Redactor
 from stackproof.service_coverage import combine
@@ -33,6 +35,8 @@ class SuiteRequest:
         engine: Name of the engine; None for the configured one.
         profiles: Profiles beside those that the suite's configuration names.
         keep: Leave the stack up after a failure.
+        llm: Variables that tell the gateway who answers the model calls; None where nothing was
+            chosen: then it answers by itself, whatever else is set.
         isolation: Whose the stack of a test is; None for what the suite's configuration says.
     """
 
@@ -43,6 +47,7 @@ class SuiteRequest:
     engine: str | None = None
     profiles: tuple[str, ...] = ()
     keep: bool = False
+    llm: Mapping[str, str] | None = None
     isolation: str | None = None
 
 
@@ -67,6 +72,11 @@ def run_suite(request: SuiteRequest, run_pytest: RunPytest, say: Say) -> bool:
     if not has_tests(request.root, paths):
         say(f"there are no {request.suite} scenarios yet in {', '.join(paths)}; nothing to do")
         return True
+    if request.llm is not None and blueprint.settings.gateway_service is None:
+        raise Refused(
+            f"the choice of --llm has nobody to tell: {blueprint.settings.stack} has no gateway",
+            remedy=f"add `gateway: {{service: NAME}}` to config/{blueprint.settings.stack}.yaml",
+        )
     artifacts = _artifacts(blueprint, request.suite)
     run = _Run(request, blueprint, artifacts, Timeline(), say)
     try:
@@ -98,6 +108,7 @@ class _Run:
         try:
             with self.timeline.step("migrate"):
                 lifecycle.migrate(self.blueprint, started.stack, self.say)
+            self._require_llm(started)
             with self.timeline.step("seed"):
                 lifecycle.seed(self.blueprint, started.stack, self.say)
             return self._test(run_pytest, f"--stack-project={self.blueprint.plan.project}")
@@ -123,7 +134,7 @@ class _Run:
         arguments = pytest_arguments(self.blueprint, self.request.suite, self.artifacts)
         isolation = f"--isolation={self.isolation}"
         with self.timeline.step("test") as step:
-            self.passed = run_pytest([*arguments, isolation, *options], {})
+            self.passed = run_pytest([*arguments, isolation, *options], self.request.llm or FAKE)
             step.outcome = "passed" if self.passed else "failed"
         return self.passed
 
@@ -150,16 +161,28 @@ class _Run:
 
     def _keep_journal(self, started: Started) -> None:
         service = self.blueprint.settings.gateway_service
-        if service is not None:
-            text = read_journal(started.stack.url(service))
-            self.artifacts.write_text("gateway-journal.json", text)
+        if service is None:
+            return
+        url = started.stack.url(service)
+        self.artifacts.write_text("gateway-journal.json", read_journal(url))
+
+    def _require_llm(self, started: Started) -> None:
+        """Make sure that whoever was chosen is who answers the model calls."""
+        service = self.blueprint.settings.gateway_service
+        if self.request.llm is not None and service is not None:
+            require_mode(started.stack.url(service), self.request.llm["GATEWAY_LLM"])
 
     def close(self) -> None:
-        """Write what is known of the run itself, and say where it is."""
+        """Write what is known of the run itself, and say where it is and what it has cost."""
         self.artifacts.write_json("timings.json", self.timeline.to_json())
         self.artifacts.mask_files()
         for line in self.timeline.table():
             self.say(line)
+        bill = read_bill(self.request.llm or FAKE)
+        if bill is not None:
+            self.artifacts.write_json("bill.json", bill)
+            for line in describe_bill(bill):
+                self.say(line)
         self.say(f"artifacts: {self.artifacts.folder}")
 
 
@@ -221,7 +244,7 @@ def how_to_look_around(plan: Plan) -> str:
 def _choice(request: SuiteRequest) -> lifecycle.Choice:
     return lifecycle.Choice(
         root=request.root,
-        environment=request.environment,
+        environment={**request.environment, **(request.llm or FAKE)},
         stack=request.stack,
         engine=request.engine,
         profiles=request.profiles,

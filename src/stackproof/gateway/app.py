@@ -32,8 +32,8 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
         await app.state.mode.close()
 
 
-async def _health(_request: Request) -> Response:
-    return control_answer({"status": "ok"})
+async def _health(request: Request) -> Response:
+    return control_answer({"status": "ok", "llm": request.app.state.options.llm})
 
 
 async def _http_error(request: Request, error: Exception) -> Response:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import logging
 import time
@@ -222,8 +221,7 @@ def endpoint(answer: Answer) -> Endpoint:
 async def _answered(call: Call, answer: Answer, *, too_large: bool, named: bool) -> Response:
     try:
         _check_outside(call, too_large=too_large, named=named)
-        mode = call.request.app.state.mode
-        return await (answer(call) if mode is None else _from_provider(call, mode))
+        return await answer(call)
     except ProviderError as error:
         return call.refuse(error)
     except ClientDisconnect:
@@ -234,16 +232,6 @@ async def _answered(call: Call, answer: Answer, *, too_large: bool, named: bool)
         return call.refuse(
             ProviderError(500, "The gateway itself failed; its log says why.", kind="server_error")
         )
-
-
-async def _from_provider(call: Call, mode: Any) -> Response:
-    """An answer of the real provider, or a recorded one; faults go before it."""
-    call.entry.source = mode.mode
-    with contextlib.suppress(ProviderError):
-        call.entry.model = model_of(parse_body(call.data))
-    await call.fail_on_purpose()
-    response: Response = await mode.answer(call)
-    return response
 
 
 def _check_outside(call: Call, *, too_large: bool, named: bool) -> None:

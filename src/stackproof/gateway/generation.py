@@ -56,24 +56,35 @@ def generator(dialect: Dialect) -> Answer:
         body = call.body(dialect.known)
         prompt = dialect.read(call, body)
         call.entry.streamed = prompt.stream
-        pacing = await _fault_pacing(call, prompt)
+        pacing = await fault_pacing(call, stream=prompt.stream)
         scripted = None if pacing else await consult(call, prompt)
         pacing = pacing or (scripted.pacing if scripted else AT_ONCE)
-        completion = complete(
-            prompt,
-            call.entry.seq,
-            call.created,
-            reply=scripted.reply if scripted else None,
-            usage=scripted.usage if scripted else None,
-        )
-        if dialect.keep is not None:
-            dialect.keep(call, body, completion)
-        return _deliver(call, dialect, completion, pacing)
+        return written(call, dialect, prompt, scripted, pacing)
 
     return answer
 
 
-def _deliver(call: Call, dialect: Dialect, completion: Completion, pacing: Pacing) -> Response:
+def written(
+    call: Call, dialect: Dialect, prompt: Prompt, scripted: ScriptedReply | None, pacing: Pacing
+) -> Response:
+    """An answer of the gateway's own.
+
+    Args:
+        call: The call.
+        dialect: How its endpoint writes.
+        prompt: What was asked.
+        scripted: What a script answers, if one does.
+        pacing: How the answer travels.
+    """
+    completion = complete(
+        prompt,
+        call.entry.seq,
+        call.created,
+        reply=scripted.reply if scripted else None,
+        usage=scripted.usage if scripted else None,
+    )
+    if dialect.keep is not None:
+        dialect.keep(call, prompt.body, completion)
     call.entry.reply = completion.summary
     call.entry.usage = completion.usage
     if not pacing.ends:
@@ -86,9 +97,13 @@ def _deliver(call: Call, dialect: Dialect, completion: Completion, pacing: Pacin
     )
 
 
-async def _fault_pacing(call: Call, prompt: Prompt) -> Pacing | None:
-    """How a fault makes the answer travel; None without a fault that lets it travel."""
-    fault = call.next_fault(stream=prompt.stream)
+async def fault_pacing(call: Call, *, stream: bool) -> Pacing | None:
+    """How a fault makes the answer travel; None without a fault.
+
+    Raises:
+        ProviderError: If the fault is a status.
+    """
+    fault = call.next_fault(stream=stream)
     if fault is None:
         return None
     await call.pause(fault.spec.seconds)

@@ -21,6 +21,7 @@ from stackproof.gateway.call import Answer, endpoint
 from stackproof.gateway.embedding_requests import embeddings
 from stackproof.gateway.generation import Dialect, generator, openai_error_event
 from stackproof.gateway.moderations import moderations
+from stackproof.gateway.provider.relaying import relayed
 
 CHAT = Dialect(
     known=chat_requests.KNOWN_FIELDS,
@@ -50,6 +51,13 @@ MESSAGES = Dialect(
     as_json=messages.as_json,
     as_events=messages.as_events,
     error_event=messages.error_event,
+)
+
+_DIALECTS = (
+    ("/chat/completions", CHAT),
+    ("/responses", RESPONSES),
+    ("/messages", MESSAGES),
+    ("/completions", COMPLETIONS),
 )
 
 _STORE = "/vector_stores/{store}"
@@ -106,8 +114,13 @@ def provider_routes(*, everything: bool = False) -> list[Route]:
         everything: Whether there is one for all paths, since the real provider answers.
     """
     if everything:
-        serve = endpoint(listing.models)
-        return [Route(f"{one}/{{path:path}}", serve, methods=METHODS) for one in PREFIXES]
+        told = [(path, endpoint(relayed(dialect)), ["POST"]) for path, dialect in _DIALECTS]
+        told.append(("/{path:path}", endpoint(relayed()), METHODS))
+        return [
+            Route(prefix + path, serve, methods=verbs)
+            for path, serve, verbs in told
+            for prefix in PREFIXES
+        ]
     return [
         Route(prefix + path, serve, methods=[verb])
         for verb, path, serve in [(verb, path, endpoint(one)) for verb, path, one in _ENDPOINTS]

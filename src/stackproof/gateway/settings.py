@@ -67,7 +67,11 @@ def parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
 def _converted(made: argparse.ArgumentParser, action: argparse.Action, value: str) -> object:
     if action.nargs == 0:
         return value.lower() not in {"0", "false", "no"}
-    found: object = made._get_value(action, value)  # noqa: SLF001 - converts as the command line does
+    try:
+        found: object = made._get_value(action, value)  # noqa: SLF001 - converts as the command line does
+        made._check_value(action, found)  # noqa: SLF001 - same
+    except argparse.ArgumentError as error:
+        made.error(f"environment {PREFIX}{action.dest.upper()}: {error.message}")
     return [found] if isinstance(action, argparse._AppendAction) else found  # noqa: SLF001 - same
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 from stackproof.plan.drafts import Draft
@@ -24,7 +25,9 @@ def ignored_by_processes(draft: Draft, stack_file: StackFile) -> list[str]:
         if name in stack_file.networks and stack_file.networks[name].internal
     ]
     asked = {
-        "user": f"runs as you, not as user {service.user}" if service.user else "",
+        "user": f"runs as you, not as user {service.user}"
+        if service.user and service.user != f"{os.getuid()}:{os.getgid()}"
+        else "",
         "privileged": "is not privileged" if service.privileged else "",
         "read_only": "can write to the file system" if service.read_only else "",
         "platform": f"runs on this machine's platform, not on {service.platform}"

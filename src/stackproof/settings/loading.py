@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from stackproof.errors import ConfigError
+from stackproof.llm_choice import PREFIX as LLM_PREFIX
 from stackproof.settings.env_file import ENV_FILE, EXAMPLE, EnvValue, example_names, read_env_file
 from stackproof.settings.layers import RESERVED, Layers, is_setting, setting_path
 from stackproof.settings.model import Origin, Settings
@@ -167,7 +168,7 @@ def _lay_environment(
                 path = setting_path(name, origin, services)
                 if path != ("stack",):
                     layers.lay(path, value, origin)
-        elif name in declared:
+        elif name in declared or (layers.tree.get("gateway") and name.startswith(LLM_PREFIX)):
             layers.lay(("variables", name), value, origin)
 
 

@@ -12,7 +12,8 @@ from stackproof.redaction import MASK, Redactor
 from stackproof.settings.suggestion import did_you_mean
 from stackproof.stack_file.model import Limits
 
-SECRET_ENDINGS = ("PASSWORD", "PASSWD", "SECRET", "TOKEN", "API_KEY", "SECRET_KEY", "PRIVATE_KEY")
+SECRET_ENDINGS = ("PASSWORD", "PASSWD", "SECRET", "TOKEN", "API_KEY", "SECRET_KEY", "PRIVATE_KEY",
+                  "OPENAI_KEY", "ANTHROPIC_KEY")  # fmt: skip
 """A variable whose name ends so is a secret without being listed."""
 
 SUITES = ("integration", "e2e", "e2e_llm")

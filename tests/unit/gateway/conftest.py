@@ -6,6 +6,7 @@ import httpx
 import openai
 import pytest
 import uvicorn
+from tests.unit.gateway.rig import Rig
 
 from stackproof.gateway.app import create_app
 from stackproof.gateway.client import GatewayClient
@@ -71,3 +72,9 @@ def client(gateway):
     """The official client, with its own retries."""
     with openai.OpenAI(base_url=gateway.openai_base_url, api_key="sk-any", timeout=30) as made:
         yield made
+
+
+@pytest.fixture
+def rig(server, gateway, serve, tmp_path):
+    with contextlib.ExitStack() as stack:
+        yield Rig(server, gateway, tmp_path, serve, stack)

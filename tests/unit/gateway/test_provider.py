@@ -3,61 +3,18 @@
 import asyncio
 import json
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from decimal import Decimal
 
 import httpx
 import openai
 import pytest
 import yaml
+from tests.unit.gateway.rig import KEY, MODEL, ask
 
 from stackproof.gateway.client import GatewayClient
 from stackproof.gateway.options import Options
 from stackproof.gateway.provider.starting import make_check
 from stackproof.gateway.strict_fields import ScriptError
-
-KEY = "sk-real-0123456789abcdefghij"
-MODEL = "gpt-4o-mini"
-
-
-class Rig:
-    """A provider that is played by a gateway, and gateways that ask it."""
-
-    def __init__(self, server, provider, folder, serve, stack):
-        self.server, self.provider = server, provider
-        self.folder, self._serve, self._stack = folder, serve, stack
-        self.cassettes = folder / "cassettes"
-
-    def options(self, llm, **further):
-        url = f"{self.server}/t/{self.provider.namespace}/v1"
-        return {
-            "llm": llm, "cassettes": self.cassettes, "openai_url": url, "openai_key": KEY,
-            "anthropic_url": url, "anthropic_key": KEY, "budget_usd": Decimal("0.5"),
-            "ledger": self.folder / "ledger.json", **further,
-        }  # fmt: skip
-
-    def gateway(self, llm, namespace="test", **further):
-        url = self._stack.enter_context(self._serve(**self.options(llm, **further)))
-        client = GatewayClient(url, namespace)
-        self._stack.callback(client.close)
-        return client
-
-    def client(self, gateway, **fields):
-        made = openai.OpenAI(
-            base_url=gateway.openai_base_url, api_key="sk-any", timeout=30, **fields
-        )
-        return self._stack.enter_context(made)
-
-
-@pytest.fixture
-def rig(server, gateway, serve, tmp_path):
-    with ExitStack() as stack:
-        yield Rig(server, gateway, tmp_path, serve, stack)
-
-
-def ask(client, text="hello", **fields):
-    fields = {"model": MODEL, "max_tokens": 20, **fields}
-    return client.chat.completions.create(messages=[{"role": "user", "content": text}], **fields)
 
 
 def test_what_was_recorded_is_replayed_without_the_provider(rig):

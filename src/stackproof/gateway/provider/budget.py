@@ -19,7 +19,8 @@ from typing import Any
 
 from stackproof.gateway.provider.prices import Cost
 
-_EMPTY: dict[str, Any] = {"requests": 0, "tokens": 0, "usd": "0", "refused": 0, "bill": {}}
+_EMPTY: dict[str, Any] = {"requests": 0, "tokens": 0, "usd": "0", "refused": 0, "spent": "",
+                          "bill": {}}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -79,9 +80,10 @@ class Budget:
         """
         with self._open() as ledger:
             line = _line(ledger, namespace, model)
-            problem = self._problem(ledger, cost) or _own_problem(
-                ledger, namespace, cost, own_limit
-            )
+            problem = self._problem(ledger, cost)
+            if problem:
+                ledger["spent"] = problem
+            problem = problem or _own_problem(ledger, namespace, cost, own_limit)
             if problem:
                 ledger["refused"] += 1
             else:
@@ -129,7 +131,11 @@ class Budget:
         )
 
     def bill(self) -> dict[str, Any]:
-        """What was spent: in all, and by namespace and model; and what may be."""
+        """What was spent: in all, and by namespace and model; and what may be.
+
+        `spent` says what the budget has last refused; it is empty while it is enough. What was
+        refused by the limit of a namespace alone is counted only.
+        """
         with self._open() as ledger:
             limits = {"usd": str(self.limits.usd), "requests": self.limits.requests,
                       "tokens": self.limits.tokens}  # fmt: skip

@@ -1,7 +1,8 @@
 """What calls cost at most, and what they have cost: a price table as data.
 
 A call whose price nobody knows is not sent. Before it goes out, its cost is bounded from above: no
-token is shorter than a byte, and the answer is as long as the request allows.
+token of a text is shorter than a byte, a request with images, files or earlier responses fills the
+model's context, and the answer is as long as the request allows.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 
 import yaml
 
+from stackproof.gateway.provider.contents import is_more_than_text, other_price
 from stackproof.gateway.strict_fields import Fields, ScriptError
 
 MILLION = Decimal(1_000_000)
@@ -32,20 +34,29 @@ class Price:
         output: The same for the answer.
         max_output: Most tokens of an answer; None where the table does not say.
         context: Most tokens of a request.
+        hides_tokens: Whether it may bill tokens that its answers do not show, such as reasoning.
     """
 
     input: Decimal
     output: Decimal = Decimal(0)
     max_output: int | None = None
     context: int | None = None
+    hides_tokens: bool = True
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Tokens and money of a call."""
+    """Tokens and money of a call.
+
+    Attributes:
+        tokens: Tokens of request and answer.
+        usd: US dollars.
+        answered: Tokens of the answer, where that is known.
+    """
 
     tokens: int
     usd: Decimal
+    answered: int = 0
 
 
 class UnpricedError(Exception):
@@ -97,13 +108,33 @@ class PriceTable:
         price = self.price_of(model)
         asked = _asked(body, size, price)
         answered = 0 if path in WITHOUT_ANSWER else _answered(body, price, model)
-        return Cost(asked + answered, _usd(price, asked, answered))
+        return Cost(asked + answered, _usd(price, asked, answered), answered)
 
     def cost(self, model: str, usage: Mapping[str, int]) -> Cost:
         """What a call has cost, from the usage that the provider tells."""
         price = self.price_of(model)
         asked, answered = usage.get("prompt_tokens", 0), usage.get("completion_tokens", 0)
-        return Cost(asked + answered, _usd(price, asked, answered))
+        written = usage.get("cache_write_tokens", 0)  # billed up to twice
+        return Cost(asked + answered, _usd(price, asked + written, answered))
+
+    def counted(self, reserved: Cost, model: str, written: int) -> Cost:
+        """The most that a whole answer can have cost which does not tell its usage.
+
+        Args:
+            reserved: The most that the call could cost.
+            model: The model that was asked.
+            written: Bytes of text in the answer; no token is shorter.
+        """
+        price = self.price_of(model)
+        if price.hides_tokens:
+            return reserved
+        asked = (reserved.usd * MILLION - price.output * reserved.answered) / MILLION
+        answered = min(written, reserved.answered)
+        return Cost(
+            reserved.tokens - reserved.answered + answered,
+            asked + price.output * answered / MILLION,
+            answered,
+        )
 
     def _call_price(self, method: str, path: str) -> Decimal:
         for pattern, usd in self.endpoints.items():
@@ -120,16 +151,20 @@ def _usd(price: Price, asked: int, answered: int) -> Decimal:
 
 
 def _asked(body: Mapping[str, Any], size: int, price: Price) -> int:
-    for tool in body.get("tools") or ():
+    tools = body.get("tools")
+    for tool in tools if isinstance(tools, list) else ():
         kind = tool.get("type", "custom") if isinstance(tool, dict) else None
         if kind not in ("function", "custom"):
             raise UnpricedError(f"the tool {kind!r} of the provider's own has no known price")
-    if not body.get("previous_response_id"):
+    other = other_price(body)
+    if other:
+        raise UnpricedError(f"{other} has a price of its own, which is not known")
+    if not is_more_than_text(body):
         return size
     if price.context is None:
-        raise UnpricedError("the length of the earlier responses is not known; give the model a "
-                            "`context` in the price table")  # fmt: skip
-    return price.context
+        raise UnpricedError("how long images, files and earlier responses are is not known; give "
+                            "the model a `context` in the price table")  # fmt: skip
+    return max(price.context, size)
 
 
 def _answered(body: Mapping[str, Any], price: Price, model: str) -> int:
@@ -195,6 +230,7 @@ def _price(fields: Fields) -> Price:
         Decimal(str(fields.seconds("output"))),
         fields.count("max_output"),
         fields.count("context"),
+        fields.take("hides_tokens", bool, "true or false") is not False,
     )
     fields.finish()
     return price

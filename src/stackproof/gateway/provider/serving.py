@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -22,13 +23,17 @@ from stackproof.gateway.provider.masking import Masker
 from stackproof.gateway.provider.nearest import difference
 from stackproof.gateway.provider.prices import PriceTable, UnpricedError
 from stackproof.gateway.provider.requests import Incoming, incoming
-from stackproof.gateway.provider.usage import usage_of
+from stackproof.gateway.provider.usage import usage_of, written_bytes
 
 FIRST_FAILURE = 400
 NOT_KEPT = frozenset({401, 403, 408, 409, 429})
 """Statuses that say nothing of the request, so that they are not recorded; nor are 5xx."""
 
 FIRST_SERVER_ERROR = 500
+
+LAST_EVENT = re.compile(rb"(?:data: ?\[DONE\]|event: ?(?:message_stop|response\.(?:completed|"
+                        rb"incomplete|failed))\r?\ndata:[^\n]*)\r?\n\r?\n")  # fmt: skip
+"""The last event of a stream, in each dialect."""
 
 
 @dataclass
@@ -55,13 +60,24 @@ class Purse:
         except BudgetSpentError as error:
             raise _refusal(str(error), "budget_spent") from None
 
-    def settle(self, call: Call, reservation: Reservation, usage: dict[str, int] | None) -> None:
-        """Note what a call has cost; where the answer does not say it, all that was reserved."""
-        cost = reservation.cost
-        if usage is not None and reservation.model:
-            cost = self.prices.cost(reservation.model, usage)
+    def settle(self, call: Call, reservation: Reservation, reply: RecordedReply) -> dict[str, int]:
+        """Note what a call has cost; gives back the usage that the answer tells.
+
+        Where it tells none: nothing for a refusal, what a whole stream has written and what it can
+        have been asked, and else all that was reserved.
+        """
+        cost, model = reservation.cost, reservation.model
+        usage = usage_of(reply.content, stream=reply.is_stream)
+        if usage is None and reply.status >= FIRST_FAILURE:
+            usage = {}
+        if model and usage is not None:
+            cost = self.prices.cost(model, usage)
+        elif model and reply.is_stream:
+            cost = self.prices.counted(cost, model, written_bytes(reply.content))
+        if cost != reservation.cost:
             self.budget.settle(reservation, cost)
         call.entry.usd = float(cost.usd)
+        return usage or {}
 
 
 def _refusal(message: str, code: str) -> ProviderError:
@@ -203,30 +219,34 @@ class Asking:
         response: httpx.Response,
         headers: dict[str, str],
     ) -> AsyncIterator[bytes]:
-        """The provider's chunks as they come; all of them together are recorded."""
+        """The provider's chunks as they come; all of them together are recorded.
+
+        They are before the client has the last event, since it may leave once it has read that.
+        """
         kept = bytearray()
+        whole = False
         call.entry.client_closed = True
         try:
             async for chunk in response.aiter_raw():
+                last = kept.rfind(b"\n\n") + 1  # the event that is not whole yet is behind it
                 kept += chunk
+                if not whole and LAST_EVENT.search(kept, last):
+                    whole = True
+                    self._finish(call, asked, reservation, _streamed_reply(response, headers, kept))
                 yield chunk
-            call.entry.client_closed = False
-            reply = RecordedReply(response.status_code, headers, bytes(kept))
-            self._finish(call, asked, reservation, reply)
+            if not whole:
+                whole = True
+                self._finish(call, asked, reservation, _streamed_reply(response, headers, kept))
         finally:
             with anyio.CancelScope(shield=True):
                 await response.aclose()
-            call.stream_done(call.entry.client_closed)
+            call.stream_done(not whole)
 
     def _finish(
         self, call: Call, asked: Incoming, reservation: Reservation, reply: RecordedReply
     ) -> None:
         """Note the price of an answer, and record it."""
-        usage = usage_of(reply.content, stream=reply.is_stream)
-        if usage is None and reply.status >= FIRST_FAILURE:
-            usage = {}
-        self.purse.settle(call, reservation, usage)
-        call.entry.usage = usage or {}
+        call.entry.usage = self.purse.settle(call, reservation, reply)
         call.entry.reply = self._masker.text(reply.content[:200].decode("utf-8", "replace"))
         lasting = reply.status < FIRST_SERVER_ERROR and reply.status not in NOT_KEPT
         if self._cassettes is not None and lasting:
@@ -242,6 +262,12 @@ class Asking:
     async def close(self) -> None:
         """Close the connections."""
         await self._forwarder.close()
+
+
+def _streamed_reply(
+    response: httpx.Response, headers: dict[str, str], content: bytearray
+) -> RecordedReply:
+    return RecordedReply(response.status_code, headers, bytes(content))
 
 
 def _query(call: Call) -> str:

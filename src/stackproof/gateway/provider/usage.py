@@ -29,8 +29,31 @@ def usage_of(content: bytes, *, stream: bool) -> dict[str, int] | None:
             found.update(_counts(place.get("usage")))
     if not found:
         return None
-    found["total_tokens"] = sum(found.values())
+    found["total_tokens"] = found.get("prompt_tokens", 0) + found.get("completion_tokens", 0)
     return found
+
+
+def written_bytes(content: bytes) -> int:
+    """Bytes of the text that a stream of events has written: answers, arguments, thoughts."""
+    return sum(_length(one) for value in _events(content) for one in _deltas(value))
+
+
+def _deltas(value: Any) -> list[Any]:
+    if not isinstance(value, dict):
+        return []
+    choices = value.get("choices")
+    found = [value.get("delta")]
+    for choice in choices if isinstance(choices, list) else []:
+        if isinstance(choice, dict):
+            found += [choice.get("delta"), choice.get("text")]
+    return found
+
+
+def _length(value: Any) -> int:
+    if isinstance(value, str):
+        return len(value.encode("utf-8", "replace"))
+    below = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return sum(_length(one) for one in below)
 
 
 def _counts(usage: Any) -> dict[str, int]:
@@ -40,6 +63,8 @@ def _counts(usage: Any) -> dict[str, int]:
         value = usage.get(name) if isinstance(usage, dict) else None
         if type(value) is int:
             found[ours] = found.get(ours, 0) + value
+            if name == "cache_creation_input_tokens" and value:
+                found["cache_write_tokens"] = value
     return found
 
 
