@@ -13,6 +13,8 @@ from tests.e2e.plans.operator_view import Operator
 from tests.e2e.plans.planner import Planner
 from tests.e2e.plans.provider_calls import ProviderCalls
 
+from stackproof.oracle import Oracle
+
 
 @pytest.fixture(scope="session")
 def expected() -> Expectations:
@@ -21,11 +23,11 @@ def expected() -> Expectations:
 
 
 @pytest.fixture
-def planner(stack: Any, expected: Expectations) -> Iterator[Planner]:
+def planner(stack: Any, oracle: Oracle, expected: Expectations) -> Iterator[Planner]:
     """A user of the service."""
     client = McpClient(stack.url(expected.service), expected.protocol)
     client.initialize()
-    yield Planner(client, expected)
+    yield Planner(stack, client, oracle, expected)
     client.close()
 
 
@@ -36,6 +38,6 @@ def calls(stack: Any, expected: Expectations) -> ProviderCalls:
 
 
 @pytest.fixture
-def operator(stack: Any, expected: Expectations) -> Operator:
+def operator(stack: Any, oracle: Oracle, expected: Expectations) -> Operator:
     """Somebody with access to the database."""
-    return Operator(stack, expected)
+    return Operator(stack, oracle, expected)

@@ -48,6 +48,8 @@ class Expectations:
     step_pattern: str
     prompt_pattern: str
     events: dict[str, str]
+    claim_event: str
+    loss_event: str
     columns: dict[str, list[str]]
 
     def step(self, number: int) -> str:
@@ -57,6 +59,11 @@ class Expectations:
     def step_at(self, share: float) -> int:
         """Number of the step that is worked on when about this share of them is to be done."""
         return round(len(self.steps) * share)
+
+    def state_after(self, event: str) -> str | None:
+        """State of a plan after an event of the audit trail; None where it does not change."""
+        meaning = self.events.get(event)
+        return None if meaning is None else str(getattr(self.states, meaning, meaning))
 
     def text_of(self, step: str) -> str:
         """What the last message of a step's model call holds."""

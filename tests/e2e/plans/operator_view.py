@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.e2e.plans.expectations import Expectations
+from tests.e2e.plans.history import life_of
 
-from stackproof import wait_until
+from stackproof.oracle import Oracle
 
 IDLE_WITHIN = 30.0  # seconds
 
@@ -21,10 +22,12 @@ class Operator:
 
     Attributes:
         stack: The stack.
+        oracle: Judges what the audit trail says.
         expected: Names of tables' contents.
     """
 
     stack: Any
+    oracle: Oracle
     expected: Expectations
 
     def execute(self, sql: str) -> None:
@@ -37,13 +40,24 @@ class Operator:
         found: list[dict[str, Any]] = self.stack.rows(sql, service=self.expected.database)
         return found
 
-    def events(self, plan: str, meaning: str) -> int:
-        """How often something has happened to a plan."""
-        kind = self.expected.events[meaning]
-        [row] = self.rows(
-            f"select count(*) as n from events where plan_id = '{plan}' and type = '{kind}'"  # noqa: S608 - the test's own values
-        )
-        return int(row["n"])
+    def audit(self, plan: str) -> list[str]:
+        """Everything that has happened to a plan; the oracle judges it."""
+        rows = self.rows(f"select id, type from events where plan_id = '{plan}' order by id")  # noqa: S608 - the test's own values
+        life = self.oracle.watch(life_of(self.expected.states), f"of plan {plan}")
+        trail = life.recorded("audit trail")
+        for row in rows:
+            state = self.expected.state_after(row["type"])
+            if state is not None:
+                trail.saw(state, order=row["id"])
+        return [row["type"] for row in rows]
+
+    def claims(self, plan: str) -> int:
+        """How often a worker has taken a plan on."""
+        return self.audit(plan).count(self.expected.claim_event)
+
+    def losses(self, plan: str) -> int:
+        """How often a plan has lost its worker."""
+        return self.audit(plan).count(self.expected.loss_event)
 
     def worker_of(self, plan: str) -> str:
         """Service of the worker that works on a plan."""
@@ -52,7 +66,7 @@ class Operator:
 
     def wait_until_settled(self, plan: str) -> None:
         """Wait until no worker has anything to do with a plan any more."""
-        wait_until(
+        self.stack.wait_until(
             lambda: not self.rows(f"select id from workers where current_plan = '{plan}'"),  # noqa: S608 - same
             timeout=IDLE_WITHIN,
             what=f"no worker has plan {plan} in its hands",
@@ -60,7 +74,7 @@ class Operator:
 
     def wait_until_worker_rests(self, worker: str) -> None:
         """Wait until a worker is alive and has no plan in its hands."""
-        wait_until(
+        self.stack.wait_until(
             lambda: self.rows(
                 f"select id from workers where id = '{worker}' and current_plan is null "  # noqa: S608 - same
                 "and heartbeat > now() - interval '2 s'"

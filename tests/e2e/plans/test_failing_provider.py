@@ -30,7 +30,6 @@ def test_a_plan_fails_where_the_provider_always_fails_and_goes_on_when_it_is_bac
     assert failed["error"]["failure_reason"] == "generation_error", failed
     assert failed["error"]["failed_step"] == step, failed
     assert failed["error"]["recoverable"] is True, failed
-    planner.watch(plan, expected.states.failed)
     assert calls.by_step()[step] == expected.tries
     planner.resume(plan)
     planner.wait_for_the_end(plan)

@@ -9,36 +9,39 @@ ONE_WORKER = pytest.mark.stack("plans")
 TWO_WORKERS = pytest.mark.stack("plans", profiles=["two"])
 
 
-def assert_done_once(planner, calls, operator, plan):
-    """The plan is complete and stays so, and each step was asked once."""
-    planner.wait_for_the_end(plan)
-    operator.wait_until_settled(plan)
-    assert calls.by_step() == calls.once_each()
-
-
 def stop_in_a_step(planner, calls, expected, operator):
-    """Stop a plan while a step is being asked, and resume it while the answer is on its way."""
+    """Stop a plan while a step is being asked, and resume it at once, before the answer is there.
+
+    A service may refuse that, since the worker is still busy; then it is asked again and again. One
+    that does not refuse must throw the answer away when it comes.
+    """
     step = expected.step(5)
     with calls.held(step):
         plan = planner.create()
         calls.wait_for(step)
         assert planner.stop(plan)["stop_requested"] is True
-    assert planner.resume_as_soon_as_possible(plan)["resume_count"] == 1
-    assert_done_once(planner, calls, operator, plan)
-    assert operator.events(plan, "claimed") == 2, "the stop was swallowed"
+        at_once = planner.resumes_at_once(plan)
+    if not at_once:
+        planner.resume_as_soon_as_possible(plan)
+    planner.wait_for_the_end(plan)
+    operator.wait_until_settled(plan)
+    assert calls.by_step() == calls.once_each(**({step: 2} if at_once else {}))
+    assert operator.claims(plan) == 2, "the stop was swallowed"
 
 
 def stop_again_and_again(planner, calls, expected, operator):
-    """Stop and resume a plan in whatever moment it is, several times."""
+    """Stop and resume a plan several times."""
     with calls.held(expected.step(len(expected.steps))):
         plan = planner.create()
         for turn in range(1, TURNS + 1):
             calls.wait_for(expected.step(turn))
             planner.stop(plan)
-            assert planner.resume_as_soon_as_possible(plan)["resume_count"] == turn
-    assert_done_once(planner, calls, operator, plan)
+            planner.resume_as_soon_as_possible(plan)
+    planner.wait_for_the_end(plan)
+    operator.wait_until_settled(plan)
+    assert calls.by_step() == calls.once_each()
     # A plan that was stopped while it waited was not claimed for that turn.
-    assert 1 < operator.events(plan, "claimed") <= TURNS + 1
+    assert 1 < operator.claims(plan) <= TURNS + 1
 
 
 @ONE_WORKER
