@@ -68,12 +68,12 @@ def test_a_plan_fails_that_no_worker_takes_over(stack, planner, calls, expected,
     with calls.held(step):
         plan = planner.create()
         calls.wait_for(step)
-        stack.service("worker").pause()
+        stack.service(expected.workers[0]).pause()
         failed = planner.wait_for(plan, expected.states.failed)
         assert failed["error"]["failure_reason"] == "inactivity_timeout", failed
         assert failed["error"]["recoverable"] is True, failed
-    stack.service("worker").unpause()
-    operator.wait_until_worker_rests("worker")
+    stack.service(expected.workers[0]).unpause()
+    operator.wait_until_worker_rests(expected.workers[0])
 
     assert planner.status(plan)["steps_completed"] == failed["steps_completed"]
     planner.resume(plan)
@@ -87,11 +87,11 @@ def test_a_plan_is_stopped_whose_worker_is_frozen(stack, planner, calls, expecte
     with calls.held(step):
         plan = planner.create()
         calls.wait_for(step)
-        stack.service("worker").pause()
+        stack.service(expected.workers[0]).pause()
         planner.stop(plan)
         planner.wait_for(plan, expected.states.stopped)
     planner.resume(plan)
-    stack.service("worker").unpause()
+    stack.service(expected.workers[0]).unpause()
 
     planner.wait_for_the_end(plan)
     assert calls.by_step() == calls.once_each(**{step: 2})

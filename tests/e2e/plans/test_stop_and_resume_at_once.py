@@ -4,7 +4,8 @@ import pytest
 
 pytestmark = pytest.mark.e2e
 
-TURNS = 4
+TURNS = 5
+A_MOMENT = 0.2  # seconds
 ONE_WORKER = pytest.mark.stack("plans")
 TWO_WORKERS = pytest.mark.stack("plans", profiles=["two"])
 
@@ -30,18 +31,17 @@ def stop_in_a_step(planner, calls, expected, operator):
 
 
 def stop_again_and_again(planner, calls, expected, operator):
-    """Stop and resume a plan several times."""
-    with calls.held(expected.step(len(expected.steps))):
-        plan = planner.create()
-        for turn in range(1, TURNS + 1):
-            calls.wait_for(expected.step(turn))
-            planner.stop(plan)
-            planner.resume_as_soon_as_possible(plan)
+    """Stop and resume a plan without a pause, wherever that meets it: waiting, or in any step."""
+    calls.gateway.when().reply(delay=A_MOMENT)
+    plan = planner.create()
+    for _ in range(TURNS):
+        planner.stop(plan)
+        if not planner.resume_as_soon_as_possible(plan):
+            break  # it was complete before it could be stopped
     planner.wait_for_the_end(plan)
     operator.wait_until_settled(plan)
     assert calls.by_step() == calls.once_each()
-    # A plan that was stopped while it waited was not claimed for that turn.
-    assert 1 < operator.claims(plan) <= TURNS + 1
+    assert operator.claims(plan) <= TURNS + 1
 
 
 @ONE_WORKER
