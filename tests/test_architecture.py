@@ -11,7 +11,7 @@ import pytest
 SOURCE = Path(__file__).parent.parent / "src" / "stackproof"
 
 LAYERS = [
-    ["errors", "redaction", "readiness"],
+    ["errors", "redaction", "readiness", "flake"],
     ["waiting"],
     ["oracle"],
     ["pool"],
@@ -21,7 +21,7 @@ LAYERS = [
     ["reaper"],
     ["images"],
     ["engines"],
-    ["diagnosis"],
+    ["diagnosis", "inventory"],
     ["stack"],
     ["database"],
     ["artifacts", "timeline", "running_record", "service_coverage"],
@@ -31,7 +31,7 @@ LAYERS = [
     ["lifecycle"],
     ["isolation"],
     ["llm_session"],
-    ["suite", "overview", "doctor"],
+    ["suite", "overview", "doctor", "flake_session"],
     ["pytest_plugin", "tasks", "sessions"],
 ]
 """Each module may import from its own line's package and from the lines above it."""

@@ -98,7 +98,7 @@ def _seeded(choice: Choice, blueprint: Blueprint, say: Say) -> AbstractContextMa
     return snapshots.held(blueprint, partial(_make, choice, say), say)
 
 
-def _make(choice: Choice, say: Say, publish: Callable[[snapshots.Fill], None]) -> None:
+def _make(choice: Choice, say: Say, publish: snapshots.Publish) -> None:
     """Start an empty copy, migrate and seed it, and have its data published."""
     blueprint = lifecycle.resolve(replace(choice, isolated=True))
     say(f"making a snapshot of {blueprint.plan.stack} after migrate and seed")
@@ -107,6 +107,9 @@ def _make(choice: Choice, say: Say, publish: Callable[[snapshots.Fill], None]) -
         lifecycle.migrate(blueprint, started.stack, say)
         lifecycle.seed(blueprint, started.stack, say)
         keeper, plan, run = blueprint.engine.snapshots, started.stack.plan, blueprint.run
-        publish(lambda draft, entry: keeper.take(plan, run, draft, entry, say))
+        publish(
+            lambda draft, entry: keeper.take(plan, run, draft, entry, say),
+            intend=started.lease.intend if started.lease else None,
+        )
     finally:
         lifecycle.down(blueprint, say, force=True, disposable=True)

@@ -18,6 +18,7 @@ import nox
 from nox.command import CommandFailed as NoxCommandFailed
 
 from stackproof.errors import EngineUnavailable, StackproofError
+from stackproof.flake_session import measure
 from stackproof.llm_choice import CHECK, MODES, LlmChoice
 from stackproof.llm_session import choose
 from stackproof.suite import SuiteRequest, run_suite
@@ -57,7 +58,7 @@ class Project:
 
 
 def define_sessions(project: Project) -> None:
-    """Register `lint`, `unit`, `integration`, `e2e`, `e2e_llm`, `docker-integration` and `bench`.
+    """Register the sessions: `lint`, `unit`, the suites, `docker-integration`, `flake`, `bench`.
 
     Args:
         project: The project that they are for.
@@ -84,6 +85,12 @@ def define_sessions(project: Project) -> None:
         "docker-integration",
         partial(run_docker_session, project=project, suite="integration"),
         "The integration scenarios once more, on a real Docker Engine; skipped without one.",
+    )
+    _define(
+        "flake",
+        lambda session: _flake(session, project),
+        "How often tests fail: `-- PATH --runs 50`; `-- --help` has options.",
+        no=True,
     )
     if project.bench:
         _define("bench", lambda session: _bench(session, project), "Measure, as ratios.", no=True)
@@ -154,6 +161,23 @@ def _unit(session: nox.Session, project: Project) -> None:
 def _bench(session: nox.Session, project: Project) -> None:
     install(session, project)
     session.run(*project.bench, *session.posargs, interrupt_timeout=INTERRUPT_TIMEOUT)
+
+
+def _flake(session: nox.Session, project: Project) -> None:
+    install(session, project)
+    if project.lock is None:
+        session.install("--quiet", "pytest-xdist")
+    try:
+        passed = measure(
+            project.root,
+            session.posargs,
+            lambda arguments: _pytest(session, arguments, {}),
+            session.log,
+        )
+    except StackproofError as error:
+        session.error(str(error))
+    if not passed:
+        raise NoxCommandFailed("a run has failed")
 
 
 def suite_options(suite: str) -> argparse.ArgumentParser:

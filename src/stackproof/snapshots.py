@@ -6,8 +6,9 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -40,11 +41,15 @@ Fill = Callable[[Path, Path], int]
 """Puts a snapshot's data into an empty folder, told where that will be; gives their size."""
 
 
-class Make(Protocol):
-    """Starts a stack, migrates and seeds it, and has `publish` keep its data."""
+class Publish(Protocol):
+    """Keeps the data of a stack as a snapshot, complete or not at all."""
 
-    def __call__(self, publish: Callable[[Fill], None]) -> None:
-        """Make it; what it has started must be gone when it returns."""
+    def __call__(self, fill: Fill, *, intend: Callable[[Path], None] | None) -> None:
+        """Keep what `fill` puts into a folder that `intend` is told of before."""
+
+
+Make = Callable[[Publish], None]
+"""Starts a stack, migrates and seeds it, has its data published, and takes it down."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +104,7 @@ def held(blueprint: Blueprint, make: Make, say: Say) -> Iterator[Path]:
                 say(f"note: the snapshot {entry.name} is damaged and made again: {fault}")
                 _discard(entry, engine)
             if fault:
-                make(lambda fill: _publish(entry, engine, fill))
+                make(partial(_publish, entry, engine))
         _drop_oldest(entry.parent, blueprint)
     raise StackproofError(
         f"the snapshot {entry.name} is gone or damaged each time it was made",
@@ -114,12 +119,14 @@ def _fault(entry: Path, engine: Engine) -> str:
     return engine.snapshots.fault(entry)
 
 
-def _publish(entry: Path, engine: Engine, fill: Fill) -> None:
+def _publish(
+    entry: Path, engine: Engine, fill: Fill, *, intend: Callable[[Path], None] | None
+) -> None:
     def build(draft: Path) -> None:
         about = {"engine": engine.name, "size": fill(draft, entry)}
         (draft / ABOUT).write_text(json.dumps(about), encoding="utf-8")
 
-    make_whole(entry, build)
+    make_whole(entry, build, intend=intend)
 
 
 def _read(entry: Path) -> Snapshot | None:
@@ -129,6 +136,14 @@ def _read(entry: Path) -> Snapshot | None:
         return Snapshot(entry, str(about["engine"]), int(about["size"]), used)
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def _known(entry: Path) -> Snapshot:
+    """A snapshot, or what can be said of a folder that is none that can be used."""
+    try:
+        return _read(entry) or Snapshot(entry, "", 0, entry.stat().st_mtime)
+    except FileNotFoundError:  # somebody has just removed it
+        return Snapshot(entry, "", 0, 0.0)
 
 
 def listed(cache: Path) -> list[Snapshot]:
@@ -148,7 +163,7 @@ def clear(cache: Path, engines: Engines) -> tuple[int, list[str]]:
         How many were removed, and why others were not.
     """
     root, done, problems = snapshots_root(cache), 0, list[str]()
-    wanted = {path: one.engine if (one := _read(path)) else "" for path in _entries(root)}
+    wanted = {path: _known(path).engine for path in _entries(root)}
     for name in ENGINES:
         try:
             outside = engines(name).snapshots.entries()
@@ -175,21 +190,15 @@ def _entries(root: Path) -> list[Path]:
 def _drop_oldest(root: Path, blueprint: Blueprint) -> None:
     """Keep the bounds; what is being used, or can't be removed now, waits for the next time."""
     taken = 0
-    found = sorted(
-        (one for path in _entries(root) if (one := _read(path))),
-        key=lambda one: one.used,
-        reverse=True,
-    )
+    found = sorted(map(_known, _entries(root)), key=lambda one: one.used, reverse=True)
     for number, one in enumerate(found):
         taken += one.size
         if number == 0 or (number < KEPT and taken <= KEPT_BYTES):
             continue
         with locked_if_free(one.path) as is_free:
             if is_free:
-                try:
-                    _remove(one.path, blueprint.engine_of(one.engine))
-                except StackproofError:
-                    continue
+                with suppress(StackproofError):
+                    _remove(one.path, blueprint.engine_of(one.engine) if one.engine else None)
 
 
 def _remove(entry: Path, engine: Engine | None) -> list[str]:

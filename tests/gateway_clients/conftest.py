@@ -1,5 +1,6 @@
 import contextlib
 import logging
+import os
 import socket
 import threading
 
@@ -10,6 +11,8 @@ from stackproof.gateway.app import create_app
 from stackproof.gateway.client import GatewayClient
 from stackproof.gateway.options import Options
 from stackproof.waiting import wait_until
+
+os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # read at its import, which would ask for news
 
 
 def pytest_configure(config):

@@ -6,8 +6,8 @@ import fcntl
 import hashlib
 import json
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -91,16 +91,22 @@ def cached_folder(path: Path, build: Callable[[Path], None]) -> Path:
     return path
 
 
-def make_whole(path: Path, build: Callable[[Path], None]) -> None:
+def make_whole(
+    path: Path, build: Callable[[Path], None], *, intend: Callable[[Path], None] | None = None
+) -> None:
     """Make a cache entry whose lock is held: complete, or not at all.
 
     Args:
         path: The entry, which does not exist.
         build: Fills a new, empty folder beside it.
+        intend: Is told of that folder before it is made.
     """
     for left in path.parent.glob(f"{_DRAFT}{path.name}-*"):
         shutil.rmtree(left, ignore_errors=True)
-    draft = Path(tempfile.mkdtemp(prefix=f"{_DRAFT}{path.name}-", dir=path.parent))
+    draft = path.with_name(f"{_DRAFT}{path.name}-{secrets.token_hex(4)}")
+    if intend is not None:
+        intend(draft)
+    draft.mkdir(mode=0o700)
     try:
         build(draft)
         draft.rename(path)

@@ -6,14 +6,22 @@ import re
 import secrets
 from collections.abc import Generator, Iterator
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from stackproof.pytest_plugin import repeating
+from stackproof.pytest_plugin.cleanliness import Cleanliness
+from stackproof.pytest_plugin.llm import CallCosts, note_calls, write_costs
 from stackproof.pytest_plugin.observing import history_of, oracle, settle
 from stackproof.pytest_plugin.options import MARKERS, add_options
 from stackproof.pytest_plugin.own import OwnStacks
-from stackproof.pytest_plugin.running import artifacts_of, connected, connection_of
+from stackproof.pytest_plugin.running import (
+    artifacts_known,
+    artifacts_of,
+    connected,
+    connection_of,
+)
 from stackproof.pytest_plugin.summary import summary_lines, write_uses
 
 __all__ = ["oracle"]
@@ -25,14 +33,16 @@ if TYPE_CHECKING:
 
 _OWN = pytest.StashKey[OwnStacks]()
 _GATEWAYS = pytest.StashKey["dict[str, GatewayClient]"]()
-_LEFT = pytest.StashKey[list[str]]()
+_END = pytest.StashKey[Cleanliness]()
+_COSTS = pytest.StashKey[list[CallCosts]]()
 _STARTED = pytest.StashKey[str]()
 _NEXT = pytest.StashKey["pytest.Item | None"]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the options that choose a stack."""
+    """Add the options that choose a stack, and those of the flake meter."""
     add_options(parser)
+    repeating.add_options(parser)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -41,11 +51,24 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", marker)
     config.stash[_OWN] = OwnStacks(config)
     config.stash[_GATEWAYS] = {}
-    config.stash[_LEFT] = []
+    config.stash[_END] = Cleanliness()
+    config.stash[_COSTS] = []
 
 
+@pytest.hookimpl(trylast=True)  # after the parameters of markers, so that the run comes last
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """With `--flake-runs`, run each test so many times."""
+    repeating.repeat(metafunc)
+
+
+@pytest.hookimpl(trylast=True)  # after pytest's own order by the scopes of fixtures
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave `e2e_llm` tests out unless they were asked for by marker or by `--llm`."""
+    """Leave `e2e_llm` tests out unless they were asked for; shuffle the runs of the flake meter."""
+    _leave_out_unasked(config, items)
+    repeating.shuffle(config, items)
+
+
+def _leave_out_unasked(config: pytest.Config, items: list[pytest.Item]) -> None:
     asked = config.getoption("--llm") or "e2e_llm" in (config.getoption("markexpr") or "")
     if asked:
         return
@@ -77,17 +100,21 @@ def stack(request: pytest.FixtureRequest) -> Stack:
 def gateway(request: pytest.FixtureRequest) -> Iterator[GatewayClient]:
     """A client of the LLM gateway of the test's stack, in a namespace of this test's own."""
     from stackproof.errors import StackproofError
+    from stackproof.llm_session import require_mode
 
     name = "stack" if "stack" in request.fixturenames else "running_stack"
     used: Stack = request.getfixturevalue(name)
     try:
         client = used.gateway_for(_namespace(request.node.name))
+        if request.config.getoption("--llm"):
+            require_mode(client.base_url, request.config.getoption("--llm"))
     except StackproofError as error:
         pytest.fail(str(error), pytrace=False)
     gateways = request.config.stash[_GATEWAYS]
     gateways[request.node.nodeid] = client
     yield client
     gateways.pop(request.node.nodeid, None)
+    note_calls(request.node, client, request.config.stash[_COSTS])
     client.close()
 
 
@@ -165,7 +192,7 @@ def _keep(
         report=report.longreprtext,
         history=history_of(item),
     )
-    report.sections.append(("stackproof artifacts", "\n".join(map(str, paths))))
+    report.sections.append((repeating.ARTIFACTS, "\n".join(map(str, paths))))
 
 
 def _fixtures(item: pytest.Item) -> list[str]:
@@ -176,21 +203,40 @@ def _fixtures(item: pytest.Item) -> list[str]:
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """End the stacks that nobody has taken, and fail if anything is left of any."""
     own = session.config.stash[_OWN]
-    left = own.close()
+    troubles = own.close()
     write_uses(session.config, own.uses)
-    if left:
-        session.config.stash[_LEFT] = left
+    costs = session.config.stash[_COSTS]
+    write_costs(artifacts_known(session.config), costs)
+    if not session.config.stash[_END].finish(session.config, troubles):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a worker of pytest-xdist where to note its stacks."""
+    node.config.stash[_END].worker_begins(node)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Learn from a worker of pytest-xdist what it has left, or that it has crashed."""
+    node.config.stash[_END].worker_ended(node)
 
 
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    """Say what the stacks of the tests have cost, and what is left of them."""
+    """Say what the stacks of the tests have cost, what is left of them, and how often they fail."""
+    if repeating.runs_wanted(config):
+        terminalreporter.section("flake meter")
+        for line in repeating.flake_lines(terminalreporter):
+            terminalreporter.write_line(line)
     for line in summary_lines(terminalreporter):
         terminalreporter.write_line(line)
-    left = config.stash[_LEFT]
-    if left:
-        terminalreporter.section("stacks that did not end")
-        for line in left:
+    end = config.stash[_END]
+    for line in end.told:
+        terminalreporter.write_line(f"stacks: {line}")
+    if end.left:
+        terminalreporter.section("left behind by stacks")
+        for line in end.left:
             terminalreporter.write_line(line)

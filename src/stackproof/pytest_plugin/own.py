@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from stackproof.pool import Pool, Taken, has_room, pool_size, usable_cpus
+from stackproof.pytest_plugin.cleanliness import note_runs
 from stackproof.pytest_plugin.options import Wish, wish_of
 from stackproof.pytest_plugin.running import artifacts_of, connected
 
@@ -112,10 +113,12 @@ class OwnStacks:
 
         told: list[str] = []
         try:
-            return open_stack(choice, told.append, artifacts=partial(artifacts_of, self.config))
+            own = open_stack(choice, told.append, artifacts=partial(artifacts_of, self.config))
         except StackproofError as error:
             error.add_note("\n".join(told))
             raise
+        note_runs(self.config)
+        return own
 
     def _noted(self, item: pytest.Item, taken: Taken[OwnStack]) -> Use:
         own = taken.value

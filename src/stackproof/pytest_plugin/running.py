@@ -82,5 +82,5 @@ def artifacts_known(config: pytest.Config) -> RunArtifacts | None:
     from stackproof.artifacts import RunArtifacts
     from stackproof.redaction import Redactor
 
-    folder = config.stash.get(_FOLDER, None)
+    folder = config.getoption("--stack-artifacts") or config.stash.get(_FOLDER, None)
     return RunArtifacts(folder, Redactor(())) if folder else None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from stackproof.pytest_plugin.llm import costs_line
 from stackproof.pytest_plugin.running import artifacts_known
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def write_uses(config: pytest.Config, uses: Sequence[Use]) -> None:
 
 
 def summary_lines(reporter: pytest.TerminalReporter) -> list[str]:
-    """How long tests have waited for their stacks, told from their reports, of all workers."""
+    """What tests have waited for and paid, told from their reports, of all workers."""
     reports = [
         one
         for outcome in ("passed", "failed", "skipped", "error", "xfailed", "xpassed")
@@ -37,13 +38,13 @@ def summary_lines(reporter: pytest.TerminalReporter) -> list[str]:
         if isinstance(one, pytest.TestReport)
     ]
     costs = {one.nodeid: dict(one.user_properties) for one in reports}
+    paid = costs_line(list(costs.values()))
     waited = [float(str(cost[WAITED])) for cost in costs.values() if WAITED in cost]
     started = [float(str(cost[STARTED])) for cost in costs.values() if STARTED in cost]
     if not waited:
-        return []
-    return [
-        f"stacks: {len(waited)} of tests' own; waited {_spread(waited)}, started {_spread(started)}"
-    ]
+        return paid
+    stacks = f"stacks: {len(waited)} of tests' own"
+    return [f"{stacks}; waited {_spread(waited)}, started {_spread(started)}", *paid]
 
 
 def _spread(values: Sequence[float]) -> str:

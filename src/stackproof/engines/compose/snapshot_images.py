@@ -12,6 +12,7 @@ import json
 import re
 import tarfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -82,11 +83,16 @@ def take(
         **labels_of(run_id=containers.run_id, project=plan.project, stack=plan.stack),
         SNAPSHOT: str(entry),
     }
-    ids: dict[str, str] = {}
-    for service in dict.fromkeys(place.service for place in places):
-        own = [place for place in places if place.service == service]
+    by_service: dict[str, list[Place]] = {}
+    for place in places:
+        by_service.setdefault(place.service, []).append(place)
+
+    def make(service: str) -> str:
         maker = _ImageMaker(client, found[service]["Id"], images[service], labels)
-        ids[service] = maker.make(own)
+        return maker.make(by_service[service])
+
+    with ThreadPoolExecutor() as pool:
+        ids = dict(zip(by_service, pool.map(make, by_service), strict=True))
     size = sum(
         client.images.get(image).attrs["Size"] - images[service]["Size"]
         for service, image in ids.items()

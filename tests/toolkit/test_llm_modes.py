@@ -1,0 +1,212 @@
+"""`nox -s e2e_llm` in a stranger's project, with a second gateway in the place of the provider."""
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+
+import httpx
+import pytest
+
+from stackproof.reaper.launch import take_down
+from stackproof.reaper.leftovers import find_runs
+from stackproof.reaper.port_claims import claim
+from stackproof.run_folder import RunFolder
+from stackproof.waiting import wait_until
+
+KEY = "sk-canary-0123456789abcdef"
+FILES = {
+    "compose.yaml": """\
+        services:
+          model:
+            image: stackproof-gateway
+            environment:
+              GATEWAY_LLM: ${GATEWAY_LLM:-fake}
+              GATEWAY_OPENAI_KEY: ${GATEWAY_OPENAI_KEY:-}
+              GATEWAY_OPENAI_URL: ${GATEWAY_OPENAI_URL:-}
+              GATEWAY_BUDGET_USD: ${GATEWAY_BUDGET_USD:-}
+              GATEWAY_CASSETTES: /cassettes
+              GATEWAY_LEDGER: /ledger/llm.json
+            volumes:
+              - ${GATEWAY_CASSETTES:-cassettes}:/cassettes
+              - ${GATEWAY_LEDGER_FOLDER:-ledger}:/ledger
+            user: ${GATEWAY_USER:-}
+            ports: ["4000"]
+            healthcheck: {test: [CMD, curl, -f, "http://localhost:4000/health"]}
+            x-stackproof:
+              environment_of: stackproof
+              command: [python, -m, stackproof.gateway, --host, 0.0.0.0, --port, "4000"]
+        volumes: {cassettes: , ledger: }
+        """,
+    "config/shop.yaml": """\
+        stack: shop
+        compose_files: [../compose.yaml]
+        gateway: {service: model}
+        """,
+    "noxfile.py": """\
+        from pathlib import Path
+        from stackproof.sessions import Project, define_sessions
+        define_sessions(Project(root=Path(__file__).parent, packages=()))
+        """,
+    "tests/e2e_llm/test_answers.py": """\
+        import os, httpx, pytest
+        pytestmark = pytest.mark.e2e_llm
+        @pytest.mark.parametrize("text", os.environ.get("TEXTS", "one two").split())
+        def test_answers(gateway, text):
+            body = {"model": "gpt-4o-mini", "max_tokens": 50,
+                    "messages": [{"role": "user", "content": text}]}
+            answer = httpx.post(f"{gateway.openai_base_url}/chat/completions", json=body,
+                                headers={"authorization": "Bearer x"})
+            assert answer.status_code == 200, answer.json()["error"]["message"]
+            assert answer.json()["choices"][0]["message"]["content"] == f"echo: {text}"
+        """,
+}
+
+
+class Shop:
+    """A project, and what a person types in it."""
+
+    def __init__(self, folder, provider, state):
+        self.folder, self.provider, self.state = folder, provider, state
+        bin_folder = str(Path(sys.executable).parent)
+        own = {key: value for key, value in os.environ.items() if not key.startswith("GATEWAY_")}
+        self.environment = {
+            **own,
+            "PATH": f"{bin_folder}:{os.environ['PATH']}",
+            "STACKPROOF_STATE_DIR": str(state),
+            "PYTEST_ADDOPTS": "-p no:cacheprovider",
+        }
+        for name, text in FILES.items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(textwrap.dedent(text))
+
+    @property
+    def key(self):
+        return {"GATEWAY_OPENAI_KEY": KEY, "GATEWAY_OPENAI_URL": f"{self.provider}/v1"}
+
+    def nox(self, *arguments, code=0, **environment):
+        """Run the session; give back all that it says."""
+        done = subprocess.run(
+            [sys.executable, "-m", "nox", "--no-venv", "-s", "e2e_llm", "--", *arguments],
+            cwd=self.folder, env={**self.environment, **environment}, text=True,
+            capture_output=True, check=False, timeout=120,
+        )  # fmt: skip
+        said = done.stdout + done.stderr
+        assert done.returncode == code, said
+        assert "Traceback" not in said
+        assert KEY not in said
+        return said
+
+    def kept(self, name):
+        return json.loads((self.folder / ".artifacts/e2e_llm/latest" / name).read_text())
+
+
+@pytest.fixture(scope="module")
+def provider():
+    """A gateway that plays the provider."""
+    held = []
+    [port] = claim(1, held)
+    url = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "stackproof.gateway", "--port", str(port)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as running:
+        try:
+            wait_until(partial(answers, url), timeout=30, what="the provider serves")
+            yield url
+        finally:
+            running.terminate()
+            for one in held:
+                one.close()
+
+
+def answers(url):
+    try:
+        return httpx.get(f"{url}/health").is_success
+    except httpx.TransportError:
+        return False
+
+
+@pytest.fixture
+def shop(tmp_path, provider):
+    made = Shop(tmp_path, provider, tmp_path / "state")
+    yield made
+    for run in find_runs(made.state):
+        take_down(RunFolder(made.state, run.project), seconds=5)
+
+
+def test_what_was_recorded_is_replayed_and_what_was_not_fails_with_the_difference(shop):
+    said = shop.nox("--llm", "record", "--budget-usd", "0.50", **shop.key)
+    assert "2 passed" in said
+    assert "model calls: 2 of 2 tests, 6 tokens, $0.000003" in said
+    assert "of $0.50, 2 requests, 6 tokens, 0 refused" in said
+    recordings = [path.read_text() for path in shop.folder.glob("tests/cassettes/shop/*.yaml")]
+    assert len(recordings) == 2
+    assert not any(KEY in text for text in recordings)
+    assert [one["requests"] for one in shop.kept("llm-costs.json")] == [1, 1]
+
+    said = shop.nox("--llm", "replay")
+    assert "2 passed" in said
+    said = shop.nox("--llm", "replay", code=1, TEXTS="one three")
+    assert "1 failed, 1 passed" in said
+    assert "was not recorded" in said
+    assert "-    content: one" in said or "-    content: two" in said
+    assert "+    content: three" in said
+
+    said = shop.nox("--llm", "check", "--budget-usd", "0.50", **shop.key)
+    assert "no answer has changed its form" in said
+    [path, _] = sorted(shop.folder.glob("tests/cassettes/shop/*.yaml"))
+    path.write_text(path.read_text().replace("object: chat.completion", "object: 1"))
+    said = shop.nox("--llm", "check", "--budget-usd", "0.50", code=1, **shop.key)
+    assert f"{path.name}: body.object: number -> string (breaking)" in said
+
+
+def test_live_within_the_budget_leaves_the_bill(shop):
+    said = shop.nox("--llm", "live", "--budget-usd", "0.50", **shop.key)
+    assert "2 passed" in said
+    bill = shop.kept("bill.json")
+    assert bill["requests"] == 2
+    assert 0 < Decimal(bill["usd"]) < Decimal("0.50")
+    assert shop.kept("llm-costs.json")[0]["usd"] > 0
+
+
+def test_a_spent_budget_ends_the_session_with_a_sentence_and_the_bill(shop):
+    said = shop.nox(
+        "--llm", "live", "--budget-usd", "0.00005", code=1, TEXTS="one two three", **shop.key
+    )
+    assert "Interrupted: The budget of $0.00005 does not allow this call" in said
+    assert "1 failed, 1 passed" in said
+    assert "bill: $0.00000" in said
+    assert "1 requests, 3 tokens, 1 refused" in said
+    assert "three" not in {one["test"] for one in shop.kept("llm-costs.json")}
+
+
+def test_a_stack_that_does_not_pass_the_choice_on_is_told_before_a_test_runs(shop):
+    path = shop.folder / "compose.yaml"
+    path.write_text(path.read_text().replace("GATEWAY_LLM: ${GATEWAY_LLM:-fake}", "X: y"))
+    said = shop.nox("--llm", "live", "--budget-usd", "0.50", code=1, **shop.key)
+    assert "--llm live did not reach the stack's gateway" in said
+    assert "answers in the mode fake" in said
+    assert "test session starts" not in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "does not choose by itself"),
+        (["--llm", "replay"], "there are none in"),
+        (["--llm", "live", "--budget-usd", "1"], "asks a real provider, so it needs its key"),
+        (["--llm", "live"], "needs a budget"),
+    ],
+)
+def test_without_a_choice_or_what_it_needs_the_session_explains_and_refuses(
+    shop, arguments, message
+):
+    said = shop.nox(*arguments, code=1)
+    assert message in said
+    assert "--llm fake" in said
+    assert not shop.state.exists()
+    assert not (shop.folder / ".artifacts").exists()
