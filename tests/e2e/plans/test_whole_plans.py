@@ -30,6 +30,14 @@ def stop_at(planner, calls, expected):
     return stop
 
 
+@pytest.fixture(autouse=True)
+def whoever_was_chosen_has_answered(request, calls):
+    """Every model call was answered by whom `--llm` names."""
+    yield
+    chosen = request.config.getoption("--llm") or "fake"
+    assert {call.source for call in calls.gateway.requests()} == {chosen}
+
+
 def assert_is_done(planner, plan, expected):
     """A plan is complete, with a whole report and a whole zip."""
     planner.wait_for_the_end(plan)
