@@ -304,7 +304,9 @@ def _sections(session: Session, plan: Plan, names: tuple[str, ...]) -> dict[str,
 
 def _complete(session: Session, plan: Plan) -> None:
     sections = _sections(session, plan, tuple(one.name for one in pipeline().steps))
-    end_completed(session, plan, render(plan.prompt, sections))
+    report = render(plan.prompt, sections)
+    _keep(session, plan.id, {pipeline().report_file: report.encode()})
+    end_completed(session, plan, report)
 
 
 def _progressed(plan: Plan, done: int) -> None:

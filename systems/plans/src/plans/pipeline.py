@@ -70,6 +70,11 @@ class Pipeline:
     system: str
     steps: tuple[Step, ...]
 
+    @property
+    def report_file(self) -> str:
+        """The file with the report, after those of all steps."""
+        return f"{len(self.steps) + 2:03d}-1-report.html"
+
     def missing(self, files: set[str]) -> list[Step]:
         """The steps that are not done, given the files that are there."""
         return [step for step in self.steps if not files.issuperset(step.files)]
