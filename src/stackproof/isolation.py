@@ -12,6 +12,7 @@ from stackproof import lifecycle, snapshots
 from stackproof.artifacts import RunArtifacts
 from stackproof.blueprint import Blueprint, Choice
 from stackproof.engines.base import Lease, Say
+from stackproof.shared_running import Share
 from stackproof.stack import Stack
 from stackproof.waiting import Clock
 
@@ -27,6 +28,7 @@ class OwnStack:
         stack: The running stack.
         lease: Ties it to this process.
         started_in: Seconds from the decision to start it until it was ready.
+        share: Its parts of servers that it shares.
         told: Lines of progress of its start.
     """
 
@@ -34,6 +36,7 @@ class OwnStack:
     stack: Stack
     lease: Lease | None
     started_in: float
+    share: Share | None = None
     told: list[str] = field(default_factory=list)
 
     def close(self, say: Say) -> None:
@@ -44,6 +47,8 @@ class OwnStack:
         """
         self.stack.close()
         lifecycle.down(self.blueprint, say, force=True, disposable=True)
+        if self.share is not None:
+            self.share.release()
 
     def leave_up(self) -> None:
         """Let it outlive this process, until somebody takes it down."""
@@ -51,6 +56,8 @@ class OwnStack:
         if self.lease is not None:
             self.lease.release()
             self.lease = None
+        if self.share is not None:
+            self.share.keep()
 
 
 def open_stack(
@@ -58,6 +65,7 @@ def open_stack(
     say: Say,
     *,
     artifacts: Callable[[Blueprint], RunArtifacts] | None = None,
+    share: Callable[[], Share] | None = None,
     clock: Clock = CLOCK,
 ) -> OwnStack:
     """Start a migrated and seeded copy of a stack, with a name, ports, folders and data of its own.
@@ -68,6 +76,7 @@ def open_stack(
         choice: Which stack, with what environment and limits.
         say: Takes lines of progress.
         artifacts: Gives the folder where a failed start leaves its logs.
+        share: Gives it parts of servers that it shares with others; None where it shares none.
         clock: Time.
 
     Raises:
@@ -75,8 +84,12 @@ def open_stack(
     """
     before = clock.now()
     blueprint = lifecycle.resolve(replace(choice, isolated=True))
+    if share is not None:
+        lent = share()
+        blueprint, started = _start_beside(choice, blueprint, say, lent, artifacts)
+        return OwnStack(blueprint, started.stack, started.lease, clock.now() - before, lent)
     kept = artifacts(blueprint) if artifacts else None
-    with _seeded(choice, blueprint, say) as snapshot:
+    with seeded(choice, blueprint, say) as snapshot:
         started = lifecycle.up(blueprint, say, hold=True, artifacts=kept, snapshot=snapshot)
     try:
         if snapshot is None:
@@ -88,7 +101,28 @@ def open_stack(
     return OwnStack(blueprint, started.stack, started.lease, clock.now() - before)
 
 
-def _seeded(choice: Choice, blueprint: Blueprint, say: Say) -> AbstractContextManager[Path | None]:
+def _start_beside(
+    choice: Choice,
+    whole: Blueprint,
+    say: Say,
+    share: Share,
+    artifacts: Callable[[Blueprint], RunArtifacts] | None,
+) -> tuple[Blueprint, lifecycle.Started]:
+    """Start the services that a stack does not share, with their data after seed."""
+    try:
+        blueprint = lifecycle.resolve(replace(choice, isolated=True, shared=share.parts))
+        kept = artifacts(blueprint) if artifacts else None
+        with seeded(choice, whole, say) as snapshot:
+            started = lifecycle.up(
+                blueprint, say, hold=True, artifacts=kept, snapshot=snapshot, share=share
+            )
+    except BaseException:
+        share.release()
+        raise
+    return blueprint, started
+
+
+def seeded(choice: Choice, blueprint: Blueprint, say: Say) -> AbstractContextManager[Path | None]:
     """The snapshot after seed; None where there can be none."""
     names = [one.name for one in blueprint.plan.services]
     foreign = blueprint.engine.snapshots.foreign_data(blueprint.stack_file, names)

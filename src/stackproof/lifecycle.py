@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING
 from stackproof.artifacts import RunArtifacts, new_run
 from stackproof.blueprint import Blueprint, Choice, resolve
 from stackproof.database import mark_databases, refuse_foreign_databases, require_marker
-from stackproof.engines.base import Lease, Say
+from stackproof.engines.base import Lease, RunningPlan, Say
 from stackproof.errors import CommandFailed, NoStack, StackproofError, TeardownIncomplete
 from stackproof.forensics import collect
-from stackproof.plan import needed_ports
 from stackproof.plan.model import Plan, PlannedCommand
 from stackproof.reaper.launch import take_down
 from stackproof.reaper.leftovers import clean as clean_leftovers
@@ -25,6 +24,7 @@ from stackproof.run_folder import RunFolder, state_root
 from stackproof.running_record import RunningRecord, changes, read_about, write_about
 from stackproof.service_coverage import lend
 from stackproof.settings import ensure_env_file
+from stackproof.shared_running import Share, SharedRunning
 from stackproof.stack import Stack
 
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ def up(
     hold: bool = False,
     artifacts: RunArtifacts | None = None,
     snapshot: Path | None = None,
+    share: Share | None = None,
 ) -> Started:
     """Start a stack and wait until every service is ready.
 
@@ -78,6 +79,7 @@ def up(
         hold: Keep the lease: the stack ends with this process. Else it stays until `down`.
         artifacts: Where a failed start leaves its logs; None for a new folder.
         snapshot: Folder of a snapshot to start from; None for empty data.
+        share: Servers that it shares, which are not started.
 
     Raises:
         StartFailed: If a service does not become ready; the stack is taken down again.
@@ -91,7 +93,9 @@ def up(
             known = None
         if known is not None:
             return Started(_update(blueprint, known, say), None)
-        return _start(blueprint, say, hold=hold, artifacts=artifacts, snapshot=snapshot)
+        return _start(
+            blueprint, say, hold=hold, artifacts=artifacts, snapshot=snapshot, share=share
+        )
 
 
 def _start(
@@ -101,6 +105,7 @@ def _start(
     hold: bool,
     artifacts: RunArtifacts | None,
     snapshot: Path | None,
+    share: Share | None,
 ) -> Started:
     for notice in blueprint.plan.notices:
         say(f"note: {notice}")
@@ -110,7 +115,11 @@ def _start(
         blueprint = _with_claimed_ports(blueprint, lease)
         write_about(run, RunningRecord.of(blueprint.plan, blueprint.settings, complete=False))
         lent = _lent(blueprint, artifacts)
-        running = engine.start(blueprint.plan, run, say, lent=lent, snapshot=snapshot)
+        running: RunningPlan = engine.start(
+            blueprint.plan.own, run, say, lent=lent, snapshot=snapshot
+        )
+        if share is not None:
+            running = SharedRunning(blueprint.plan, running, share.running)
         stack = Stack(blueprint.plan, running)
         with _kept_on_failure(blueprint, stack, artifacts, say):
             running.wait_ready(blueprint.settings.timeouts.start, say)
@@ -129,12 +138,7 @@ def _start(
 
 
 def _with_claimed_ports(blueprint: Blueprint, lease: Lease) -> Blueprint:
-    wanted = needed_ports(
-        blueprint.settings,
-        blueprint.stack_file,
-        engine=blueprint.settings.engine,
-        everything=blueprint.choice.shares_no_port,
-    )
+    wanted = blueprint.needed_ports()
     return blueprint.with_ports(dict(zip(wanted, lease.claim_ports(len(wanted)), strict=True)))
 
 

@@ -252,17 +252,7 @@ class Stack:
         Raises:
             ConfigError: If the stack has none, or several.
         """
-        found = [
-            service.name
-            for service in self.plan.services
-            if any(one.scheme == DATABASE_SCHEME for one in service.endpoints)
-        ]
-        if len(found) == 1:
-            return found[0]
-        raise ConfigError(
-            f"the stack {self.plan.stack} has {len(found)} PostgreSQL services, not one",
-            remedy="name the one that is meant",
-        )
+        return only_database_service(self.plan)
 
     def rows(self, sql: str, *, service: str | None = None) -> list[dict[str, Any]]:
         """What a query gives, asked with the database server's own `psql`.
@@ -286,15 +276,29 @@ class Stack:
 
     def psql(self, arguments: Sequence[str], *, service: str) -> CommandResult:
         """Run `psql` against the service's own database, without the user's psqlrc."""
+        argv, environment = self.psql_command(arguments, service)
+        return self.service(service).exec(argv, environment=environment)
+
+    def psql_command(
+        self, arguments: Sequence[str], service: str, *, database: str | None = None
+    ) -> tuple[list[str], dict[str, str]]:
+        """How `psql` is called in the surroundings of a database service.
+
+        Args:
+            arguments: Further arguments.
+            service: Name of the database service.
+            database: The database; None for the service's own one.
+
+        Returns:
+            The command, and the environment that it needs beside the service's own.
+        """
         settings = self._service_plan(service).environment
         endpoint = self.endpoint(service)
         inside = endpoint.port if self.plan.engine == "process" else endpoint.target
         address = ["-h", "127.0.0.1", "-p", str(inside)]
-        user, database = _user(settings), _database(settings)
-        return self.service(service).exec(
-            ["psql", "-Xv", "ON_ERROR_STOP=1", *address, "-U", user, "-d", database, *arguments],
-            environment={"PGPASSWORD": settings.get("POSTGRES_PASSWORD", "")},
-        )
+        who = ["-U", _user(settings), "-d", database or _database(settings)]
+        argv = ["psql", "-Xv", "ON_ERROR_STOP=1", *address, *who, *arguments]
+        return argv, {"PGPASSWORD": settings.get("POSTGRES_PASSWORD", "")}
 
     def _service_plan(self, name: str) -> ServicePlan:
         try:
@@ -306,6 +310,25 @@ class Stack:
                 observed=f"its services: {known}",
                 remedy="check the name; a service behind a profile needs --profile",
             ) from None
+
+
+def only_database_service(plan: Plan) -> str:
+    """Name of the PostgreSQL service of a stack.
+
+    Raises:
+        ConfigError: If the stack has none, or several.
+    """
+    found = [
+        service.name
+        for service in plan.services
+        if any(one.scheme == DATABASE_SCHEME for one in service.endpoints)
+    ]
+    if len(found) == 1:
+        return found[0]
+    raise ConfigError(
+        f"the stack {plan.stack} has {len(found)} PostgreSQL services, not one",
+        remedy="name the one that is meant",
+    )
 
 
 def database_url(settings: Mapping[str, str], endpoint: Endpoint) -> str:

@@ -6,7 +6,7 @@ Nothing has happened yet when a plan exists; an engine turns it into running ser
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -123,6 +123,7 @@ class ServicePlan:
         folders: Data folders to create: path to the container path that it stands for.
         mounts: Container path to the file or folder that stands for it, for a known image.
         one_shot: True where the service is expected to end by itself with status 0.
+        shared: Whether a server of another run stands for it, which the engine does not start.
         extension: `x-stackproof` of the service, as written.
         data: Container paths of what a snapshot has to keep, beside the volumes.
     """
@@ -145,6 +146,7 @@ class ServicePlan:
     folders: Mapping[Path, str] = field(default_factory=dict)
     mounts: Mapping[str, Path] = field(default_factory=dict)
     one_shot: bool = False
+    shared: bool = False
     extension: Mapping[str, Any] = field(default_factory=dict)
     data: tuple[str, ...] = ()
 
@@ -181,6 +183,7 @@ class Plan:
         source: What the compose engine hands to Docker Compose.
         hermetic: Whether services can reach nothing but each other (compose engine).
         gateway_service: Name of the service that stands in for a model provider.
+        elsewhere: Services that are left out, since another run has started them.
     """
 
     stack: str
@@ -197,6 +200,16 @@ class Plan:
     source: ComposeSource = ComposeSource()
     hermetic: bool = False
     gateway_service: str | None = None
+    elsewhere: tuple[str, ...] = ()
+
+    @property
+    def own(self) -> Plan:
+        """The plan without the services that other runs have started, which it names."""
+        return replace(
+            self,
+            services=tuple(one for one in self.services if not one.shared),
+            elsewhere=tuple(one.name for one in self.services if one.shared),
+        )
 
     def service(self, name: str) -> ServicePlan:
         """The service of that name.

@@ -97,6 +97,16 @@ def stack(request: pytest.FixtureRequest) -> Stack:
 
 
 @pytest.fixture
+def database(request: pytest.FixtureRequest) -> str:
+    """The URL of a PostgreSQL database of the test's own: migrated, seeded, and dropped afterwards.
+
+    For tests that need no other service. All databases of a test process are on one server, which
+    is started from the snapshot after seed; they are cloned before they are asked for.
+    """
+    return request.config.stash[_OWN].database_for(request)
+
+
+@pytest.fixture
 def gateway(request: pytest.FixtureRequest) -> Iterator[GatewayClient]:
     """A client of the LLM gateway of the test's stack, in a namespace of this test's own."""
     from stackproof.errors import StackproofError
@@ -109,7 +119,7 @@ def gateway(request: pytest.FixtureRequest) -> Iterator[GatewayClient]:
         if request.config.getoption("--llm"):
             require_mode(client.base_url, request.config.getoption("--llm"))
     except StackproofError as error:
-        pytest.fail(str(error), pytrace=False)
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
     gateways = request.config.stash[_GATEWAYS]
     gateways[request.node.nodeid] = client
     yield client

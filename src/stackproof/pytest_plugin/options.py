@@ -18,13 +18,13 @@ MARKERS = (
     "integration: a scenario that needs a running stack (nox -s integration)",
     "e2e: a scenario of a whole user journey (nox -s e2e)",
     "e2e_llm: a scenario that needs an LLM provider; only run when asked for (nox -s e2e_llm)",
-    "stack(name, isolation=, profiles=, env=, limits=): the stack that the fixture `stack` gives",
+    "stack(name, isolation=, profiles=, env=, limits=, shared=): the stack that `stack` gives",
 )
 
 ISOLATIONS = ("shared", "session", "module", "test")
 """Whose a stack is: the running one, or a new one of the session, the module or the test."""
 
-MARKER_OPTIONS = frozenset({"isolation", "profiles", "env", "limits"})
+MARKER_OPTIONS = frozenset({"isolation", "profiles", "env", "limits", "shared"})
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -57,16 +57,18 @@ class Wish:
     Attributes:
         choice: Which stack, and how it differs from its configuration.
         isolation: One of `ISOLATIONS`; None for what the configuration says.
+        shared: Services that it shares with other stacks; None for what the configuration says.
     """
 
     choice: Choice
     isolation: str | None
+    shared: tuple[str, ...] | None = None
 
     @property
     def kind(self) -> Hashable:
         """Equal for two tests that could use the same stack."""
         choice = replace(self.choice, environment={})
-        return repr(choice)
+        return repr(choice), self.shared
 
 
 def wish_of(item: pytest.Item) -> Wish:
@@ -101,7 +103,8 @@ def wish_of(item: pytest.Item) -> Wish:
             service: _limits(service, bounds) for service, bounds in said.get("limits", {}).items()
         },
     )
-    return Wish(choice, isolation)
+    shared = said.get("shared")
+    return Wish(choice, isolation, None if shared is None else tuple(shared))
 
 
 def _limits(service: str, bounds: Mapping[str, Any]) -> Limits:

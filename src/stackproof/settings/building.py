@@ -61,7 +61,10 @@ def build_settings(
         coverage=config.coverage,
         hermetic=config.hermetic,
         isolation=Isolation(
-            config.isolation.default, config.isolation.pool, config.isolation.memory
+            config.isolation.default,
+            tuple(config.isolation.shared),
+            config.isolation.pool,
+            config.isolation.memory,
         ),
         suites=_suites(config),
         artifacts=_absolute(root, config.artifacts),

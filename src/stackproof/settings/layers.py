@@ -30,6 +30,7 @@ ENVIRONMENT_KEYS: Mapping[str, Path_] = {
     "STACKPROOF_HERMETIC": ("hermetic",),
     "STACKPROOF_ISOLATION": ("isolation", "default"),
     "STACKPROOF_POOL": ("isolation", "pool"),
+    "STACKPROOF_SHARED": ("isolation", "shared"),
     "STACKPROOF_ARTIFACTS": ("artifacts",),
     "STACKPROOF_CACHE_DIR": ("cache",),
 }

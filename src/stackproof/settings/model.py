@@ -114,12 +114,15 @@ class Isolation:
     Attributes:
         default: `test`, `module`, `session`, or `shared` for the running one; a test's marker and
             `--isolation` are stronger.
+        shared: Services that the stacks of a test process have in common, each with a part of its
+            own: a database of PostgreSQL, a logical database of Redis.
         pool: Stacks that are started ahead while a test runs; None for as many as the processors
             allow, 0 for none.
         memory: Bytes that must be free for a stack to be started ahead; None for 1 GiB.
     """
 
     default: str = "test"
+    shared: tuple[str, ...] = ()
     pool: int | None = None
     memory: int | None = None
 

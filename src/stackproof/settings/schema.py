@@ -158,6 +158,7 @@ class IsolationSection(_Section):
     """`isolation`."""
 
     default: Isolation = "test"
+    shared: Names = []
     pool: Annotated[int, Field(ge=0)] | None = None
     memory: Annotated[int, BeforeValidator(_size), Field(gt=0)] | None = None
 

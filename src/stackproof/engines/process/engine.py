@@ -92,7 +92,7 @@ class ProcessEngine:
             CommandFailed: If a preparation fails.
         """
         if snapshot is not None:
-            lay_out(snapshot, run)
+            lay_out(snapshot, run, without=plan.elsewhere)
         elif run.kept.is_dir():
             say("going on with the data that were kept")
             run.kept.rename(run.data)

@@ -68,17 +68,24 @@ class ProcessSnapshots:
         return set()
 
 
-def lay_out(snapshot: Path, run: RunFolder) -> None:
+def lay_out(snapshot: Path, run: RunFolder, *, without: Sequence[str] = ()) -> None:
     """Give a run the data of a snapshot to start with.
 
     Args:
         snapshot: The snapshot's folder, which nobody removes meanwhile.
         run: The run; it must have no data yet.
+        without: Native servers whose data are left out, since another run has them.
 
     Raises:
         StackproofError: If they can't be copied.
     """
-    copy_data(snapshot / DATA, run.data)
+    if not without:
+        copy_data(snapshot / DATA, run.data)
+        return
+    run.data.mkdir()
+    for path in (snapshot / DATA).iterdir():
+        if path.name not in without:
+            copy_data(path, run.data / path.name)
 
 
 def copy_data(source: Path, target: Path) -> None:
