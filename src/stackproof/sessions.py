@@ -194,7 +194,9 @@ def suite_options(suite: str) -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument("--stack", help="name of config/<stack>.yaml")
-    parser.add_argument("--engine", choices=["process", "compose"], help="what runs the services")
+    parser.add_argument(
+        "--engine", choices=["process", "compose", "attached"], help="what runs the services"
+    )
     parser.add_argument("--profile", action="append", default=[], help="profile to switch on")
     parser.add_argument(
         "--with-beat", action="append_const", dest="profile", const="beat", help="--profile beat"

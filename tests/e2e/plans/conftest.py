@@ -34,7 +34,9 @@ def planner(stack: Any, oracle: Oracle, expected: Expectations) -> Iterator[Plan
 @pytest.fixture
 def calls(stack: Any, expected: Expectations) -> ProviderCalls:
     """The model calls of the service."""
-    return ProviderCalls(stack.gateway, expected)
+    gateway = stack.gateway
+    before = [call.seq for call in gateway.requests()]
+    return ProviderCalls(gateway, expected, after=max(before, default=0))
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from typing import Any
 from tests.e2e.plans.expectations import Expectations
 from tests.e2e.plans.history import life_of
 
+from stackproof.errors import NotAttached
 from stackproof.oracle import Oracle
 
 IDLE_WITHIN = 30.0  # seconds
@@ -34,6 +35,13 @@ class Operator:
         """Run a statement."""
         done = self.stack.psql(["-qc", sql], service=self.expected.database)
         assert done.exit_code == 0, done.stderr
+
+    def empty_database(self) -> None:
+        """Drop every table, if the database is the stack's own."""
+        if not self.stack.running.owns_data(self.expected.database):
+            raise NotAttached("nobody drops the tables of somebody else's database")
+        self.execute("drop schema public cascade")
+        self.execute("create schema public")
 
     def rows(self, sql: str) -> list[dict[str, Any]]:
         """What a query gives."""

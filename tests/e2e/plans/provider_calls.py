@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+import uuid
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ from tests.e2e.plans.expectations import Expectations
 
 from stackproof import wait_until
 from stackproof.gateway.client import GatewayClient
+from stackproof.gateway.journal_entries import JournalEntry
 
 ARRIVES_WITHIN = 60.0  # seconds
 
@@ -24,16 +26,22 @@ class ProviderCalls:
     Attributes:
         gateway: Who answers them.
         expected: How the steps are told apart.
+        after: Number of the last call before the test; a gateway may be older than the test.
     """
 
     gateway: GatewayClient
     expected: Expectations
+    after: int = 0
+
+    def all(self) -> list[JournalEntry]:
+        """The calls, oldest first."""
+        return [call for call in self.gateway.requests() if call.seq > self.after]
 
     def by_step(self, status: int | None = None) -> Counter[str]:
         """How often each step was asked, with this status where one is given."""
         return Counter(
             _found(self.expected.step_pattern, call.request)
-            for call in self.gateway.requests()
+            for call in self.all()
             if status in {None, call.status}
         )
 
@@ -44,7 +52,7 @@ class ProviderCalls:
                 _found(self.expected.prompt_pattern, call.request),
                 _found(self.expected.step_pattern, call.request),
             )
-            for call in self.gateway.requests()
+            for call in self.all()
         )
 
     def once_each(self, **exceptions: int) -> Counter[str]:
@@ -56,12 +64,15 @@ class ProviderCalls:
         return self.gateway.when(text=self.expected.text_of(step), **conditions)
 
     @contextmanager
-    def held(self, step: str, *, times: int = 1) -> Iterator[None]:
-        """Hold the provider's answers to a step for the time of a `with` block."""
-        name = f"hold-{step}"
-        self.when(step).reply(hold=name, times=times)
+    def held(self, step: str) -> Iterator[Callable[[], None]]:
+        """Hold the provider's next answer to a step for the time of a `with` block.
+
+        It gets a function that lets the answer go earlier.
+        """
+        name = f"hold-{uuid.uuid4()}"
+        self.when(step).reply(hold=name, times=1)
         try:
-            yield
+            yield lambda: self.gateway.release(name)
         finally:
             self.gateway.release(name)
 

@@ -70,12 +70,12 @@ def test_what_cannot_be_done_is_refused_with_a_code(planner, tool, arguments, co
 
 def test_the_event_stream_tells_the_way_of_a_plan(stack, planner, calls, expected):
     first = expected.step(1)
-    with calls.held(first):
+    with calls.held(first) as let_go:
         plan = planner.create(f"A plan for {uuid.uuid4()}.")
         url = f"{stack.url(expected.service)}/sse/plan/{plan}"
         with watching(url) as stream:
             welcome = stream.next()
-            calls.gateway.release(f"hold-{first}")
+            let_go()
             events = [welcome, *stream.rest()]
 
     assert {one.name for one in events} <= {"status", "heartbeat", "complete"}
@@ -106,8 +106,7 @@ def test_a_download_without_a_good_token_is_refused(stack, planner, expected):
 
 
 def test_migrations_at_the_same_time_wait_for_each_other(stack, operator, expected):
-    operator.execute("drop schema public cascade")
-    operator.execute("create schema public")
+    operator.empty_database()
     service = stack.service(expected.service)
 
     done = service.exec(["sh", "-c", THREE_AT_ONCE])

@@ -89,8 +89,11 @@ def test_a_plan_is_stopped_whose_worker_is_frozen(stack, planner, calls, expecte
         calls.wait_for(step)
         stack.service(expected.workers[0]).pause()
         planner.stop(plan)
-        planner.wait_for(plan, expected.states.stopped)
+        stopped = planner.wait_for(plan, expected.states.stopped)
     planner.resume(plan)
+    waiting = planner.status(plan)
+    assert waiting["state"] == expected.states.waiting, waiting
+    assert waiting["progress_percentage"] == stopped["progress_percentage"], waiting
     stack.service(expected.workers[0]).unpause()
 
     planner.wait_for_the_end(plan)

