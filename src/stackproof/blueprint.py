@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from stackproof.engines.attached.engine import AttachedEngine
 from stackproof.engines.base import Engine
 from stackproof.engines.process.engine import ProcessEngine
 from stackproof.plan import make_plan, needed_ports
+from stackproof.plan.attached import attached_plan
 from stackproof.plan.container_ports import PortKey
 from stackproof.plan.model import Plan
 from stackproof.plan.sharing import SharedPart
@@ -159,6 +161,8 @@ def _plan(
     run: RunFolder,
     ports: Mapping[PortKey, int],
 ) -> Plan:
+    if settings.engine == "attached":
+        return attached_plan(settings, run.path)
     wanted = _needed_ports(choice, settings, stack_file)
     lent = {
         (one.service, target): port
@@ -194,6 +198,8 @@ def make_engine(name: str, settings: Settings, environment: Mapping[str, str]) -
     """The engine of a name; Docker's client is loaded only for the one that needs it."""
     if name == "process":
         return ProcessEngine(environment, settings.cache)
+    if name == "attached":
+        return AttachedEngine()
     from stackproof.engines.compose.engine import ComposeEngine
 
     return ComposeEngine(environment)

@@ -7,6 +7,7 @@
     ├── StackBusy                another command is working on the same stack
     ├── NoStack                  the command needs a running stack and there is none
     ├── Refused                  doing it could touch something stackproof did not make
+    │   └── NotAttached          it is not possible with a stack that somebody else has started
     ├── StartFailed              a stack could not be started
     │   ├── NotReady             a service did not become ready in time
     │   ├── ServiceExited        a service ended while it was being waited for
@@ -125,6 +126,13 @@ class NoStack(StackproofError):
 
 class Refused(StackproofError):
     """Going on could touch a database, container or process that stackproof did not make."""
+
+
+class NotAttached(Refused):
+    """It needs more than the addresses of a stack that somebody else has started.
+
+    In a test, the pytest plugin skips it with this reason.
+    """
 
 
 class StartFailed(StackproofError):

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from stackproof.diagnosis import diagnose
 from stackproof.engines.base import CommandResult, RunningPlan, ServiceStatus, Streams
-from stackproof.errors import CommandFailed, ConfigError, WaitFailed
+from stackproof.errors import CommandFailed, ConfigError, NotAttached, WaitFailed
 from stackproof.plan.model import Endpoint, Plan, ServicePlan
 from stackproof.waiting import CLOCK, Clock, wait_until
 
@@ -182,6 +182,11 @@ class Stack:
         from stackproof.gateway.client import GatewayClient
 
         service = self.plan.gateway_service
+        if service is None and self.plan.engine == "attached":
+            raise NotAttached(
+                f"the gateway of {self.plan.stack} is not attached",
+                remedy="set STACKPROOF_ATTACHED_<SERVICE> to its address, if there is one",
+            )
         if service is None:
             raise ConfigError(
                 f"the stack {self.plan.stack} has no gateway",
@@ -294,8 +299,9 @@ class Stack:
         """
         settings = self._service_plan(service).environment
         endpoint = self.endpoint(service)
-        inside = endpoint.port if self.plan.engine == "process" else endpoint.target
-        address = ["-h", "127.0.0.1", "-p", str(inside)]
+        inside = endpoint.target if self.plan.engine == "compose" else endpoint.port
+        host = endpoint.host if self.plan.engine == "attached" else "127.0.0.1"
+        address = ["-h", host, "-p", str(inside)]
         who = ["-U", _user(settings), "-d", database or _database(settings)]
         argv = ["psql", "-Xv", "ON_ERROR_STOP=1", *address, *who, *arguments]
         return argv, {"PGPASSWORD": settings.get("POSTGRES_PASSWORD", "")}
@@ -304,6 +310,11 @@ class Stack:
         try:
             return self.plan.service(name)
         except KeyError:
+            if self.plan.engine == "attached":
+                raise NotAttached(
+                    f"the service {name} is not attached",
+                    remedy=f"set {_variable_of(name)} to its address",
+                ) from None
             known = ", ".join(service.name for service in self.plan.services)
             raise ConfigError(
                 f"the stack {self.plan.stack} has no service {name!r}",
@@ -329,6 +340,10 @@ def only_database_service(plan: Plan) -> str:
         f"the stack {plan.stack} has {len(found)} PostgreSQL services, not one",
         remedy="name the one that is meant",
     )
+
+
+def _variable_of(service: str) -> str:
+    return f"STACKPROOF_ATTACHED_{service.upper().replace('-', '_').replace('.', '_')}"
 
 
 def database_url(settings: Mapping[str, str], endpoint: Endpoint) -> str:

@@ -21,6 +21,7 @@ from stackproof.pytest_plugin.running import (
     artifacts_of,
     connected,
     connection_of,
+    skipping_what_is_not_attached,
 )
 from stackproof.pytest_plugin.summary import summary_lines, write_uses
 
@@ -109,7 +110,7 @@ def database(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def gateway(request: pytest.FixtureRequest) -> Iterator[GatewayClient]:
     """A client of the LLM gateway of the test's stack, in a namespace of this test's own."""
-    from stackproof.errors import StackproofError
+    from stackproof.errors import NotAttached, StackproofError
     from stackproof.llm_session import require_mode
 
     name = "stack" if "stack" in request.fixturenames else "running_stack"
@@ -118,6 +119,8 @@ def gateway(request: pytest.FixtureRequest) -> Iterator[GatewayClient]:
         client = used.gateway_for(_namespace(request.node.name))
         if request.config.getoption("--llm"):
             require_mode(client.base_url, request.config.getoption("--llm"))
+    except NotAttached:
+        raise
     except StackproofError as error:
         raise pytest.fail.Exception(str(error), pytrace=False) from None
     gateways = request.config.stash[_GATEWAYS]
@@ -144,10 +147,18 @@ def pytest_runtest_protocol(
 
 
 @pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup() -> Generator[None, object, object]:
+    """Skip a test whose fixtures need more of an attached stack than its addresses."""
+    with skipping_what_is_not_attached():
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """While the test runs, start the stacks that the next ones need; then judge what it saw."""
     item.config.stash[_OWN].start_ahead(_upcoming(item))
-    outcome = yield
+    with skipping_what_is_not_attached():
+        outcome = yield
     settle(item)
     return outcome
 

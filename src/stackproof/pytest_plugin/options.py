@@ -31,7 +31,9 @@ def add_options(parser: pytest.Parser) -> None:
     """Add the options that choose a stack."""
     group = parser.getgroup("stackproof", "stackproof: tests against real services")
     group.addoption("--stack", help="name of config/<stack>.yaml")
-    group.addoption("--engine", choices=["process", "compose"], help="what runs the services")
+    group.addoption(
+        "--engine", choices=["process", "compose", "attached"], help="what runs the services"
+    )
     group.addoption(
         "--isolation",
         choices=ISOLATIONS,
@@ -63,6 +65,21 @@ class Wish:
     choice: Choice
     isolation: str | None
     shared: tuple[str, ...] | None = None
+
+    def require_nothing_special(self) -> None:
+        """Make sure that the stack is wanted as it is.
+
+        Raises:
+            NotAttached: If it is to have profiles, an environment or limits of its own.
+        """
+        from stackproof.errors import NotAttached
+
+        choice = self.choice
+        if choice.profiles or choice.service_environment or choice.service_limits:
+            raise NotAttached(
+                "the test wants profiles, an environment or limits of its own",
+                observed="the stack is attached: somebody else has started it as it is",
+            )
 
     @property
     def kind(self) -> Hashable:

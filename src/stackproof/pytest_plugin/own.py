@@ -67,7 +67,7 @@ class OwnStacks:
 
     def stack_for(self, request: pytest.FixtureRequest) -> Stack:
         """The stack that a test asks for; started now unless it shares one or one is ready."""
-        from stackproof.errors import StackproofError
+        from stackproof.errors import NotAttached, StackproofError
 
         item = request.node
         try:
@@ -76,6 +76,8 @@ class OwnStacks:
             if isolation == "shared":
                 return connected(self.config).stack
             own = self._own(request, wish, isolation)
+        except NotAttached:
+            raise
         except (StackproofError, pytest.UsageError) as error:
             told = getattr(error, "__notes__", [])
             raise pytest.fail.Exception("\n".join([*told, str(error)]), pytrace=False) from None
@@ -100,6 +102,15 @@ class OwnStacks:
         return database.url
 
     def _isolation(self, wish: Wish) -> str:
+        """Whose the stack is; one that somebody else has started is everybody's.
+
+        Raises:
+            NotAttached: If the test asks for something that such a stack can't be given.
+        """
+        engine = wish.choice.engine or self._configured(wish.choice).engine
+        if engine == "attached":
+            wish.require_nothing_special()
+            return "shared"
         return wish.isolation or self._configured(wish.choice).isolation.default
 
     def _configured(self, choice: Choice) -> Settings:

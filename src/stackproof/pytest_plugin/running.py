@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -61,6 +63,17 @@ def connected(config: pytest.Config) -> Connection:
         raise pytest.fail.Exception(f"{error}", pytrace=False) from None
     config.stash[_CONNECTION] = made = Connection(blueprint, stack)
     return made
+
+
+@contextmanager
+def skipping_what_is_not_attached() -> Iterator[None]:
+    """Skip the test, with the reason, if it needs what an attached stack does not give."""
+    from stackproof.errors import NotAttached
+
+    try:
+        yield
+    except NotAttached as error:
+        pytest.skip(" ".join(str(error).split("\n")))
 
 
 def artifacts_of(config: pytest.Config, blueprint: Blueprint) -> RunArtifacts:

@@ -60,6 +60,7 @@ def build_settings(
         secrets=tuple(config.secrets),
         coverage=config.coverage,
         hermetic=config.hermetic,
+        attached=dict(config.attached),
         isolation=Isolation(
             config.isolation.default,
             tuple(config.isolation.shared),

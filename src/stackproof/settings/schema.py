@@ -172,7 +172,8 @@ class StackConfig(_Section):
     stack: str
     compose_files: Texts = Field(min_length=1)
     project: Annotated[str, BeforeValidator(_project)]
-    engine: Literal["process", "compose"] = "process"
+    engine: Literal["process", "compose", "attached"] = "process"
+    attached: dict[str, Text] = {}
     profiles: Names = []
     variables: dict[str, Text] = {}
     ports: dict[str, Ports] = {}
