@@ -59,15 +59,8 @@ def _blueprint(state: str) -> lifecycle.Blueprint:
 
 
 def _compose(model: dict, file: Path) -> tuple[float, float]:
-    """Compose's times; it gets `start_interval` as interval where the engine does not know it."""
-    model["name"] = PEER
-    for kind in ("networks", "volumes"):
-        for key, value in model[kind].items():
-            value["name"] = f"{PEER}_{key}"
-    for service in model["services"].values():
-        if "start_interval" not in service.get("healthcheck", {"start_interval": ""}):
-            service["healthcheck"]["interval"] = "500ms"
-    file.write_text(json.dumps(model))
+    """Compose's times."""
+    write_peer_model(model, file)
     command = ["docker", "compose", "--file", str(file), "--project-name", PEER]
 
     def run(*arguments: str) -> None:
@@ -79,6 +72,18 @@ def _compose(model: dict, file: Path) -> tuple[float, float]:
     finally:
         down = _timed(lambda: run("down", "--volumes"))
     return up, down
+
+
+def write_peer_model(model: dict, file: Path) -> None:
+    """Our model for a peer; `start_interval` as interval where the engine does not know it."""
+    model["name"] = PEER
+    for kind in ("networks", "volumes"):
+        for key, value in model.get(kind, {}).items():
+            value["name"] = f"{PEER}_{key}"
+    for service in model["services"].values():
+        if "start_interval" not in service.get("healthcheck", {"start_interval": ""}):
+            service["healthcheck"]["interval"] = "500ms"
+    file.write_text(json.dumps(model))
 
 
 def _wait_for_worker(project: str) -> None:

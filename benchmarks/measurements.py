@@ -10,7 +10,9 @@ from pathlib import Path
 
 from benchmarks import results
 from benchmarks.containers import docker_up_and_down
+from benchmarks.databases import databases
 from benchmarks.gateway import gateway
+from benchmarks.isolation import crowds, isolated_stacks
 from benchmarks.stack import ROOT, SILENT, blueprint, by_hand, longest_chain, specs, state_folder
 from stackproof import lifecycle
 from stackproof.reaper.leftovers import read_run
@@ -149,5 +151,9 @@ ALL = {
     "memory": memory,
     "docker-up": docker_up_and_down,
     "docker-down": docker_up_and_down,
+    "database": databases,
+    "database-empty": databases,
     "gateway": gateway,
+    "isolated": isolated_stacks,
+    "crowd": crowds,
 }

@@ -11,8 +11,9 @@ import pytest
 SOURCE = Path(__file__).parent.parent / "src" / "stackproof"
 
 LAYERS = [
-    ["errors", "redaction", "readiness"],
+    ["errors", "redaction", "readiness", "flake"],
     ["waiting"],
+    ["oracle"],
     ["pool"],
     ["stack_file", "run_folder", "llm_choice"],
     ["settings"],
@@ -20,15 +21,18 @@ LAYERS = [
     ["reaper"],
     ["images"],
     ["engines"],
-    ["stack"],
-    ["database"],
+    ["diagnosis", "inventory"],
+    ["stack", "shared_running", "redis_slots"],
+    ["database", "sql_session"],
+    ["clones"],
     ["artifacts", "timeline", "running_record", "service_coverage"],
     ["forensics", "blueprint"],
+    ["snapshot_key"],
     ["snapshots"],
     ["lifecycle"],
     ["isolation"],
-    ["llm_session"],
-    ["suite", "overview", "doctor"],
+    ["llm_session", "shared_servers"],
+    ["suite", "overview", "doctor", "flake_session"],
     ["pytest_plugin", "tasks", "sessions"],
 ]
 """Each module may import from its own line's package and from the lines above it."""

@@ -7,15 +7,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from stackproof.engines.attached.engine import AttachedEngine
 from stackproof.engines.base import Engine
 from stackproof.engines.process.engine import ProcessEngine
 from stackproof.plan import make_plan, needed_ports
+from stackproof.plan.attached import attached_plan
+from stackproof.plan.container_ports import PortKey
 from stackproof.plan.model import Plan
+from stackproof.plan.sharing import SharedPart
 from stackproof.run_folder import RunFolder, state_root
 from stackproof.running_record import read_about
 from stackproof.settings import Settings, load_settings
 from stackproof.stack_file import load_stack_file
 from stackproof.stack_file.model import Limits, StackFile
+
+ENGINES = ("process", "compose")
 
 UNDECIDED_PORT = 0
 """Stands in a plan for a port that is claimed when the stack is started."""
@@ -34,6 +40,8 @@ class Choice:
         profiles: Profiles of the stack file to switch on.
         suite: Name of the suite that the copy is for: it gets a name and free ports of its own.
         isolated: Whether the copy is for one test or so: it gets a name and free ports of its own.
+        shared: Its parts of servers that another run has started, by service.
+        services: Only these and what they depend on; none named: all of the active profiles.
         service_environment: Further variables by service, stronger than the configured ones.
         service_limits: Upper bounds by service, stronger than the configured ones.
     """
@@ -46,6 +54,8 @@ class Choice:
     profiles: tuple[str, ...] = ()
     suite: str | None = None
     isolated: bool = False
+    shared: Mapping[str, SharedPart] = field(default_factory=dict)
+    services: tuple[str, ...] = ()
     service_environment: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     service_limits: Mapping[str, Limits] = field(default_factory=dict)
 
@@ -77,8 +87,21 @@ class Blueprint:
 
     def with_ports(self, ports: Mapping[tuple[str, int], int]) -> Blueprint:
         """The same with free ports decided."""
-        plan = _plan(self.settings, self.stack_file, self.run, ports)
+        plan = _plan(self.choice, self.settings, self.stack_file, self.run, ports)
         return replace(self, plan=plan)
+
+    def needed_ports(self) -> tuple[PortKey, ...]:
+        """The container ports that need a free port of this machine before the start."""
+        return _needed_ports(
+            self.choice,
+            self.settings,
+            self.stack_file,
+            everything=self.choice.shares_no_port,
+        )
+
+    def engine_of(self, name: str) -> Engine:
+        """The engine of a name, which need not be the one that runs this copy."""
+        return make_engine(name, self.settings, self.choice.environment)
 
 
 def resolve(choice: Choice) -> Blueprint:
@@ -104,8 +127,8 @@ def resolve(choice: Choice) -> Blueprint:
     known = read_about(run)
     if known is not None and not choice.profiles:
         settings = replace(settings, profiles=known.profiles)
-    plan = _plan(settings, stack_file, run, known.ports if known else {})
-    engine = make_engine(settings, choice.environment)
+    plan = _plan(choice, settings, stack_file, run, known.ports if known else {})
+    engine = make_engine(settings.engine, settings, choice.environment)
     return Blueprint(choice, settings, stack_file, run, engine, plan)
 
 
@@ -132,20 +155,51 @@ def _for_one(settings: Settings, choice: Choice) -> Settings:
 
 
 def _plan(
+    choice: Choice,
     settings: Settings,
     stack_file: StackFile,
     run: RunFolder,
-    ports: Mapping[tuple[str, int], int],
+    ports: Mapping[PortKey, int],
 ) -> Plan:
-    wanted = needed_ports(settings, stack_file, engine=settings.engine)
-    given = {**dict.fromkeys(wanted, UNDECIDED_PORT), **ports}
-    return make_plan(settings, stack_file, engine=settings.engine, run_folder=run.path, ports=given)
+    if settings.engine == "attached":
+        return attached_plan(settings, run.path)
+    wanted = _needed_ports(choice, settings, stack_file)
+    lent = {
+        (one.service, target): port
+        for one in choice.shared.values()
+        for target, port in one.ports.items()
+    }
+    given = {**dict.fromkeys(wanted, UNDECIDED_PORT), **ports, **lent}
+    return make_plan(
+        settings,
+        stack_file,
+        engine=settings.engine,
+        run_folder=run.path,
+        ports=given,
+        services=choice.services,
+        shared=choice.shared,
+    )
 
 
-def make_engine(settings: Settings, environment: Mapping[str, str]) -> Engine:
-    """The engine of that name; Docker's client is loaded only for the one that needs it."""
-    if settings.engine == "process":
+def _needed_ports(
+    choice: Choice, settings: Settings, stack_file: StackFile, *, everything: bool = False
+) -> tuple[PortKey, ...]:
+    needed = needed_ports(
+        settings,
+        stack_file,
+        engine=settings.engine,
+        services=choice.services,
+        everything=everything,
+    )
+    return tuple(key for key in needed if key[0] not in choice.shared)
+
+
+def make_engine(name: str, settings: Settings, environment: Mapping[str, str]) -> Engine:
+    """The engine of a name; Docker's client is loaded only for the one that needs it."""
+    if name == "process":
         return ProcessEngine(environment, settings.cache)
+    if name == "attached":
+        return AttachedEngine()
     from stackproof.engines.compose.engine import ComposeEngine
 
     return ComposeEngine(environment)

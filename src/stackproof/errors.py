@@ -7,11 +7,16 @@
     ├── StackBusy                another command is working on the same stack
     ├── NoStack                  the command needs a running stack and there is none
     ├── Refused                  doing it could touch something stackproof did not make
+    │   └── NotAttached          it is not possible with a stack that somebody else has started
     ├── StartFailed              a stack could not be started
     │   ├── NotReady             a service did not become ready in time
     │   ├── ServiceExited        a service ended while it was being waited for
     │   └── PortTaken            somebody else listens on a service's port
-    ├── WaitTimeout              a condition did not become true in time
+    ├── WaitFailed               a condition did not become true
+    │   ├── WaitTimeout          not in time
+    │   ├── WaitStalled          nothing went on any more
+    │   └── WrongEnd             it ended in another way
+    ├── IllegalHistory           a thing went through states that it must not
     └── TeardownIncomplete       something is still there after taking down
 
 Each text has up to three parts: what failed, what was observed, what to do next.
@@ -123,6 +128,13 @@ class Refused(StackproofError):
     """Going on could touch a database, container or process that stackproof did not make."""
 
 
+class NotAttached(Refused):
+    """It needs more than the addresses of a stack that somebody else has started.
+
+    In a test, the pytest plugin skips it with this reason.
+    """
+
+
 class StartFailed(StackproofError):
     """The stack could not be started."""
 
@@ -212,11 +224,11 @@ class PortTaken(StartFailed):
         )
 
 
-class WaitTimeout(StackproofError):
-    """A condition did not become true in time.
+class WaitFailed(StackproofError):
+    """A condition did not become true.
 
     Args:
-        what: What was waited for.
+        what: What was waited for, and how that ended.
         waited: Seconds waited.
         trace: What was observed, oldest first.
         remedy: What to do next.
@@ -227,8 +239,46 @@ class WaitTimeout(StackproofError):
     ) -> None:
         self.waited = waited
         self.trace = tuple(trace)
+        super().__init__(what, observed="\n".join(trace), remedy=remedy)
+
+    def observe(self, lines: Sequence[str]) -> None:
+        """Add what else was seen to the error's text."""
+        self.observed = "\n".join(filter(None, [self.observed, *lines]))
+
+
+class WaitTimeout(WaitFailed):
+    """A condition did not become true in time."""
+
+    def __init__(
+        self, what: str, *, waited: float, trace: Sequence[str] = (), remedy: str = ""
+    ) -> None:
+        text = f"{what}: not within {waited:.1f} s"
+        super().__init__(text, waited=waited, trace=trace, remedy=remedy)
+
+
+class WaitStalled(WaitFailed):
+    """What was waited for did not get any further for too long."""
+
+
+class WrongEnd(WaitFailed):
+    """What was waited for can't come any more: it ended in another way."""
+
+
+class IllegalHistory(StackproofError):
+    """A thing was seen to go through states that its state machine does not allow.
+
+    Args:
+        what: Which thing.
+        problems: What is wrong, each in a line.
+        drawing: All that was seen, as lines of a timeline.
+    """
+
+    def __init__(self, what: str, *, problems: Sequence[str], drawing: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        self.drawing = tuple(drawing)
         super().__init__(
-            f"{what}: not within {waited:.1f} s", observed="\n".join(trace), remedy=remedy
+            f"{what} went through states that it must not",
+            observed="\n".join([*problems, *drawing]),
         )
 
 

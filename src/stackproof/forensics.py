@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Protocol
 
 from stackproof.artifacts import RunArtifacts
-from stackproof.engines.base import LogLine, ServiceStatus
+from stackproof.diagnosis import describe
+from stackproof.engines.base import LogLine
 from stackproof.errors import StackproofError
 from stackproof.stack import Stack
 
@@ -33,6 +34,7 @@ def keep_failure(
     since: str,
     report: str,
     gateway: Journal | None = None,
+    history: Sequence[str] = (),
 ) -> list[Path]:
     """Write what every service did during a failing test.
 
@@ -43,12 +45,15 @@ def keep_failure(
         since: When it began (wall clock, ISO 8601, UTC).
         report: Its failure as text.
         gateway: Its gateway client, if it has one.
+        history: What its oracle has seen.
 
     Returns:
         The files that were written; never raises, since a test has failed already.
     """
     folder = f"failures/{_file_name(test)}"
     written = [artifacts.write_text(f"{folder}/failure.txt", report)]
+    if history:
+        written.append(artifacts.write_lines(f"{folder}/oracle.txt", history))
     with contextlib.suppress(StackproofError, OSError):
         lines = list(stack.running.logs(since=since))
         written.append(artifacts.write_lines(f"{folder}/timeline.log", render_lines(lines)))
@@ -98,15 +103,6 @@ def read_journal(gateway: str) -> str:
 def render_lines(lines: Iterable[LogLine]) -> Iterator[str]:
     """Log lines as text: time, service, stream, line."""
     return (f"{line.at} {line.service} {line.stream}: {line.text}" for line in lines)
-
-
-def describe(status: ServiceStatus) -> str:
-    """One service's state as a line."""
-    health = f" ({status.health})" if status.health else ""
-    code = "" if status.exit_code is None else f", last exit status {status.exit_code}"
-    restarts = f", restarted {status.restarts} times" if status.restarts else ""
-    detail = f": {status.detail}" if status.detail else ""
-    return f"{status.name}: {status.state}{health}{code}{restarts}{detail}"
 
 
 def _file_name(test: str) -> str:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from stackproof import lifecycle, snapshots
 from stackproof.artifacts import RunArtifacts
 from stackproof.blueprint import Blueprint, Choice
 from stackproof.engines.base import Lease, Say
+from stackproof.shared_running import Share
 from stackproof.stack import Stack
 from stackproof.waiting import Clock
 
@@ -25,6 +28,7 @@ class OwnStack:
         stack: The running stack.
         lease: Ties it to this process.
         started_in: Seconds from the decision to start it until it was ready.
+        share: Its parts of servers that it shares.
         told: Lines of progress of its start.
     """
 
@@ -32,6 +36,7 @@ class OwnStack:
     stack: Stack
     lease: Lease | None
     started_in: float
+    share: Share | None = None
     told: list[str] = field(default_factory=list)
 
     def close(self, say: Say) -> None:
@@ -41,7 +46,9 @@ class OwnStack:
             TeardownIncomplete: If something is left.
         """
         self.stack.close()
-        lifecycle.down(self.blueprint, say, force=True)
+        lifecycle.down(self.blueprint, say, force=True, disposable=True)
+        if self.share is not None:
+            self.share.release()
 
     def leave_up(self) -> None:
         """Let it outlive this process, until somebody takes it down."""
@@ -49,6 +56,8 @@ class OwnStack:
         if self.lease is not None:
             self.lease.release()
             self.lease = None
+        if self.share is not None:
+            self.share.keep()
 
 
 def open_stack(
@@ -56,6 +65,7 @@ def open_stack(
     say: Say,
     *,
     artifacts: Callable[[Blueprint], RunArtifacts] | None = None,
+    share: Callable[[], Share] | None = None,
     clock: Clock = CLOCK,
 ) -> OwnStack:
     """Start a migrated and seeded copy of a stack, with a name, ports, folders and data of its own.
@@ -66,6 +76,7 @@ def open_stack(
         choice: Which stack, with what environment and limits.
         say: Takes lines of progress.
         artifacts: Gives the folder where a failed start leaves its logs.
+        share: Gives it parts of servers that it shares with others; None where it shares none.
         clock: Time.
 
     Raises:
@@ -73,36 +84,66 @@ def open_stack(
     """
     before = clock.now()
     blueprint = lifecycle.resolve(replace(choice, isolated=True))
-    data = _seeded(choice, blueprint, say)
+    if share is not None:
+        lent = share()
+        blueprint, started = _start_beside(choice, blueprint, say, lent, artifacts)
+        return OwnStack(blueprint, started.stack, started.lease, clock.now() - before, lent)
     kept = artifacts(blueprint) if artifacts else None
-    started = lifecycle.up(blueprint, say, hold=True, artifacts=kept, data=data)
+    with seeded(choice, blueprint, say) as snapshot:
+        started = lifecycle.up(blueprint, say, hold=True, artifacts=kept, snapshot=snapshot)
     try:
-        if data is None:
+        if snapshot is None:
             lifecycle.migrate(blueprint, started.stack, say)
             lifecycle.seed(blueprint, started.stack, say)
     except BaseException:
-        lifecycle.down(blueprint, say, force=True)
+        lifecycle.down(blueprint, say, force=True, disposable=True)
         raise
     return OwnStack(blueprint, started.stack, started.lease, clock.now() - before)
 
 
-def _seeded(choice: Choice, blueprint: Blueprint, say: Say) -> Path | None:
-    """The snapshot after seed; None where the engine takes none."""
-    if not blueprint.engine.takes_snapshots:
-        return None
-    return snapshots.ensure(blueprint, lambda folder: _make(choice, folder, say))
+def _start_beside(
+    choice: Choice,
+    whole: Blueprint,
+    say: Say,
+    share: Share,
+    artifacts: Callable[[Blueprint], RunArtifacts] | None,
+) -> tuple[Blueprint, lifecycle.Started]:
+    """Start the services that a stack does not share, with their data after seed."""
+    try:
+        blueprint = lifecycle.resolve(replace(choice, isolated=True, shared=share.parts))
+        kept = artifacts(blueprint) if artifacts else None
+        with seeded(choice, whole, say) as snapshot:
+            started = lifecycle.up(
+                blueprint, say, hold=True, artifacts=kept, snapshot=snapshot, share=share
+            )
+    except BaseException:
+        share.release()
+        raise
+    return blueprint, started
 
 
-def _make(choice: Choice, folder: Path, say: Say) -> None:
-    """Start an empty copy, migrate and seed it, and take its data."""
+def seeded(choice: Choice, blueprint: Blueprint, say: Say) -> AbstractContextManager[Path | None]:
+    """The snapshot after seed; None where there can be none."""
+    names = [one.name for one in blueprint.plan.services]
+    foreign = blueprint.engine.snapshots.foreign_data(blueprint.stack_file, names)
+    if foreign:
+        say(f"note: no snapshot, so this copy is migrated and seeded: {'; '.join(foreign)}")
+        return nullcontext()
+    return snapshots.held(blueprint, partial(_make, choice, say), say)
+
+
+def _make(choice: Choice, say: Say, publish: snapshots.Publish) -> None:
+    """Start an empty copy, migrate and seed it, and have its data published."""
     blueprint = lifecycle.resolve(replace(choice, isolated=True))
     say(f"making a snapshot of {blueprint.plan.stack} after migrate and seed")
     started = lifecycle.up(blueprint, say, hold=True)
     try:
         lifecycle.migrate(blueprint, started.stack, say)
         lifecycle.seed(blueprint, started.stack, say)
-        blueprint.engine.keep_data(started.stack.plan, blueprint.run)
-        snapshots.copy_data(blueprint.run.kept, folder)
+        keeper, plan, run = blueprint.engine.snapshots, started.stack.plan, blueprint.run
+        publish(
+            lambda draft, entry: keeper.take(plan, run, draft, entry, say),
+            intend=started.lease.intend if started.lease else None,
+        )
     finally:
-        lifecycle.down(blueprint, say, force=True)
-        blueprint.engine.drop_data(blueprint.run)
+        lifecycle.down(blueprint, say, force=True, disposable=True)

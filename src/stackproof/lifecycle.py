@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING
 from stackproof.artifacts import RunArtifacts, new_run
 from stackproof.blueprint import Blueprint, Choice, resolve
 from stackproof.database import mark_databases, refuse_foreign_databases, require_marker
-from stackproof.engines.base import Lease, Say
+from stackproof.engines.base import Lease, RunningPlan, Say
 from stackproof.errors import CommandFailed, NoStack, StackproofError, TeardownIncomplete
 from stackproof.forensics import collect
-from stackproof.plan import needed_ports
 from stackproof.plan.model import Plan, PlannedCommand
 from stackproof.reaper.launch import take_down
 from stackproof.reaper.leftovers import clean as clean_leftovers
@@ -25,7 +24,7 @@ from stackproof.run_folder import RunFolder, state_root
 from stackproof.running_record import RunningRecord, changes, read_about, write_about
 from stackproof.service_coverage import lend
 from stackproof.settings import ensure_env_file
-from stackproof.snapshots import start_from
+from stackproof.shared_running import Share, SharedRunning
 from stackproof.stack import Stack
 
 if TYPE_CHECKING:
@@ -68,7 +67,8 @@ def up(
     fresh: bool = False,
     hold: bool = False,
     artifacts: RunArtifacts | None = None,
-    data: Path | None = None,
+    snapshot: Path | None = None,
+    share: Share | None = None,
 ) -> Started:
     """Start a stack and wait until every service is ready.
 
@@ -78,7 +78,8 @@ def up(
         fresh: Take a running copy down first.
         hold: Keep the lease: the stack ends with this process. Else it stays until `down`.
         artifacts: Where a failed start leaves its logs; None for a new folder.
-        data: A snapshot's data to start from; None for empty data.
+        snapshot: Folder of a snapshot to start from; None for empty data.
+        share: Servers that it shares, which are not started.
 
     Raises:
         StartFailed: If a service does not become ready; the stack is taken down again.
@@ -92,7 +93,9 @@ def up(
             known = None
         if known is not None:
             return Started(_update(blueprint, known, say), None)
-        return _start(blueprint, say, hold=hold, artifacts=artifacts, data=data)
+        return _start(
+            blueprint, say, hold=hold, artifacts=artifacts, snapshot=snapshot, share=share
+        )
 
 
 def _start(
@@ -101,7 +104,8 @@ def _start(
     *,
     hold: bool,
     artifacts: RunArtifacts | None,
-    data: Path | None,
+    snapshot: Path | None,
+    share: Share | None,
 ) -> Started:
     for notice in blueprint.plan.notices:
         say(f"note: {notice}")
@@ -110,13 +114,16 @@ def _start(
     try:
         blueprint = _with_claimed_ports(blueprint, lease)
         write_about(run, RunningRecord.of(blueprint.plan, blueprint.settings, complete=False))
-        if data is not None:
-            start_from(data, run.data)
-        running = engine.start(blueprint.plan, run, say, lent=_lent(blueprint, artifacts))
+        lent = _lent(blueprint, artifacts)
+        running: RunningPlan = engine.start(
+            blueprint.plan.own, run, say, lent=lent, snapshot=snapshot
+        )
+        if share is not None:
+            running = SharedRunning(blueprint.plan, running, share.running)
         stack = Stack(blueprint.plan, running)
         with _kept_on_failure(blueprint, stack, artifacts, say):
             running.wait_ready(blueprint.settings.timeouts.start, say)
-            if not engine.marks_databases:
+            if snapshot is None and not engine.marks_databases:  # a snapshot's are marked
                 mark_databases(stack)
         write_about(run, RunningRecord.of(blueprint.plan, blueprint.settings, complete=True))
     except BaseException:
@@ -131,12 +138,7 @@ def _start(
 
 
 def _with_claimed_ports(blueprint: Blueprint, lease: Lease) -> Blueprint:
-    wanted = needed_ports(
-        blueprint.settings,
-        blueprint.stack_file,
-        engine=blueprint.settings.engine,
-        everything=blueprint.choice.shares_no_port,
-    )
+    wanted = blueprint.needed_ports()
     return blueprint.with_ports(dict(zip(wanted, lease.claim_ports(len(wanted)), strict=True)))
 
 
@@ -287,7 +289,14 @@ def build(blueprint: Blueprint, say: Say, *, again: bool = False) -> list[str]:
             take_down(run, seconds=GONE_SECONDS)
 
 
-def down(blueprint: Blueprint, say: Say, *, force: bool = False, keep_data: bool = False) -> bool:
+def down(
+    blueprint: Blueprint,
+    say: Say,
+    *,
+    force: bool = False,
+    keep_data: bool = False,
+    disposable: bool = False,
+) -> bool:
     """Stop a stack and remove everything that it has made.
 
     Args:
@@ -295,6 +304,7 @@ def down(blueprint: Blueprint, say: Say, *, force: bool = False, keep_data: bool
         say: Takes lines of progress.
         force: Also if a database has lost its marker.
         keep_data: Leave the data for the next `up`.
+        disposable: Nobody wants the data, so the services are killed instead of stopped in order.
 
     Returns:
         Whether there was something to take down.
@@ -314,7 +324,7 @@ def down(blueprint: Blueprint, say: Say, *, force: bool = False, keep_data: bool
             _require_marker_if_it_answers(blueprint)
         if keep_data:
             engine.keep_data(blueprint.plan, blueprint.run)
-        engine.shut_down(blueprint.run, _stop_seconds(blueprint.plan))
+        engine.shut_down(blueprint.run, _stop_seconds(blueprint.plan), disposable=disposable)
         rest = (
             "its data are kept for the next `invoke up`" if keep_data else "nothing of it is left"
         )

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from stackproof.clones import clone_name
 from stackproof.errors import ConfigError
-from stackproof.lifecycle import Blueprint
-from stackproof.plan import explain_plan
+from stackproof.lifecycle import Blueprint, resolve
+from stackproof.plan import explain_plan, shared_needs
+from stackproof.plan.sharing import SHARED_RULE, SharedPart
 from stackproof.reaper.leftovers import clean, find_runs
+from stackproof.redaction import Redactor
 from stackproof.run_folder import state_root
 from stackproof.running_record import RunningRecord, changes, read_about
 from stackproof.stack_file import parse_duration
@@ -28,6 +32,35 @@ def describe_configuration(blueprint: Blueprint, *, explain: bool) -> Iterator[s
     if explain:
         yield ""
         yield from explain_plan(blueprint.plan)
+        yield from _sharing(blueprint)
+
+
+def _sharing(blueprint: Blueprint) -> Iterator[str]:
+    """What an isolated stack has in place of the names of servers that it shares; an example."""
+    settings, plan = blueprint.settings, blueprint.plan
+    names = settings.isolation.shared
+    if not names:
+        return
+    needs = shared_needs(settings, blueprint.stack_file, engine=settings.engine, names=names)
+    parts = {
+        one.service: SharedPart(
+            one.service,
+            "another project",
+            {endpoint.target: endpoint.port for endpoint in plan.service(one.service).endpoints},
+            database=clone_name(one.database) if one.database else "",
+            first_index=one.indexes,
+        )
+        for one in needs
+    }
+    own = resolve(replace(blueprint.choice, isolated=True, shared=parts)).plan
+    redactor = Redactor(own.secrets)
+    yield ""
+    yield f"in a test's own stack, which shares {', '.join(names)}"
+    for one in own.translations:
+        if one.rule == SHARED_RULE:
+            yield f"  {one.service} {one.place}"
+            yield redactor.text(f"    - {one.before}")
+            yield redactor.text(f"    + {one.after}")
 
 
 def changes_since_start(blueprint: Blueprint) -> list[str]:

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -18,12 +18,14 @@ import nox
 from nox.command import CommandFailed as NoxCommandFailed
 
 from stackproof.errors import EngineUnavailable, StackproofError
+from stackproof.flake_session import measure
 from stackproof.llm_choice import CHECK, MODES, LlmChoice
 from stackproof.llm_session import choose
 from stackproof.suite import SuiteRequest, run_suite
 
 LLM_SUITE = "e2e_llm"
 SUITES = ("integration", "e2e", LLM_SUITE)
+DOCKER_SUITES = ("integration", "e2e")
 OLDEST_PYTHON, NEWEST_PYTHON = (3, 11), (3, 14)
 
 INTERRUPT_TIMEOUT = 20.0
@@ -45,6 +47,8 @@ class Project:
         sources: What ruff looks at.
         typed: What mypy looks at; empty for its own configuration.
         bench: Command of the `bench` session; empty leaves the session out.
+        stacks: Stacks whose scenarios a suite's session runs one after the other, by the suite's
+            name; without them, and with `--stack`, it is one.
     """
 
     root: Path
@@ -54,10 +58,11 @@ class Project:
     sources: tuple[str, ...] = (".",)
     typed: tuple[str, ...] = ()
     bench: tuple[str, ...] = ()
+    stacks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def define_sessions(project: Project) -> None:
-    """Register `lint`, `unit`, `integration`, `e2e`, `e2e_llm`, `docker-integration` and `bench`.
+    """Register the sessions: `lint`, `unit`, the suites, also with Docker, `flake`, `bench`.
 
     Args:
         project: The project that they are for.
@@ -80,10 +85,17 @@ def define_sessions(project: Project) -> None:
             f"Start the stack, run the {suite} scenarios, take it down. `-- --help` has options.",
             no=suite == LLM_SUITE,
         )
+    for suite in DOCKER_SUITES:
+        _define(
+            f"docker-{suite}",
+            partial(run_docker_session, project=project, suite=suite),
+            f"The {suite} scenarios once more, on a real Docker Engine; skipped without one.",
+        )
     _define(
-        "docker-integration",
-        partial(run_docker_session, project=project, suite="integration"),
-        "The integration scenarios once more, on a real Docker Engine; skipped without one.",
+        "flake",
+        lambda session: _flake(session, project),
+        "How often tests fail: `-- PATH --runs 50`; `-- --help` has options.",
+        no=True,
     )
     if project.bench:
         _define("bench", lambda session: _bench(session, project), "Measure, as ratios.", no=True)
@@ -156,6 +168,24 @@ def _bench(session: nox.Session, project: Project) -> None:
     session.run(*project.bench, *session.posargs, interrupt_timeout=INTERRUPT_TIMEOUT)
 
 
+def _flake(session: nox.Session, project: Project) -> None:
+    install(session, project)
+    if project.lock is None:
+        session.install("--quiet", "pytest-xdist")
+    try:
+        passed = measure(
+            project.root,
+            dict(os.environ),
+            session.posargs,
+            lambda arguments: _pytest(session, arguments, {}),
+            session.log,
+        )
+    except StackproofError as error:
+        session.error(str(error))
+    if not passed:
+        raise NoxCommandFailed("a run has failed")
+
+
 def suite_options(suite: str) -> argparse.ArgumentParser:
     """The options that a suite's session takes after `--`; all others go to pytest."""
     parser = argparse.ArgumentParser(
@@ -165,7 +195,9 @@ def suite_options(suite: str) -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument("--stack", help="name of config/<stack>.yaml")
-    parser.add_argument("--engine", choices=["process", "compose"], help="what runs the services")
+    parser.add_argument(
+        "--engine", choices=["process", "compose", "attached"], help="what runs the services"
+    )
     parser.add_argument("--profile", action="append", default=[], help="profile to switch on")
     parser.add_argument(
         "--with-beat", action="append_const", dest="profile", const="beat", help="--profile beat"
@@ -213,69 +245,95 @@ def require_docker(session: nox.Session) -> None:
         session.skip(f"{error}\nWith Docker, `nox -s {session.name}` runs this.")
 
 
-def run_docker_session(session: nox.Session, project: Project, suite: str) -> None:
+def run_docker_session(
+    session: nox.Session, project: Project, suite: str, arguments: Sequence[str] = ()
+) -> None:
     """Run one suite on the compose engine, where there is a Docker Engine.
 
     Args:
         session: The nox session.
         project: Where the suite's tests and configuration are.
         suite: Name of the suite.
+        arguments: Options before those of the command line.
     """
     require_docker(session)
-    run_suite_session(session, project, suite, engine="compose")
+    run_suite_session(session, project, suite, ("--engine", "compose", *arguments))
 
 
 def run_suite_session(
-    session: nox.Session, project: Project, suite: str, *, engine: str | None = None
+    session: nox.Session, project: Project, suite: str, arguments: Sequence[str] = ()
 ) -> None:
-    """Run one suite against a stack of its own.
+    """Run one suite, against a stack of its own for each of the project's stacks that have it.
 
     Args:
         session: The nox session.
         project: Where the suite's tests and configuration are.
         suite: Name of the suite, which is also its marker.
-        engine: What runs the services where the command line does not say; None: the configured.
+        arguments: Options before those of the command line.
     """
-    options, rest = suite_options(suite).parse_known_args(session.posargs)
-    llm: dict[str, str] | None = None
-    if suite == LLM_SUITE:
-        choice = LlmChoice(options.llm, options.budget_usd, options.cassettes)
-        try:
-            llm = choose(project.root, options.stack, os.environ, choice)
-        except StackproofError as error:
-            session.error(str(error))
-        if options.llm == CHECK:
-            _check_recordings(session, project, llm)
-            return
-        rest = [f"--llm={options.llm}", *rest]
+    options, rest = suite_options(suite).parse_known_args([*arguments, *session.posargs])
+    stacks = (options.stack,) if options.stack else project.stacks.get(suite, (None,))
+    choices = [_llm_choice(session, project, suite, stack, options) for stack in stacks]
     install(session, project)
+    failed = []
+    for stack, llm in zip(stacks, choices, strict=True):
+        if options.stack is None and stack is not None:
+            session.log(f"{suite} of {stack}")
+        if suite == LLM_SUITE and options.llm == CHECK:
+            session.run("python", "-m", "stackproof.gateway", env=dict(llm or {}))
+        elif not _run_one(session, project, suite, stack, options, rest, llm):
+            failed.append(f"{suite} of {stack}" if stack else suite)
+    if failed:
+        raise NoxCommandFailed(f"{', '.join(failed)} failed")
+
+
+def _llm_choice(
+    session: nox.Session,
+    project: Project,
+    suite: str,
+    stack: str | None,
+    options: argparse.Namespace,
+) -> dict[str, str] | None:
+    """The variables that tell the gateway who answers; None where nobody is to be chosen."""
+    if suite != LLM_SUITE:
+        return None
+    choice = LlmChoice(options.llm, options.budget_usd, options.cassettes)
+    try:
+        return choose(project.root, stack, os.environ, choice)
+    except StackproofError as error:
+        session.error(str(error))
+
+
+def _run_one(
+    session: nox.Session,
+    project: Project,
+    suite: str,
+    stack: str | None,
+    options: argparse.Namespace,
+    rest: Sequence[str],
+    llm: Mapping[str, str] | None,
+) -> bool:
+    """Run a suite of one stack; tells whether all passed."""
     request = SuiteRequest(
         root=project.root,
         environment=dict(os.environ),
         suite=suite,
-        stack=options.stack,
-        engine=options.engine or engine,
+        stack=stack,
+        engine=options.engine,
         profiles=tuple(options.profile),
         keep=options.keep,
         llm=llm,
         isolation=options.isolation,
     )
+    chosen = [] if llm is None else [f"--llm={options.llm}"]
 
     def pytest(arguments: Sequence[str], environment: Mapping[str, str]) -> bool:
-        return _pytest(session, [*arguments, *rest], environment)
+        return _pytest(session, [*arguments, *chosen, *rest], environment)
 
     try:
-        passed = run_suite(request, pytest, session.log)
+        return run_suite(request, pytest, session.log)
     except StackproofError as error:
         session.error(str(error))
-    if not passed:
-        raise NoxCommandFailed(f"{suite} failed")
-
-
-def _check_recordings(session: nox.Session, project: Project, llm: Mapping[str, str]) -> None:
-    """Ask the provider again what was recorded; its answers count, not a stack's."""
-    install(session, project)
-    session.run("python", "-m", "stackproof.gateway", env=dict(llm))
 
 
 def _pytest(session: nox.Session, arguments: Sequence[str], environment: Mapping[str, str]) -> bool:

@@ -1,159 +1,184 @@
-"""The data of a stack after migrate and seed, kept by content, so that copies start from them."""
+"""The data of stacks after migrate and seed, kept by content, so that copies start from them."""
 
 from __future__ import annotations
 
-import hashlib
+import json
 import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Protocol
 
-from stackproof.blueprint import Blueprint
+from stackproof.blueprint import ENGINES, Blueprint
+from stackproof.engines.base import Engine, Say
 from stackproof.errors import StackproofError
-from stackproof.images.cache import cached_folder, content_key, locked, server_cache
+from stackproof.images.cache import (
+    forget_lock,
+    locked,
+    locked_if_free,
+    make_whole,
+    server_cache,
+)
+from stackproof.snapshot_key import snapshot_key
 
-FORMAT = 1
-"""Part of every key; changes when snapshots are taken in another way."""
+ABOUT = "about.json"
 
-KEPT = 8
-"""Snapshots that stay; the least recently used one goes first."""
+KEPT = 32
+"""Snapshots that stay; the least recently used ones go first."""
 
-IGNORED = frozenset({"__pycache__", ".git", ".venv", ".nox", ".artifacts", "node_modules",
-                     ".pytest_cache", ".mypy_cache", ".ruff_cache"})  # fmt: skip
+KEPT_BYTES = 4 << 30
+"""What they may take together; the last one stays whatever it takes."""
+
+TRIES = 3
+
+Engines = Callable[[str], Engine]
+"""Gives the engine of a name."""
+
+Fill = Callable[[Path, Path], int]
+"""Puts a snapshot's data into an empty folder, told where that will be; gives their size."""
+
+
+class Publish(Protocol):
+    """Keeps the data of a stack as a snapshot, complete or not at all."""
+
+    def __call__(self, fill: Fill, *, intend: Callable[[Path], None] | None) -> None:
+        """Keep what `fill` puts into a folder that `intend` is told of before."""
+
+
+Make = Callable[[Publish], None]
+"""Starts a stack, migrates and seeds it, has its data published, and takes it down."""
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """One snapshot on the disk.
+    """One snapshot.
 
     Attributes:
-        name: Stack and key.
-        size: Bytes.
+        path: Its folder.
+        engine: Name of the engine that can start from it.
+        size: Bytes that its data take.
         used: When it was last used, in seconds since the epoch.
     """
 
-    name: str
+    path: Path
+    engine: str
     size: int
     used: float
 
 
-def snapshot_key(blueprint: Blueprint) -> str:
-    """What decides about the data after migrate and seed.
-
-    The stack files, variables and environments, the commands, the kinds and versions of servers,
-    and every file of the projects and of the start-up mounts of servers.
-    """
-    settings, plan = blueprint.settings, blueprint.plan
-    runtimes = [one.runtime for one in plan.services if one.runtime is not None]
-    servers = sorted(
-        (one.image, one.version, str(one.bindir)) for one in runtimes if one.kind == "image"
-    )
-    trees = {one.project for one in runtimes if one.project is not None}
-    mounts = {path for one in plan.services for path in one.mounts.values() if path.exists()}
-    return content_key(
-        FORMAT,
-        [_digest(path) for path in blueprint.stack_file.sources],
-        dict(settings.variables),
-        {name: dict(values) for name, values in settings.environment.items()},
-        [asdict(one) for one in (*settings.migrate, *settings.seed)],
-        sorted(one.name for one in plan.services),
-        servers,
-        [list(_tree(path)) for path in sorted(trees | mounts)],
-    )
-
-
-def _tree(root: Path) -> Iterator[tuple[str, str]]:
-    if root.is_file():
-        yield root.name, _digest(root)
-        return
-    for folder, names, files in os.walk(root):
-        names[:] = sorted(set(names) - IGNORED)
-        for name in sorted(files):
-            path = Path(folder, name)
-            if path.is_file():
-                yield str(path.relative_to(root)), _digest(path)
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def folder_of(blueprint: Blueprint) -> Path:
+def folder_of(blueprint: Blueprint, say: Say) -> Path:
     """Where the snapshot of a stack is, or would be."""
-    root = _root(blueprint.settings.cache)
-    return root / f"{blueprint.plan.stack}-{snapshot_key(blueprint)}"
+    root = snapshots_root(blueprint.settings.cache)
+    return root / f"{blueprint.plan.stack}-{snapshot_key(blueprint, say)}"
 
 
-def ensure(blueprint: Blueprint, fill: Callable[[Path], None]) -> Path:
-    """The data of a snapshot; made now if there is none.
+def snapshots_root(cache: Path) -> Path:
+    """The folder of all snapshots in a cache."""
+    return server_cache(cache) / "snapshots"
 
-    Two that need the same one at the same time make it once.
+
+@contextmanager
+def held(blueprint: Blueprint, make: Make, say: Say) -> Iterator[Path]:
+    """The folder of a snapshot, which nobody removes meanwhile; made first if there is none.
+
+    Two that need the same one at the same time make it once. One that was damaged is made again.
 
     Args:
         blueprint: The stack.
-        fill: Puts the data into a folder that does not exist yet.
+        make: Makes it.
+        say: Takes lines of progress.
     """
-    folder = cached_folder(folder_of(blueprint), lambda draft: fill(draft / "data"))
-    os.utime(folder)
-    _drop_oldest(folder.parent)
-    return folder / "data"
-
-
-def start_from(data: Path, target: Path) -> None:
-    """Copy a snapshot's data, which nobody removes meanwhile.
-
-    Args:
-        data: What `ensure` gave.
-        target: Where to; must not exist.
-
-    Raises:
-        StackproofError: If they can't be copied.
-    """
-    with locked(data.parent):
-        copy_data(data, target)
-
-
-def copy_data(source: Path, target: Path) -> None:
-    """Copy a data folder, sharing blocks where the file system can.
-
-    Args:
-        source: The folder.
-        target: Where to; must not exist.
-
-    Raises:
-        StackproofError: If it can't be copied.
-    """
-    flags = ("-ac",) if sys.platform == "darwin" else ("-a", "--reflink=auto")
-    done = subprocess.run(
-        ["cp", *flags, str(source), str(target)], capture_output=True, text=True, check=False
+    entry, engine, fault = folder_of(blueprint, say), blueprint.engine, ""
+    for _ in range(TRIES):
+        with locked(entry, shared=True):
+            if not _fault(entry, engine):
+                os.utime(entry)
+                yield entry
+                return
+        with locked(entry):
+            fault = _fault(entry, engine)
+            if fault and entry.is_dir():
+                say(f"note: the snapshot {entry.name} is damaged and made again: {fault}")
+                _discard(entry, engine)
+            if fault:
+                make(partial(_publish, entry, engine))
+        _drop_oldest(entry.parent, blueprint)
+    raise StackproofError(
+        f"the snapshot {entry.name} is gone or damaged each time it was made",
+        observed=fault,
+        remedy="does something else remove it, such as a clean-up of images?",
     )
-    if done.returncode:
-        raise StackproofError(
-            f"the data of a snapshot could not be copied to {target}",
-            observed=done.stderr.strip(),
-            remedy="`invoke snapshots --clear` removes all of them; they are made again",
-        )
+
+
+def _fault(entry: Path, engine: Engine) -> str:
+    if _read(entry) is None:
+        return f"{ABOUT} can't be read"
+    return engine.snapshots.fault(entry)
+
+
+def _publish(
+    entry: Path, engine: Engine, fill: Fill, *, intend: Callable[[Path], None] | None
+) -> None:
+    def build(draft: Path) -> None:
+        about = {"engine": engine.name, "size": fill(draft, entry)}
+        (draft / ABOUT).write_text(json.dumps(about), encoding="utf-8")
+
+    make_whole(entry, build, intend=intend)
+
+
+def _read(entry: Path) -> Snapshot | None:
+    try:
+        about = json.loads((entry / ABOUT).read_text(encoding="utf-8"))
+        used = entry.stat().st_mtime
+        return Snapshot(entry, str(about["engine"]), int(about["size"]), used)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _known(entry: Path) -> Snapshot:
+    """A snapshot, or what can be said of a folder that is none that can be used."""
+    try:
+        return _read(entry) or Snapshot(entry, "", 0, entry.stat().st_mtime)
+    except FileNotFoundError:  # somebody has just removed it
+        return Snapshot(entry, "", 0, 0.0)
 
 
 def listed(cache: Path) -> list[Snapshot]:
     """All snapshots, the most recently used one first."""
-    found = [_snapshot(path) for path in _entries(_root(cache))]
-    return sorted(found, key=lambda one: one.used, reverse=True)
+    found = [_read(path) for path in _entries(snapshots_root(cache))]
+    return sorted((one for one in found if one), key=lambda one: one.used, reverse=True)
 
 
-def clear(cache: Path) -> int:
-    """Remove all snapshots; tells how many there were."""
-    entries = _entries(_root(cache))
-    for path in entries:
-        _remove(path)
-    return len(entries)
+def clear(cache: Path, engines: Engines) -> tuple[int, list[str]]:
+    """Remove all snapshots of all engines, and what is left of lost ones.
 
+    Args:
+        cache: The cache.
+        engines: Gives the engine of a name.
 
-def _root(cache: Path) -> Path:
-    return server_cache(cache) / "snapshots"
+    Returns:
+        How many were removed, and why others were not.
+    """
+    root, done, problems = snapshots_root(cache), 0, list[str]()
+    wanted = {path: _known(path).engine for path in _entries(root)}
+    for name in ENGINES:
+        try:
+            outside = engines(name).snapshots.entries()
+        except StackproofError:
+            continue  # where it is needed, that is said below
+        mine = (Path(path) for path in outside if Path(path).parent == root)
+        wanted.update({path: name for path in mine if path not in wanted})
+    for path, engine in wanted.items():
+        try:
+            with locked(path):
+                problems += _remove(path, engines(engine) if engine else None)
+            done += 1
+        except StackproofError as error:
+            problems.append(f"{path.name}: {error}")
+    return done, problems
 
 
 def _entries(root: Path) -> list[Path]:
@@ -162,18 +187,28 @@ def _entries(root: Path) -> list[Path]:
     return [path for path in root.iterdir() if path.is_dir() and not path.name.startswith(".")]
 
 
-def _snapshot(path: Path) -> Snapshot:
-    size = sum(one.lstat().st_blocks * 512 for one in path.rglob("*"))
-    return Snapshot(path.name, size, path.stat().st_mtime)
+def _drop_oldest(root: Path, blueprint: Blueprint) -> None:
+    """Keep the bounds; what is being used, or can't be removed now, waits for the next time."""
+    taken = 0
+    found = sorted(map(_known, _entries(root)), key=lambda one: one.used, reverse=True)
+    for number, one in enumerate(found):
+        taken += one.size
+        if number == 0 or (number < KEPT and taken <= KEPT_BYTES):
+            continue
+        with locked_if_free(one.path) as is_free:
+            if is_free:
+                with suppress(StackproofError):
+                    _remove(one.path, blueprint.engine_of(one.engine) if one.engine else None)
 
 
-def _drop_oldest(root: Path) -> None:
-    entries = sorted(_entries(root), key=lambda path: path.stat().st_mtime, reverse=True)
-    for path in entries[KEPT:]:
-        _remove(path)
+def _remove(entry: Path, engine: Engine | None) -> list[str]:
+    """Remove a snapshot whose lock is held, and the lock; tells what could not be."""
+    used = _discard(entry, engine)
+    forget_lock(entry)
+    return used
 
 
-def _remove(path: Path) -> None:
-    with locked(path):
-        shutil.rmtree(path, ignore_errors=True)
-    path.with_name(f".lock-{path.name}").unlink(missing_ok=True)
+def _discard(entry: Path, engine: Engine | None) -> list[str]:
+    used = engine.snapshots.drop(entry) if engine is not None else []
+    shutil.rmtree(entry, ignore_errors=True)
+    return used

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import IO, TYPE_CHECKING, Any
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
+from stackproof.diagnosis import diagnose
 from stackproof.engines.base import CommandResult, RunningPlan, ServiceStatus, Streams
-from stackproof.errors import CommandFailed, ConfigError
+from stackproof.errors import CommandFailed, ConfigError, NotAttached, WaitFailed
 from stackproof.plan.model import Endpoint, Plan, ServicePlan
+from stackproof.waiting import CLOCK, Clock, wait_until
 
 if TYPE_CHECKING:
     from stackproof.gateway.client import GatewayClient
+
+T = TypeVar("T")
 
 DATABASE_SCHEME = "postgresql"
 
@@ -120,10 +125,27 @@ class Stack:
     Attributes:
         plan: What it was started from.
         running: The engine's side of it.
+        kept: Folder of the files that a test leaves of it; None outside of tests.
     """
 
     plan: Plan
     running: RunningPlan
+    kept: Path | None = None
+
+    @property
+    def artifacts(self) -> Path:
+        """A folder for files that a test wants to leave of this stack, beside the session's own.
+
+        Raises:
+            ConfigError: If no test session has given the stack one.
+        """
+        if self.kept is None:
+            raise ConfigError(
+                f"the stack {self.plan.project} has no folder for artifacts",
+                remedy="take it from the fixture `stack` or `running_stack`",
+            )
+        self.kept.mkdir(parents=True, exist_ok=True)
+        return self.kept
 
     def service(self, name: str) -> ServiceHandle:
         """The service of that name.
@@ -178,6 +200,11 @@ class Stack:
         from stackproof.gateway.client import GatewayClient
 
         service = self.plan.gateway_service
+        if service is None and self.plan.engine == "attached":
+            raise NotAttached(
+                f"the gateway of {self.plan.stack} is not attached",
+                remedy="set STACKPROOF_ATTACHED_<SERVICE> to its address, if there is one",
+            )
         if service is None:
             raise ConfigError(
                 f"the stack {self.plan.stack} has no gateway",
@@ -190,6 +217,47 @@ class Stack:
         opened = self.__dict__.pop("gateway", None)
         if opened is not None:
             opened.close()
+
+    def wait_until(
+        self,
+        condition: Callable[[], T],
+        *,
+        timeout: float,
+        what: str,
+        until: Callable[[T], object] = bool,
+        failed: Callable[[T], object] | None = None,
+        stall_after: float | None = None,
+        progress: Callable[[T], object] = repr,
+        steady_for: float = 0.0,
+        retry_on: tuple[type[Exception], ...] = (),
+        clock: Clock = CLOCK,
+    ) -> T:
+        """Wait as `stackproof.wait_until` does, and say how the services are if it fails.
+
+        The arguments are the same.
+
+        Raises:
+            WaitFailed: With what was seen, the services that are not well and the last log lines.
+        """
+        try:
+            return wait_until(
+                condition,
+                timeout=timeout,
+                what=what,
+                until=until,
+                failed=failed,
+                stall_after=stall_after,
+                progress=progress,
+                steady_for=steady_for,
+                retry_on=retry_on,
+                clock=clock,
+            )
+        except WaitFailed as error:
+            error.observe(diagnose(self.running))
+            raise
+        except Exception as error:  # the condition's own
+            error.add_note("\n".join(diagnose(self.running)))
+            raise
 
     def dsn(self, service: str | None = None) -> str:
         """The URL of a PostgreSQL database, with user and password.
@@ -207,17 +275,7 @@ class Stack:
         Raises:
             ConfigError: If the stack has none, or several.
         """
-        found = [
-            service.name
-            for service in self.plan.services
-            if any(one.scheme == DATABASE_SCHEME for one in service.endpoints)
-        ]
-        if len(found) == 1:
-            return found[0]
-        raise ConfigError(
-            f"the stack {self.plan.stack} has {len(found)} PostgreSQL services, not one",
-            remedy="name the one that is meant",
-        )
+        return only_database_service(self.plan)
 
     def rows(self, sql: str, *, service: str | None = None) -> list[dict[str, Any]]:
         """What a query gives, asked with the database server's own `psql`.
@@ -241,26 +299,69 @@ class Stack:
 
     def psql(self, arguments: Sequence[str], *, service: str) -> CommandResult:
         """Run `psql` against the service's own database, without the user's psqlrc."""
+        argv, environment = self.psql_command(arguments, service)
+        return self.service(service).exec(argv, environment=environment)
+
+    def psql_command(
+        self, arguments: Sequence[str], service: str, *, database: str | None = None
+    ) -> tuple[list[str], dict[str, str]]:
+        """How `psql` is called in the surroundings of a database service.
+
+        Args:
+            arguments: Further arguments.
+            service: Name of the database service.
+            database: The database; None for the service's own one.
+
+        Returns:
+            The command, and the environment that it needs beside the service's own.
+        """
         settings = self._service_plan(service).environment
         endpoint = self.endpoint(service)
-        inside = endpoint.port if self.plan.engine == "process" else endpoint.target
-        address = ["-h", "127.0.0.1", "-p", str(inside)]
-        user, database = _user(settings), _database(settings)
-        return self.service(service).exec(
-            ["psql", "-Xv", "ON_ERROR_STOP=1", *address, "-U", user, "-d", database, *arguments],
-            environment={"PGPASSWORD": settings.get("POSTGRES_PASSWORD", "")},
-        )
+        inside = endpoint.target if self.plan.engine == "compose" else endpoint.port
+        host = endpoint.host if self.plan.engine == "attached" else "127.0.0.1"
+        address = ["-h", host, "-p", str(inside)]
+        who = ["-U", _user(settings), "-d", database or _database(settings)]
+        argv = ["psql", "-Xv", "ON_ERROR_STOP=1", *address, *who, *arguments]
+        return argv, {"PGPASSWORD": settings.get("POSTGRES_PASSWORD", "")}
 
     def _service_plan(self, name: str) -> ServicePlan:
         try:
             return self.plan.service(name)
         except KeyError:
+            if self.plan.engine == "attached":
+                raise NotAttached(
+                    f"the service {name} is not attached",
+                    remedy=f"set {_variable_of(name)} to its address",
+                ) from None
             known = ", ".join(service.name for service in self.plan.services)
             raise ConfigError(
                 f"the stack {self.plan.stack} has no service {name!r}",
                 observed=f"its services: {known}",
                 remedy="check the name; a service behind a profile needs --profile",
             ) from None
+
+
+def only_database_service(plan: Plan) -> str:
+    """Name of the PostgreSQL service of a stack.
+
+    Raises:
+        ConfigError: If the stack has none, or several.
+    """
+    found = [
+        service.name
+        for service in plan.services
+        if any(one.scheme == DATABASE_SCHEME for one in service.endpoints)
+    ]
+    if len(found) == 1:
+        return found[0]
+    raise ConfigError(
+        f"the stack {plan.stack} has {len(found)} PostgreSQL services, not one",
+        remedy="name the one that is meant",
+    )
+
+
+def _variable_of(service: str) -> str:
+    return f"STACKPROOF_ATTACHED_{service.upper().replace('-', '_').replace('.', '_')}"
 
 
 def database_url(settings: Mapping[str, str], endpoint: Endpoint) -> str:

@@ -80,7 +80,7 @@ def run_suite(request: SuiteRequest, run_pytest: RunPytest, say: Say) -> bool:
     artifacts = _artifacts(blueprint, request.suite)
     run = _Run(request, blueprint, artifacts, Timeline(), say)
     try:
-        if run.isolation == "shared":
+        if run.isolation == "shared" and blueprint.plan.engine != "attached":
             return run.steps(run_pytest)
         return run.tests_only(run_pytest)
     finally:

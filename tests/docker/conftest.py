@@ -164,7 +164,9 @@ class Project:
             f"com.docker.compose.project={self.name}",
             f"com.docker.compose.service={service}",
         ]
-        found = self.client.containers.list(all=True, filters={"label": labels})
+        found = self.client.containers.list(
+            all=True, filters={"label": labels}, ignore_removed=True
+        )
         return found[0] if found else None
 
     def left(self):

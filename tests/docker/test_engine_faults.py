@@ -281,6 +281,7 @@ def test_an_engine_without_addresses_is_told_before_anything_is_made(project, no
     said = project.invoke("up", code=1)
     assert "ERROR Docker has no address range left for another network" in said
     assert "docker network prune" in said
+    assert "are taken, 0 free, 1 needed" in said
     assert "starting" not in said
     assert not project.left()
 

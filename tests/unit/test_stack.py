@@ -1,9 +1,11 @@
 import os
+from dataclasses import replace
 
 import pytest
 
+from stackproof.diagnosis import diagnose
 from stackproof.engines.base import LogLine, ServiceStatus
-from stackproof.errors import CommandFailed, ConfigError
+from stackproof.errors import CommandFailed, ConfigError, NoStack, WrongEnd
 from stackproof.plan.model import Endpoint, Plan, ServicePlan
 from stackproof.stack import Stack
 
@@ -136,3 +138,70 @@ def test_logs_are_the_lines_of_that_service():
 )
 def test_a_service_is_well_when_nothing_is_left_to_wait_for(state, health, well):
     assert ServiceStatus("x", state, health).is_well is well
+
+
+class TroubledRunning(FakeRunning):
+    """Its worker has ended; every service has written a lot."""
+
+    def logs(self, services=(), *, tail=None, since=""):
+        [name] = services
+        lines = [LogLine("t", name, "out", f"line {number}") for number in range(100)]
+        return iter(lines[-tail:])
+
+
+def test_a_failed_wait_names_who_is_not_well_and_everybodys_last_lines():
+    stack = make_stack(TroubledRunning())
+    with pytest.raises(WrongEnd) as caught:
+        stack.wait_until(lambda: "failed", until="done".__eq__, failed=bool, timeout=5, what="it")
+    told = [line.strip() for line in str(caught.value).splitlines()]
+    assert told[0].startswith("it: it ended in another way")
+    assert told[2] == "not well: worker: exited"
+    assert told[3:5] == ["last lines of worker:", "| t line 80"]
+    assert told[-6:-4] == ["last lines of api:", "| t line 95"]
+
+
+def test_a_wait_that_ends_by_an_exception_tells_how_the_services_are_as_a_note():
+    def refused():
+        raise ConnectionError("refused")
+
+    with pytest.raises(ConnectionError) as caught:
+        make_stack(TroubledRunning()).wait_until(refused, timeout=5, what="it")
+    assert caught.value.__notes__[0].startswith("not well: worker: exited\n")
+
+
+def test_a_successful_wait_asks_the_services_nothing():
+    running = FakeRunning()
+    assert make_stack(running).wait_until(lambda: 3, timeout=5, what="it") == 3
+    assert running.calls == []
+
+
+def test_a_diagnosis_is_bounded_in_length():
+    class Many(TroubledRunning):
+        def status(self):
+            return tuple(ServiceStatus(f"s{number}", "exited") for number in range(30))
+
+    lines = diagnose(Many())
+    assert len(lines) == 120
+    assert lines[-1].startswith("… ")
+
+
+def test_a_stack_that_answers_nothing_does_not_hide_the_failed_wait():
+    class Gone(FakeRunning):
+        def status(self):
+            raise NoStack("shop-e2e is not up")
+
+    with pytest.raises(WrongEnd, match="could not be asked how it is: shop-e2e is not up"):
+        make_stack(Gone()).wait_until(
+            lambda: 1, until=(2).__eq__, failed=bool, timeout=5, what="it"
+        )  # fmt: skip
+
+
+def test_files_of_a_test_go_to_the_folder_that_its_session_gave(tmp_path):
+    given = replace(make_stack(), kept=tmp_path / "stacks/shop-1")
+    (given.artifacts / "seen.txt").write_text("a")
+    assert (tmp_path / "stacks/shop-1/seen.txt").read_text() == "a"
+
+
+def test_outside_of_tests_there_is_no_such_folder():
+    with pytest.raises(ConfigError, match="no folder for artifacts"):
+        make_stack().artifacts  # noqa: B018 - asking is the test

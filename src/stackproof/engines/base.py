@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 from stackproof.plan.model import Plan
 from stackproof.run_folder import RunFolder
+from stackproof.stack_file.model import StackFile
 
 Say = Callable[[str], None]
 """Takes one line of progress; the library itself never prints."""
@@ -169,11 +171,51 @@ class Lease(Protocol):
     def release(self) -> None:
         """Let the run outlive this process."""
 
+    def intend(self, path: Path) -> None:
+        """Name a path outside the run folder that must not outlive the run."""
+
     def claim_ports(self, count: int) -> list[int]:
         """Free ports of 127.0.0.1 that belong to the run until it ends."""
 
     def close(self) -> None:
         """Close the connection to the reaper, which by itself means nothing to it."""
+
+
+class SnapshotKeeper(Protocol):
+    """How an engine keeps the data of a stack after migrate and seed, for others to start from.
+
+    Each snapshot has a folder, its entry, whose name is its stack and key; an engine may keep
+    further things elsewhere.
+    """
+
+    def inputs(self, plan: Plan, say: Say) -> list[str]:
+        """What decides about the data and is the engine's own to know, such as image ids."""
+
+    def foreign_data(self, stack_file: StackFile, services: Sequence[str]) -> list[str]:
+        """Servers whose data no snapshot can hold, since they are not the copy's; in words."""
+
+    def take(self, plan: Plan, run: RunFolder, draft: Path, entry: Path, say: Say) -> int:
+        """Stop a running stack and keep its data.
+
+        Args:
+            plan: What runs.
+            run: Its run folder.
+            draft: An empty folder for what is kept as files.
+            entry: Where that folder will be once it is complete.
+            say: Takes lines of progress.
+
+        Returns:
+            Bytes that the data take.
+        """
+
+    def fault(self, entry: Path) -> str:
+        """Why a snapshot can't be used; empty where it can."""
+
+    def drop(self, entry: Path) -> list[str]:
+        """Remove what a snapshot has outside its folder; tells what something still uses."""
+
+    def entries(self) -> set[str]:
+        """Folders of the snapshots that have something outside their folder."""
 
 
 class Engine(Protocol):
@@ -182,16 +224,24 @@ class Engine(Protocol):
     name: str
     marks_databases: bool
     """Whether each database that it makes has the marker from its first moment on."""
-    takes_snapshots: bool
-    """Whether the data that `keep_data` keeps can be copied for other runs to start from."""
+
+    @property
+    def snapshots(self) -> SnapshotKeeper:
+        """How it keeps snapshots."""
 
     def open(self, run: RunFolder) -> Lease:
         """Make a run and its folder; from now on the death of the caller ends it."""
 
     def start(
-        self, plan: Plan, run: RunFolder, say: Say, *, lent: Mapping[str, str] | None = None
+        self,
+        plan: Plan,
+        run: RunFolder,
+        say: Say,
+        *,
+        lent: Mapping[str, str] | None = None,
+        snapshot: Path | None = None,
     ) -> RunningPlan:
-        """Prepare and begin all services of a plan."""
+        """Prepare and begin all services of a plan, with empty data or those of a snapshot."""
 
     def replace(
         self,
@@ -220,8 +270,13 @@ class Engine(Protocol):
             NoStack: If there is none.
         """
 
-    def shut_down(self, run: RunFolder, seconds: float) -> None:
+    def shut_down(self, run: RunFolder, seconds: float, *, disposable: bool = False) -> None:
         """Stop all services in order and remove everything that the run has made.
+
+        Args:
+            run: The run.
+            seconds: What the services get to end in an orderly way.
+            disposable: Nobody wants the data, so the services are killed, all at once.
 
         Raises:
             TeardownIncomplete: If something is left.

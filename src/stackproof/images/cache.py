@@ -6,11 +6,12 @@ import fcntl
 import hashlib
 import json
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 SYSTEM_CACHE = Path("/var/cache/stackproof")
 _DRAFT = ".new-"
@@ -23,16 +24,53 @@ def content_key(*parts: object) -> str:
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
+def locked(path: Path, *, shared: bool = False) -> Iterator[None]:
     """Hold the lock of a cache entry; it ends with its holder, however that ends.
 
     Args:
         path: The entry; the lock is a file beside it.
+        shared: Let others hold it as well who want it shared; whoever wants it alone waits.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.with_name(f".lock-{path.name}").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+    lock = _lock_of(path)
+    while True:
+        with lock.open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
+            if _is_that_file(lock, file):
+                yield
+                return
+
+
+@contextmanager
+def locked_if_free(path: Path) -> Iterator[bool]:
+    """Hold the lock of a cache entry alone, unless somebody has it: then False is given."""
+    with _lock_of(path).open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield _is_that_file(_lock_of(path), file)
+
+
+def forget_lock(path: Path) -> None:
+    """Remove the lock's file of an entry that is gone; only its holder may do so."""
+    _lock_of(path).unlink(missing_ok=True)
+
+
+def _lock_of(path: Path) -> Path:
+    return path.with_name(f".lock-{path.name}")
+
+
+def _is_that_file(path: Path, file: IO[str]) -> bool:
+    """Whether a lock that was waited for is still the entry's: its last holder may have removed it.
+
+    Another one may hold the lock of a new file then.
+    """
+    try:
+        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
+    except FileNotFoundError:
+        return False
 
 
 def cached_folder(path: Path, build: Callable[[Path], None]) -> Path:
@@ -48,18 +86,33 @@ def cached_folder(path: Path, build: Callable[[Path], None]) -> Path:
     if path.is_dir():
         return path
     with locked(path):
-        if path.is_dir():  # another process made it while we waited
-            return path
-        for left in path.parent.glob(f"{_DRAFT}{path.name}-*"):
-            shutil.rmtree(left, ignore_errors=True)
-        draft = Path(tempfile.mkdtemp(prefix=f"{_DRAFT}{path.name}-", dir=path.parent))
-        try:
-            build(draft)
-            draft.rename(path)
-        except BaseException:
-            shutil.rmtree(draft, ignore_errors=True)
-            raise
+        if not path.is_dir():  # else another process made it while we waited
+            make_whole(path, build)
     return path
+
+
+def make_whole(
+    path: Path, build: Callable[[Path], None], *, intend: Callable[[Path], None] | None = None
+) -> None:
+    """Make a cache entry whose lock is held: complete, or not at all.
+
+    Args:
+        path: The entry, which does not exist.
+        build: Fills a new, empty folder beside it.
+        intend: Is told of that folder before it is made.
+    """
+    for left in path.parent.glob(f"{_DRAFT}{path.name}-*"):
+        shutil.rmtree(left, ignore_errors=True)
+    draft = path.with_name(f"{_DRAFT}{path.name}-{secrets.token_hex(4)}")
+    if intend is not None:
+        intend(draft)
+    draft.mkdir(mode=0o700)
+    try:
+        build(draft)
+        draft.rename(path)
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
 
 
 def reachable_by_others(path: Path) -> bool:

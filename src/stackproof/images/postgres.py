@@ -18,14 +18,15 @@ from stackproof.images.search import identity
 from stackproof.plan.model import Runtime, ServicePlan
 from stackproof.run_folder import RunFolder
 
-TEMPLATE_VERSION = 1
+TEMPLATE_VERSION = 2
 """Counted up whenever what goes into a template changes."""
 
 INIT_FOLDER = "/docker-entrypoint-initdb.d"
 
 SETTINGS = """
 # Added by stackproof: the data are disposable, so nothing waits for the disk; shared memory is kept
-# in the data folder, so that a killed server leaves none.
+# in the data folder, so that a killed server leaves none; the log of changes stays small, since
+# data folders are copied.
 fsync = off
 synchronous_commit = off
 full_page_writes = off
@@ -33,9 +34,13 @@ max_connections = 200
 shared_buffers = 64MB
 dynamic_shared_memory_type = mmap
 max_wal_size = 256MB
+min_wal_size = 2MB
 logging_collector = off
 log_destination = stderr
 """
+
+FIRST_WITH_SEGMENT_SIZE = 11
+"""The first major version whose initdb takes `--wal-segsize`, in MiB."""
 
 MARKER = """\
 create schema stackproof;
@@ -201,6 +206,7 @@ def _initdb(cluster: Cluster, server: Server, data: Path, locale: str, uid: int 
         f"--locale={locale}",
         "--auth=trust",  # until pg_hba.conf is written; nothing listens before that
         "--no-sync",
+        *(["--wal-segsize=1"] if int(server.major) >= FIRST_WITH_SEGMENT_SIZE else []),
         "--no-instructions",
         *cluster.arguments,
     )

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from stackproof.plan.explain import explain_plan
-from stackproof.plan.making import make_plan, needed_ports
+from stackproof.plan.making import make_plan, needed_ports, shared_needs
 
-__all__ = ["explain_plan", "make_plan", "needed_ports"]
+__all__ = ["explain_plan", "make_plan", "needed_ports", "shared_needs"]

@@ -232,6 +232,7 @@ def refuse_unknown_services(settings: Settings, known: Sequence[str]) -> None:
     wanted += [(("limits", "services", name), name) for name in settings.service_limits]
     wanted += [(("migrate", "service"), one.service) for one in settings.migrate]
     wanted += [(("seed", "service"), one.service) for one in settings.seed]
+    wanted += [(("isolation", "shared"), name) for name in settings.isolation.shared]
     if settings.database:
         wanted.append((("database", "service"), settings.database.service))
     if settings.gateway_service:

@@ -11,7 +11,7 @@ from stackproof.plan.model import Translation
 from stackproof.plan.translation import Kind, Translator
 from stackproof.settings.layers import variable_part
 
-_HOST_NAME = re.compile(
+HOST_NAME = re.compile(
     r"^(?P<prefix>.*?)(?:HOST|HOSTNAME|SERVER|ADDR|ADDRESS|ENDPOINT)$", re.IGNORECASE
 )
 _PORT_NAME = re.compile(r"^(?P<prefix>.*)PORT$", re.IGNORECASE)
@@ -74,7 +74,7 @@ class _Work:
         self.result.notices.append(f"{self.service}: {text}")
 
     def _host(self, name: str, value: str) -> bool:
-        match = _HOST_NAME.match(name)
+        match = HOST_NAME.match(name)
         peer = self.addresses.service(value)
         if match is None or peer is None or name == "HOSTNAME":
             return False

@@ -1,7 +1,8 @@
-"""`x-stackproof` of a service: what only the process engine needs to know."""
+"""`x-stackproof` of a service: what a Compose file has no word for."""
 
 from __future__ import annotations
 
+import posixpath
 import re
 import shlex
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ from stackproof.stack_file.model import Location, Service, StackFile
 KEYS = (
     "bindir",
     "command",
+    "data",
     "environment",
     "environment_of",
     "lock",
@@ -57,6 +59,7 @@ class Extension:
         own_environment: Run with the Python environment that stackproof itself runs in.
         ports: Container ports that are written nowhere else.
         bindir: Folder of the server's programs.
+        data: Container paths of what a snapshot has to keep, beside the volumes.
     """
 
     project: Path | None = None
@@ -69,6 +72,7 @@ class Extension:
     own_environment: bool = False
     ports: tuple[int, ...] = ()
     bindir: Path | None = None
+    data: tuple[str, ...] = ()
 
 
 def location(stack_file: StackFile, key: str) -> Location | None:
@@ -114,6 +118,7 @@ class _Reader:
             own_environment=self._own_environment(),
             ports=tuple(self._ports()),
             bindir=self._path("bindir"),
+            data=tuple(self._data()),
         )
 
     def _refuse(self, key: str, what: str, remedy: str = "") -> NoReturn:
@@ -184,6 +189,17 @@ class _Reader:
             self._refuse(key, f"{value!r} is no port")
         return int(value)
 
+    def _data(self) -> list[str]:
+        value = self.values.get("data", [])
+        values = [value] if isinstance(value, str) else value
+        if not isinstance(values, list | tuple) or not all(_is_container_path(x) for x in values):
+            self._refuse(
+                "data",
+                "should be an absolute path in the container, or a list of such",
+                "write for example [/var/lib/thing]",
+            )
+        return [posixpath.normpath(one) for one in values]
+
     def _ready(self) -> Ready | None:
         value = self.values.get("ready")
         if value is None:
@@ -216,6 +232,10 @@ class _Reader:
             except re.error as error:
                 self._refuse(key, f"is no regular expression: {error}")
         return value
+
+
+def _is_container_path(value: Any) -> bool:
+    return isinstance(value, str) and value.startswith("/") and posixpath.normpath(value) != "/"
 
 
 def _scalar(value: Any) -> str:

@@ -52,9 +52,18 @@ def _mounts(draft: Draft, run_folder: Path) -> Iterator[tuple[str, Path, bool]]:
                 yield mount.target, run_folder / "data" / (mount.source or own), True
         else:
             yield mount.target, run_folder / "tmp" / own, True
+    yield from _declared_data(draft, run_folder)
     for written in draft.service.tmpfs:
         target = written.partition(":")[0]
         yield target, run_folder / "tmp" / f"{draft.name}-{_slug(target)}", True
+
+
+def _declared_data(draft: Draft, run_folder: Path) -> Iterator[tuple[str, Path, bool]]:
+    """Paths that `x-stackproof` calls data, and that are in no mount."""
+    mounted = [mount.target for mount in draft.service.mounts]
+    for path in draft.extension.data:
+        if not any((path + "/").startswith(target + "/") for target in mounted):
+            yield path, run_folder / "data" / f"{draft.name}-{_slug(path)}", True
 
 
 def _is_data(draft: Draft, target: str) -> bool:

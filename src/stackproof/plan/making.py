@@ -24,9 +24,12 @@ from stackproof.plan.drafts import Draft, make_draft
 from stackproof.plan.model import ComposeSource, Plan, ServicePlan
 from stackproof.plan.resolving import Surroundings, container_service, native_service
 from stackproof.plan.secrets import secrets_of
+from stackproof.plan.sharing import Shared, SharedNeed, SharedPart, needs_of, share
 from stackproof.settings.model import Settings
 from stackproof.stack_file import select_services, start_order
 from stackproof.stack_file.model import StackFile
+
+NOTHING_SHARED: Mapping[str, SharedPart] = {}
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,23 @@ def needed_ports(
     )
 
 
+def shared_needs(
+    settings: Settings, stack_file: StackFile, *, engine: str, names: Sequence[str]
+) -> tuple[SharedNeed, ...]:
+    """What a stack needs of some of its servers in order to share them with others.
+
+    Args:
+        settings: The settings.
+        stack_file: The stack file.
+        engine: `process` or `compose`.
+        names: The services.
+
+    Raises:
+        ConfigError: If one of them can't be shared.
+    """
+    return needs_of(settings, stack_file, _outline(settings, stack_file, engine, ()).drafts, names)
+
+
 def make_plan(
     settings: Settings,
     stack_file: StackFile,
@@ -75,6 +95,7 @@ def make_plan(
     run_folder: Path,
     ports: Mapping[PortKey, int] | None = None,
     services: Sequence[str] = (),
+    shared: Mapping[str, SharedPart] = NOTHING_SHARED,
 ) -> Plan:
     """Resolve everything that an engine needs to know to start a stack.
 
@@ -85,11 +106,14 @@ def make_plan(
         run_folder: The temporary folder that the run will have.
         ports: Free ports for what `needed_ports` named; they win over the fixed ones.
         services: Only these and what they depend on; none named: all of the active profiles.
+        shared: The stack's parts of servers that other runs have started, by service.
 
     Raises:
         ConfigError: If the stack can't be planned, with file, line and key.
     """
     outline = _outline(settings, stack_file, engine, services)
+    divided = share(stack_file, outline.drafts, shared) if shared else Shared()
+    outline = replace(outline, drafts=tuple(divided.drafts) or outline.drafts)
     given = {key: HostPort(number, "a free port") for key, number in (ports or {}).items()}
     numbers = {
         (draft.name, target): {**outline.fixed, **given}[draft.name, target]
@@ -102,7 +126,9 @@ def make_plan(
     around = Surroundings(settings, stack_file, addresses, run_folder, outline.drafts)
     resolve = native_service if engine == "process" else container_service
     resolved = [resolve(draft, around) for draft in outline.drafts]
-    planned = tuple(one.service for one in resolved)
+    planned = tuple(
+        replace(one.service, shared=_project_of(one.service, shared)) for one in resolved
+    )
     secrets, secret_notices = secrets_of(settings, planned)
     migrate, migrate_told = plan_commands("migrate", settings.migrate, around, engine)
     seed, seed_told = plan_commands("seed", settings.seed, around, engine)
@@ -113,6 +139,7 @@ def make_plan(
         run_folder=run_folder,
         services=planned,
         translations=(
+            *divided.translations,
             *(one for part in resolved for one in part.translations),
             *migrate_told,
             *seed_told,
@@ -126,6 +153,12 @@ def make_plan(
         hermetic=settings.hermetic,
         gateway_service=settings.gateway_service,
     )
+
+
+def _project_of(service: ServicePlan, shared: Mapping[str, SharedPart]) -> str:
+    """The run that has started a service; empty for the stack's own."""
+    part = shared.get(service.name)
+    return part.project if part else ""
 
 
 def _compose_source(settings: Settings, stack_file: StackFile) -> ComposeSource:

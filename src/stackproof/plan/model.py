@@ -6,7 +6,7 @@ Nothing has happened yet when a plan exists; an engine turns it into running ser
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -123,7 +123,9 @@ class ServicePlan:
         folders: Data folders to create: path to the container path that it stands for.
         mounts: Container path to the file or folder that stands for it, for a known image.
         one_shot: True where the service is expected to end by itself with status 0.
+        shared: Project of the run whose server stands for it; empty where the engine starts it.
         extension: `x-stackproof` of the service, as written.
+        data: Container paths of what a snapshot has to keep, beside the volumes.
     """
 
     name: str
@@ -144,7 +146,9 @@ class ServicePlan:
     folders: Mapping[Path, str] = field(default_factory=dict)
     mounts: Mapping[str, Path] = field(default_factory=dict)
     one_shot: bool = False
+    shared: str = ""
     extension: Mapping[str, Any] = field(default_factory=dict)
+    data: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -179,6 +183,7 @@ class Plan:
         source: What the compose engine hands to Docker Compose.
         hermetic: Whether services can reach nothing but each other (compose engine).
         gateway_service: Name of the service that stands in for a model provider.
+        elsewhere: Services that are left out, and the project that has started each.
     """
 
     stack: str
@@ -195,6 +200,16 @@ class Plan:
     source: ComposeSource = ComposeSource()
     hermetic: bool = False
     gateway_service: str | None = None
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def own(self) -> Plan:
+        """The plan without the services that other runs have started, which it names."""
+        return replace(
+            self,
+            services=tuple(one for one in self.services if not one.shared),
+            elsewhere={one.name: one.shared for one in self.services if one.shared},
+        )
 
     def service(self, name: str) -> ServicePlan:
         """The service of that name.

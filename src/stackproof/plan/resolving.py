@@ -172,6 +172,7 @@ def _service_plan(
             if draft.name in other.service.depends_on
         ),
         extension=service.extension,
+        data=draft.extension.data,
     )
 
 

@@ -6,11 +6,14 @@ import re
 import secrets
 from collections.abc import Generator, Iterator
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from stackproof.pytest_plugin import repeating
+from stackproof.pytest_plugin.cleanliness import Cleanliness
 from stackproof.pytest_plugin.llm import CallCosts, note_calls, write_costs
+from stackproof.pytest_plugin.observing import history_of, oracle, settle
 from stackproof.pytest_plugin.options import MARKERS, add_options
 from stackproof.pytest_plugin.own import OwnStacks
 from stackproof.pytest_plugin.running import (
@@ -18,8 +21,11 @@ from stackproof.pytest_plugin.running import (
     artifacts_of,
     connected,
     connection_of,
+    skipping_what_is_not_attached,
 )
 from stackproof.pytest_plugin.summary import summary_lines, write_uses
+
+__all__ = ["oracle"]
 
 if TYPE_CHECKING:
     from stackproof.artifacts import RunArtifacts
@@ -28,15 +34,16 @@ if TYPE_CHECKING:
 
 _OWN = pytest.StashKey[OwnStacks]()
 _GATEWAYS = pytest.StashKey["dict[str, GatewayClient]"]()
+_END = pytest.StashKey[Cleanliness]()
 _COSTS = pytest.StashKey[list[CallCosts]]()
-_LEFT = pytest.StashKey[list[str]]()
 _STARTED = pytest.StashKey[str]()
 _NEXT = pytest.StashKey["pytest.Item | None"]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the options that choose a stack."""
+    """Add the options that choose a stack, and those of the flake meter."""
     add_options(parser)
+    repeating.add_options(parser)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -45,12 +52,24 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", marker)
     config.stash[_OWN] = OwnStacks(config)
     config.stash[_GATEWAYS] = {}
+    config.stash[_END] = Cleanliness()
     config.stash[_COSTS] = []
-    config.stash[_LEFT] = []
 
 
+@pytest.hookimpl(trylast=True)  # after the parameters of markers, so that the run comes last
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """With `--flake-runs`, run each test so many times."""
+    repeating.repeat(metafunc)
+
+
+@pytest.hookimpl(trylast=True)  # after pytest's own order by the scopes of fixtures
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave `e2e_llm` tests out unless they were asked for by marker or by `--llm`."""
+    """Leave `e2e_llm` tests out unless they were asked for; shuffle the runs of the flake meter."""
+    _leave_out_unasked(config, items)
+    repeating.shuffle(config, items)
+
+
+def _leave_out_unasked(config: pytest.Config, items: list[pytest.Item]) -> None:
     asked = config.getoption("--llm") or "e2e_llm" in (config.getoption("markexpr") or "")
     if asked:
         return
@@ -79,9 +98,19 @@ def stack(request: pytest.FixtureRequest) -> Stack:
 
 
 @pytest.fixture
+def database(request: pytest.FixtureRequest) -> str:
+    """The URL of a PostgreSQL database of the test's own: migrated, seeded, and dropped afterwards.
+
+    For tests that need no other service. All databases of a test process are on one server, which
+    is started from the snapshot after seed; they are cloned before they are asked for.
+    """
+    return request.config.stash[_OWN].database_for(request)
+
+
+@pytest.fixture
 def gateway(request: pytest.FixtureRequest) -> Iterator[GatewayClient]:
     """A client of the LLM gateway of the test's stack, in a namespace of this test's own."""
-    from stackproof.errors import StackproofError
+    from stackproof.errors import NotAttached, StackproofError
     from stackproof.llm_session import require_mode
 
     name = "stack" if "stack" in request.fixturenames else "running_stack"
@@ -90,8 +119,10 @@ def gateway(request: pytest.FixtureRequest) -> Iterator[GatewayClient]:
         client = used.gateway_for(_namespace(request.node.name))
         if request.config.getoption("--llm"):
             require_mode(client.base_url, request.config.getoption("--llm"))
+    except NotAttached:
+        raise
     except StackproofError as error:
-        pytest.fail(str(error), pytrace=False)
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
     gateways = request.config.stash[_GATEWAYS]
     gateways[request.node.nodeid] = client
     yield client
@@ -116,10 +147,20 @@ def pytest_runtest_protocol(
 
 
 @pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup() -> Generator[None, object, object]:
+    """Skip a test whose fixtures need more of an attached stack than its addresses."""
+    with skipping_what_is_not_attached():
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
-    """While the test runs, start the stacks that the next ones need."""
+    """While the test runs, start the stacks that the next ones need; then judge what it saw."""
     item.config.stash[_OWN].start_ahead(_upcoming(item))
-    return (yield)
+    with skipping_what_is_not_attached():
+        outcome = yield
+    settle(item)
+    return outcome
 
 
 def _upcoming(item: pytest.Item) -> Iterator[pytest.Item]:
@@ -143,6 +184,9 @@ def pytest_runtest_makereport(
     report = yield
     if not report.failed:
         return report
+    history = history_of(item)
+    if history:
+        report.sections.append(("stackproof oracle", "\n".join(history)))
     own = item.config.stash[_OWN]
     own.failed(item)
     used = own.stacks.get(item.nodeid)
@@ -167,8 +211,9 @@ def _keep(
         since=item.stash[_STARTED],
         gateway=item.config.stash[_GATEWAYS].get(item.nodeid),
         report=report.longreprtext,
+        history=history_of(item),
     )
-    report.sections.append(("stackproof artifacts", "\n".join(map(str, paths))))
+    report.sections.append((repeating.ARTIFACTS, "\n".join(map(str, paths))))
 
 
 def _fixtures(item: pytest.Item) -> list[str]:
@@ -179,23 +224,40 @@ def _fixtures(item: pytest.Item) -> list[str]:
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """End the stacks that nobody has taken, and fail if anything is left of any."""
     own = session.config.stash[_OWN]
-    left = own.close()
+    troubles = own.close()
     write_uses(session.config, own.uses)
     costs = session.config.stash[_COSTS]
     write_costs(artifacts_known(session.config), costs)
-    if left:
-        session.config.stash[_LEFT] = left
+    if not session.config.stash[_END].finish(session.config, troubles):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a worker of pytest-xdist where to note its stacks."""
+    node.config.stash[_END].worker_begins(node)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Learn from a worker of pytest-xdist what it has left, or that it has crashed."""
+    node.config.stash[_END].worker_ended(node)
 
 
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    """Say what the stacks of the tests have cost, and what is left of them."""
+    """Say what the stacks of the tests have cost, what is left of them, and how often they fail."""
+    if repeating.runs_wanted(config):
+        terminalreporter.section("flake meter")
+        for line in repeating.flake_lines(terminalreporter):
+            terminalreporter.write_line(line)
     for line in summary_lines(terminalreporter):
         terminalreporter.write_line(line)
-    left = config.stash[_LEFT]
-    if left:
-        terminalreporter.section("stacks that did not end")
-        for line in left:
+    end = config.stash[_END]
+    for line in end.told:
+        terminalreporter.write_line(f"stacks: {line}")
+    if end.left:
+        terminalreporter.section("left behind by stacks")
+        for line in end.left:
             terminalreporter.write_line(line)

@@ -18,20 +18,22 @@ MARKERS = (
     "integration: a scenario that needs a running stack (nox -s integration)",
     "e2e: a scenario of a whole user journey (nox -s e2e)",
     "e2e_llm: a scenario that needs an LLM provider; only run when asked for (nox -s e2e_llm)",
-    "stack(name, isolation=, profiles=, env=, limits=): the stack that the fixture `stack` gives",
+    "stack(name, isolation=, profiles=, env=, limits=, shared=): the stack that `stack` gives",
 )
 
 ISOLATIONS = ("shared", "session", "module", "test")
 """Whose a stack is: the running one, or a new one of the session, the module or the test."""
 
-MARKER_OPTIONS = frozenset({"isolation", "profiles", "env", "limits"})
+MARKER_OPTIONS = frozenset({"isolation", "profiles", "env", "limits", "shared"})
 
 
 def add_options(parser: pytest.Parser) -> None:
     """Add the options that choose a stack."""
     group = parser.getgroup("stackproof", "stackproof: tests against real services")
     group.addoption("--stack", help="name of config/<stack>.yaml")
-    group.addoption("--engine", choices=["process", "compose"], help="what runs the services")
+    group.addoption(
+        "--engine", choices=["process", "compose", "attached"], help="what runs the services"
+    )
     group.addoption(
         "--isolation",
         choices=ISOLATIONS,
@@ -57,16 +59,33 @@ class Wish:
     Attributes:
         choice: Which stack, and how it differs from its configuration.
         isolation: One of `ISOLATIONS`; None for what the configuration says.
+        shared: Services that it shares with other stacks; None for what the configuration says.
     """
 
     choice: Choice
     isolation: str | None
+    shared: tuple[str, ...] | None = None
+
+    def require_nothing_special(self) -> None:
+        """Make sure that the stack is wanted as it is.
+
+        Raises:
+            NotAttached: If it is to have profiles, an environment or limits of its own.
+        """
+        from stackproof.errors import NotAttached
+
+        choice = self.choice
+        if choice.profiles or choice.service_environment or choice.service_limits:
+            raise NotAttached(
+                "the test wants profiles, an environment or limits of its own",
+                observed="the stack is attached: somebody else has started it as it is",
+            )
 
     @property
     def kind(self) -> Hashable:
         """Equal for two tests that could use the same stack."""
         choice = replace(self.choice, environment={})
-        return repr(choice)
+        return repr(choice), self.shared
 
 
 def wish_of(item: pytest.Item) -> Wish:
@@ -101,7 +120,8 @@ def wish_of(item: pytest.Item) -> Wish:
             service: _limits(service, bounds) for service, bounds in said.get("limits", {}).items()
         },
     )
-    return Wish(choice, isolation)
+    shared = said.get("shared")
+    return Wish(choice, isolation, None if shared is None else tuple(shared))
 
 
 def _limits(service: str, bounds: Mapping[str, Any]) -> Limits:

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from stackproof.pool import Pool, Taken, has_room, pool_size, usable_cpus
+from stackproof.pytest_plugin.cleanliness import note_runs
 from stackproof.pytest_plugin.options import Wish, wish_of
-from stackproof.pytest_plugin.running import artifacts_of, connected
+from stackproof.pytest_plugin.running import artifacts_of, connected, with_artifacts
+from stackproof.pytest_plugin.servers import ServersOfTests
 
 if TYPE_CHECKING:
     from stackproof.artifacts import RunArtifacts
@@ -60,11 +62,12 @@ class OwnStacks:
         self._shared: dict[Hashable, OwnStack] = {}
         self._settings: dict[Hashable, Settings] = {}
         self._pool: Pool[OwnStack] | None = None
+        self._servers = ServersOfTests()
         self._failed: set[str] = set()
 
     def stack_for(self, request: pytest.FixtureRequest) -> Stack:
         """The stack that a test asks for; started now unless it shares one or one is ready."""
-        from stackproof.errors import StackproofError
+        from stackproof.errors import NotAttached, StackproofError
 
         item = request.node
         try:
@@ -73,13 +76,41 @@ class OwnStacks:
             if isolation == "shared":
                 return connected(self.config).stack
             own = self._own(request, wish, isolation)
+        except NotAttached:
+            raise
         except (StackproofError, pytest.UsageError) as error:
             told = getattr(error, "__notes__", [])
-            pytest.fail("\n".join([*told, str(error)]), pytrace=False)
+            raise pytest.fail.Exception("\n".join([*told, str(error)]), pytrace=False) from None
         self.stacks[item.nodeid] = (own.stack, artifacts_of(self.config, own.blueprint))
         return own.stack
 
+    def database_for(self, request: pytest.FixtureRequest) -> str:
+        """The URL of a database of a test's own, which is dropped after the test."""
+        from stackproof.errors import StackproofError
+
+        told: list[str] = []
+        try:
+            wish = wish_of(request.node)
+            database = self._servers.database(
+                wish.choice, self._configured(wish.choice), told.append
+            )
+        except (StackproofError, pytest.UsageError) as error:
+            raise pytest.fail.Exception("\n".join([*told, str(error)]), pytrace=False) from None
+        finally:
+            note_runs(self.config)
+        request.addfinalizer(database.give_back)
+        return database.url
+
     def _isolation(self, wish: Wish) -> str:
+        """Whose the stack is; one that somebody else has started is everybody's.
+
+        Raises:
+            NotAttached: If the test asks for something that such a stack can't be given.
+        """
+        engine = wish.choice.engine or self._configured(wish.choice).engine
+        if engine == "attached":
+            wish.require_nothing_special()
+            return "shared"
         return wish.isolation or self._configured(wish.choice).isolation.default
 
     def _configured(self, choice: Choice) -> Settings:
@@ -98,24 +129,33 @@ class OwnStacks:
         found = self._shared.get(key)
         if found is not None:
             return found
-        taken = self._pool_for(wish.choice).take(wish.kind, partial(self._start, wish.choice))
+        taken = self._pool_for(wish.choice).take(wish.kind, partial(self._start, wish))
         own = taken.value
+        own.stack = with_artifacts(own.stack, self.config, own.blueprint)
         if isolation != "test":
             self._shared[key] = own
         use = self._noted(request.node, taken)
         scope.addfinalizer(partial(self._end, key, own, use))
         return own
 
-    def _start(self, choice: Choice) -> OwnStack:
+    def _start(self, wish: Wish) -> OwnStack:
         from stackproof.errors import StackproofError
         from stackproof.isolation import open_stack
 
         told: list[str] = []
+        shared = wish.shared
+        if shared is None:
+            shared = self._configured(wish.choice).isolation.shared
+        share = partial(self._servers.share, wish.choice, shared, told.append) if shared else None
         try:
-            return open_stack(choice, told.append, artifacts=partial(artifacts_of, self.config))
+            own = open_stack(
+                wish.choice, told.append, artifacts=partial(artifacts_of, self.config), share=share
+            )
         except StackproofError as error:
             error.add_note("\n".join(told))
             raise
+        note_runs(self.config)
+        return own
 
     def _noted(self, item: pytest.Item, taken: Taken[OwnStack]) -> Use:
         own = taken.value
@@ -168,7 +208,7 @@ class OwnStacks:
         for other in upcoming:
             wish = self._wish(other)
             if wish is not None and self._is_new(other, wish, scopes):
-                wanted.append((wish.kind, partial(self._start, wish.choice)))
+                wanted.append((wish.kind, partial(self._start, wish)))
             if len(wanted) == self._pool.size:
                 break
         self._pool.prepare(wanted)
@@ -198,9 +238,8 @@ class OwnStacks:
 
     def close(self) -> list[str]:
         """End all that is left, write what the stacks have cost, and name what did not end well."""
-        if self._pool is None:
-            return []
-        errors = self._pool.close(_close, seconds=CLOSE_SECONDS)
+        errors = self._pool.close(_close, seconds=CLOSE_SECONDS) if self._pool else []
+        errors += self._servers.close()
         return [str(error) or "a stack did not end within a minute" for error in errors]
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import threading
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,9 +60,21 @@ def connected(config: pytest.Config) -> Connection:
         blueprint = lifecycle.resolve(choice)
         stack = lifecycle.connect(blueprint)
     except StackproofError as error:
-        pytest.fail(f"{error}", pytrace=False)
+        raise pytest.fail.Exception(f"{error}", pytrace=False) from None
+    stack = with_artifacts(stack, config, blueprint)
     config.stash[_CONNECTION] = made = Connection(blueprint, stack)
     return made
+
+
+@contextmanager
+def skipping_what_is_not_attached() -> Iterator[None]:
+    """Skip the test, with the reason, if it needs what an attached stack does not give."""
+    from stackproof.errors import NotAttached
+
+    try:
+        yield
+    except NotAttached as error:
+        pytest.skip(" ".join(str(error).split("\n")))
 
 
 def artifacts_of(config: pytest.Config, blueprint: Blueprint) -> RunArtifacts:
@@ -75,6 +89,12 @@ def artifacts_of(config: pytest.Config, blueprint: Blueprint) -> RunArtifacts:
             folder = new_run(blueprint.settings.artifacts, "pytest", redactor).folder
         config.stash[_FOLDER] = folder
     return RunArtifacts(folder, redactor)
+
+
+def with_artifacts(stack: Stack, config: pytest.Config, blueprint: Blueprint) -> Stack:
+    """The stack with a folder of its own among the session's artifacts."""
+    folder = artifacts_of(config, blueprint).folder
+    return replace(stack, kept=folder / "stacks" / stack.plan.project)
 
 
 def artifacts_known(config: pytest.Config) -> RunArtifacts | None:

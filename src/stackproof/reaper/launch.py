@@ -12,6 +12,7 @@ import sys
 import time
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from stackproof.errors import StartFailed, TeardownIncomplete
@@ -26,6 +27,31 @@ _BOOT = (
     "import sys; sys.path.insert(0, sys.argv.pop(1)); "
     "from stackproof.reaper.daemon import main; main()"
 )
+
+
+@dataclass(frozen=True)
+class Launched:
+    """A run that was started, for the proof that nothing is left of it.
+
+    Attributes:
+        run: Its folder.
+        run_id: Its identity.
+        reaper: Its reaper.
+        in_docker: Whether it may have things in a Docker Engine.
+    """
+
+    run: RunFolder
+    run_id: str
+    reaper: ProcessId | None
+    in_docker: bool
+
+
+_LAUNCHED: dict[str, Launched] = {}
+
+
+def launched() -> tuple[Launched, ...]:
+    """The runs that this process has started, except those that it has released."""
+    return tuple(_LAUNCHED.values())
 
 
 class Lease:
@@ -55,6 +81,7 @@ class Lease:
     def release(self) -> None:
         """Let the run outlive this process; from now on it stays until it is taken down."""
         self._ask({"op": "release"})
+        _LAUNCHED.pop(self.run_id, None)
         self.close()
 
     def intend(self, path: Path) -> None:
@@ -151,6 +178,7 @@ def launch(
     process = ProcessId.of(reaper.pid) or ProcessId(reaper.pid, 0)
     reaper.returncode = 0  # it is not waited for: it outlives this process on purpose
     lease = Lease(run, run_id, process, ours)
+    _LAUNCHED[run_id] = Launched(run, run_id, process, bool(farewell))
     holder = owner or ProcessId.current()
     order = {
         "run_id": run_id,

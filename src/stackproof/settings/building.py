@@ -60,8 +60,12 @@ def build_settings(
         secrets=tuple(config.secrets),
         coverage=config.coverage,
         hermetic=config.hermetic,
+        attached=dict(config.attached),
         isolation=Isolation(
-            config.isolation.default, config.isolation.pool, config.isolation.memory
+            config.isolation.default,
+            tuple(config.isolation.shared),
+            config.isolation.pool,
+            config.isolation.memory,
         ),
         suites=_suites(config),
         artifacts=_absolute(root, config.artifacts),

@@ -30,6 +30,7 @@ ENVIRONMENT_KEYS: Mapping[str, Path_] = {
     "STACKPROOF_HERMETIC": ("hermetic",),
     "STACKPROOF_ISOLATION": ("isolation", "default"),
     "STACKPROOF_POOL": ("isolation", "pool"),
+    "STACKPROOF_SHARED": ("isolation", "shared"),
     "STACKPROOF_ARTIFACTS": ("artifacts",),
     "STACKPROOF_CACHE_DIR": ("cache",),
 }
@@ -37,6 +38,11 @@ ENVIRONMENT_KEYS: Mapping[str, Path_] = {
 
 PORT_PREFIX = "STACKPROOF_PORT_"
 """`STACKPROOF_PORT_<SERVICE>` sets `ports.<service>`; the name in capitals, `-` and `.` as `_`."""
+
+ATTACHED_PREFIX = "STACKPROOF_ATTACHED_"
+"""`STACKPROOF_ATTACHED_<SERVICE>` sets `attached.<service>` in the same way."""
+
+PREFIXES = {PORT_PREFIX: "ports", ATTACHED_PREFIX: "attached"}
 
 RESERVED = (
     "STACKPROOF_STATE_DIR",
@@ -96,14 +102,15 @@ def setting_path(name: str, origin: Origin, services: Iterable[str]) -> Path_:
     """
     if name in ENVIRONMENT_KEYS:
         return ENVIRONMENT_KEYS[name]
-    if name.startswith(PORT_PREFIX) and name != PORT_PREFIX:
-        wanted = name.removeprefix(PORT_PREFIX)
-        found = [service for service in services if variable_part(service) == wanted]
-        return ("ports", found[0] if found else wanted.lower().replace("_", "-"))
+    for prefix, key in PREFIXES.items():
+        if name.startswith(prefix) and name != prefix:
+            wanted = name.removeprefix(prefix)
+            found = [service for service in services if variable_part(service) == wanted]
+            return (key, found[0] if found else wanted.lower().replace("_", "-"))
     if name in RESERVED:
         remedy = "remove it; stackproof sets it itself, or reads it from the process environment"
     else:
-        remedy = did_you_mean(name, [*ENVIRONMENT_KEYS, PORT_PREFIX + "<SERVICE>"])
+        remedy = did_you_mean(name, [*ENVIRONMENT_KEYS, *(one + "<SERVICE>" for one in PREFIXES)])
     raise ConfigError(
         f"there is no setting {name}", source=origin.name, line=origin.line, remedy=remedy
     )

@@ -118,7 +118,7 @@ def _config_layer(root: Path, file: Path) -> Layers:
 
 
 def _services_in(tree: Mapping[str, Any]) -> Iterable[str]:
-    for key in ("ports", "environment"):
+    for key in ("ports", "environment", "attached"):
         if isinstance(tree.get(key), Mapping):
             yield from map(str, tree[key])
     for key in ("database", "gateway", "migrate", "seed"):

@@ -114,12 +114,15 @@ class Isolation:
     Attributes:
         default: `test`, `module`, `session`, or `shared` for the running one; a test's marker and
             `--isolation` are stronger.
+        shared: Services that the stacks of a test process have in common, each with a part of its
+            own: a database of PostgreSQL, a logical database of Redis.
         pool: Stacks that are started ahead while a test runs; None for as many as the processors
             allow, 0 for none.
         memory: Bytes that must be free for a stack to be started ahead; None for 1 GiB.
     """
 
     default: str = "test"
+    shared: tuple[str, ...] = ()
     pool: int | None = None
     memory: int | None = None
 
@@ -150,6 +153,7 @@ class Settings:
         secrets: Names of variables whose values are masked.
         coverage: Whether the coverage of the services is measured.
         hermetic: Whether services can reach nothing but each other (compose engine).
+        attached: Addresses of services that somebody else has started (attached engine).
         isolation: Whose the stacks of tests are.
         suites: Test suites by name; read them with `suite`.
         artifacts: Folder of what a run leaves on purpose.
@@ -180,6 +184,7 @@ class Settings:
     secrets: tuple[str, ...] = ()
     coverage: bool = False
     hermetic: bool = False
+    attached: Mapping[str, str] = field(default_factory=dict, repr=False)
     isolation: Isolation = Isolation()
     suites: Mapping[str, Suite] = field(default_factory=dict)
     origins: Mapping[tuple[str, ...], Origin] = field(default_factory=dict, repr=False)
@@ -226,7 +231,8 @@ class Settings:
             for name, value in group.items()
             if value and self.is_secret(name)
         ]
-        return tuple(dict.fromkeys(found))
+        found += [_password(url) for url in self.attached.values()]
+        return tuple(one for one in dict.fromkeys(found) if one)
 
     def explain(self) -> list[SettingLine]:
         """Every setting with its source, secrets masked, in a fixed order."""
@@ -249,6 +255,11 @@ class Settings:
                 yield from _flatten(("gateway", "service"), value)
             else:
                 yield from _flatten((name,), value)
+
+
+def _password(url: str) -> str:
+    """The password in a URL, as written; empty without one."""
+    return url.partition("://")[2].rpartition("@")[0].partition(":")[2]
 
 
 def _flatten(path: tuple[str, ...], value: Any) -> Iterator[tuple[tuple[str, ...], Any]]:

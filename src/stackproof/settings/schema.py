@@ -158,6 +158,7 @@ class IsolationSection(_Section):
     """`isolation`."""
 
     default: Isolation = "test"
+    shared: Names = []
     pool: Annotated[int, Field(ge=0)] | None = None
     memory: Annotated[int, BeforeValidator(_size), Field(gt=0)] | None = None
 
@@ -171,7 +172,8 @@ class StackConfig(_Section):
     stack: str
     compose_files: Texts = Field(min_length=1)
     project: Annotated[str, BeforeValidator(_project)]
-    engine: Literal["process", "compose"] = "process"
+    engine: Literal["process", "compose", "attached"] = "process"
+    attached: dict[str, Text] = {}
     profiles: Names = []
     variables: dict[str, Text] = {}
     ports: dict[str, Ports] = {}

@@ -148,13 +148,20 @@ def snapshots(choice: Choice, clear: bool = False) -> None:
     from stackproof import lifecycle
     from stackproof import snapshots as kept
 
-    cache = lifecycle.prepare(choice, say).settings.cache
+    blueprint = lifecycle.prepare(choice, say)
+    cache = blueprint.settings.cache
     if clear:
-        say(f"removed {kept.clear(cache)} snapshots")
+        removed, problems = kept.clear(cache, blueprint.engine_of)
+        say(f"removed {removed} snapshots")
+        for problem in problems:
+            say(f"not removed: {problem}")
         return
-    found = kept.listed(cache)
-    rows = [(one.name, f"{one.size / (1 << 20):.0f} MiB", _moment(one.used)) for one in found]
-    for line in table(rows, head=("SNAPSHOT", "SIZE", "LAST USED")) if rows else ["no snapshots"]:
+    rows = [
+        (one.path.name, one.engine, f"{one.size / (1 << 20):.0f} MiB", _moment(one.used))
+        for one in kept.listed(cache)
+    ]
+    head = ("SNAPSHOT", "ENGINE", "SIZE", "LAST USED")
+    for line in table(rows, head=head) if rows else ["no snapshots"]:
         say(line)
 
 

@@ -12,9 +12,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
+from tests.integration.runs.history import note_event
 from tests.integration.runs.scenario import DONE_WITHIN, NotYet
 
 from stackproof import wait_until
+from stackproof.oracle import Source
 
 LAST = ("run.completed", "run.failed")
 
@@ -55,6 +57,7 @@ class Listener:
         url: The stream.
         after: `Last-Event-ID` to send, "" for none.
         cut_after: Closes the connection after so many events; None never does.
+        source: Takes the events for the oracle, if it shall have them.
         events: What was heard so far.
         is_welcome: Whether the server has said anything.
         ended: How the stream ended; "" while it goes on.
@@ -63,6 +66,7 @@ class Listener:
     url: str
     after: str = ""
     cut_after: int | None = None
+    source: Source | None = None
     events: list[Event] = field(default_factory=list)
     is_welcome: bool = False
     ended: str = ""
@@ -111,6 +115,8 @@ class Listener:
             self.is_welcome = True
             if isinstance(one, Event):
                 self.events.append(one)
+                if self.source is not None:
+                    note_event(self.source, int(one.id), one.type, one.payload)
                 if len(self.events) == self.cut_after:
                     return "cut by the client"
         return "closed by the server"

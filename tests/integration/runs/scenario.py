@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
+from tests.integration.runs.history import RUN, note_event, note_run
 
-from stackproof import wait_until
+from stackproof.oracle import Oracle, Watch
 
 Run = dict[str, Any]
 
@@ -42,15 +43,29 @@ class NotYet:
 
 
 @dataclass(frozen=True)
+class Shown:
+    """A run, which the trace of a wait shows in one line."""
+
+    run: Run
+
+    def __repr__(self) -> str:
+        return describe(self.run)
+
+
+@dataclass(frozen=True)
 class Tenant:
     """A user with an own provider account, and so with an own part of the gateway.
 
     Attributes:
+        stack: The stack that it uses.
         http: Client of the API.
+        oracle: Watches its runs.
         nonce: Makes the names of this test unlike those of any other.
     """
 
+    stack: Any
     http: httpx.Client
+    oracle: Oracle
     nonce: str
 
     @property
@@ -78,21 +93,39 @@ class Tenant:
         answer = self.http.get(f"/runs/{run_id}")
         assert answer.status_code == httpx.codes.OK, answer.text
         run: Run = answer.json()
+        note_run(self.watch(run_id).polled("API"), run)
         return run
+
+    def watch(self, run_id: str) -> Watch:
+        """The watch over a run: at the end of the test, API and events must agree on its end."""
+
+        def look() -> None:
+            self.show(run_id)
+            self.events(run_id)
+
+        return self.oracle.watch(RUN, run_id, look=look)
+
+    def events(self, run_id: str) -> list[dict[str, Any]]:
+        """Everything that happened to a run, as stored."""
+        rows: list[dict[str, Any]] = self.stack.rows(
+            f"select seq, type, payload from run_events where run_id = '{run_id}' order by seq"  # noqa: S608 - an id that the API made
+        )
+        for row in rows:
+            note_event(
+                self.watch(run_id).recorded("events"), row["seq"], row["type"], row["payload"]
+            )
+        return rows
 
     def wait_for(self, run_id: str, state: str, *, timeout: float = DONE_WITHIN) -> Run:
         """Wait until a run is in a state; ends at once if it can't get there any more."""
-
-        def in_state() -> Run | NotYet:
-            run = self.show(run_id)
-            if run["state"] == state:
-                return run
-            assert run["state"] not in TERMINAL, f"wanted {state}, but {describe(run)}"
-            return NotYet(describe(run))
-
-        found = wait_until(in_state, timeout=timeout, what=f"run {run_id} is {state}")
-        assert not isinstance(found, NotYet)
-        return found
+        found: Shown = self.stack.wait_until(
+            lambda: Shown(self.show(run_id)),
+            until=lambda shown: shown.run["state"] == state,
+            failed=lambda shown: shown.run["state"] in TERMINAL,
+            timeout=timeout,
+            what=f"run {run_id} is {state}",
+        )
+        return found.run
 
     def _post(self, path: str, content: dict[str, Any]) -> dict[str, Any]:
         answer = self.http.post(path, json=content)
@@ -159,14 +192,6 @@ def assert_database_agrees(stack: Any, run: Run) -> None:
         f"where run_id = '{run['id']}' order by position"
     )
     assert items == run["items"], "the run_items table and the API differ"
-
-
-def audit_trail(stack: Any, run_id: str) -> list[dict[str, Any]]:
-    """Everything that happened to a run, as stored."""
-    rows: list[dict[str, Any]] = stack.rows(
-        f"select seq, type, payload from run_events where run_id = '{run_id}' order by seq"  # noqa: S608 - an id that the API made
-    )
-    return rows
 
 
 def assert_calls(gateway: Any, model: str, statuses: list[int]) -> None:

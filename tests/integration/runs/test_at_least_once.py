@@ -5,7 +5,6 @@ from tests.integration.runs.scenario import (
     DONE_WITHIN,
     assert_calls,
     assert_smoke_run_completed,
-    audit_trail,
     paused,
 )
 
@@ -43,7 +42,7 @@ def test_a_run_survives_the_death_of_its_worker(stack, gateway, tenant, beat):
     run = tenant.wait_for(run_id, "completed")
 
     assert_smoke_run_completed(run, attempts=2)
-    types = [event["type"] for event in audit_trail(stack, run_id)]
+    types = [event["type"] for event in tenant.events(run_id)]
     assert types == [
         "run.queued",
         "run.started",

@@ -6,7 +6,6 @@ from tests.integration.runs.scenario import (
     assert_database_agrees,
     assert_failed_by_provider,
     assert_smoke_run_completed,
-    audit_trail,
 )
 
 pytestmark = pytest.mark.integration
@@ -27,7 +26,7 @@ def test_a_provider_that_always_fails_ends_the_run_and_no_other(stack, gateway, 
     assert_database_agrees(stack, run)
     assert_calls(gateway, broken, [500] * 3)
     gateway.assert_fault_reached_app(model=broken)
-    assert [event["type"] for event in audit_trail(stack, run_id)] == [
+    assert [event["type"] for event in tenant.events(run_id)] == [
         "run.queued",
         *["run.started", "run.retry_scheduled"] * 2,
         "run.started",

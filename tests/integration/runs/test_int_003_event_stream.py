@@ -6,7 +6,6 @@ from tests.integration.runs.event_stream import Listener, assert_ended_well, ass
 from tests.integration.runs.scenario import (
     NOT_WITHIN,
     assert_calls,
-    audit_trail,
     paused,
 )
 
@@ -22,13 +21,18 @@ def test_every_listener_hears_every_event_once_and_in_order(stack, gateway, tena
     with paused(stack.service("worker")):
         run_id = tenant.start("capitals", tenant.model("smoke"))
         url = f"{stack.url('api')}/runs/{run_id}/events"
-        first, second, cut = Listener(url), Listener(url), Listener(url, cut_after=4)
+        watch = tenant.watch(run_id)
+        first = Listener(url, source=watch.recorded("first listener"))
+        second = Listener(url, source=watch.recorded("second listener"))
+        cut = Listener(url, cut_after=4, source=watch.recorded("cut listener"))
         for listener in (first, second, cut):
             listener.start().wait_for_events(1)
         assert tenant.show(run_id)["state"] == "queued"  # so they hear the rest as it happens
 
     heard_before = cut.wait_for_end()
-    resumed = Listener(url, after=heard_before[-1].id).start()
+    resumed = Listener(
+        url, after=heard_before[-1].id, source=watch.recorded("resumed listener", whole=False)
+    ).start()
     for listener in (first, second, resumed):
         listener.wait_for_end()
         assert_ended_well(listener)
@@ -40,7 +44,7 @@ def test_every_listener_hears_every_event_once_and_in_order(stack, gateway, tena
     assert len(first.events) == EVENTS
     assert second.events == first.events
     assert heard_before + resumed.events == first.events
-    stored = audit_trail(stack, run_id)
+    stored = tenant.events(run_id)
     assert [(event.id, event.type) for event in first.events] == [
         (str(row["seq"]), row["type"]) for row in stored
     ]

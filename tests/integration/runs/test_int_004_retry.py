@@ -10,7 +10,6 @@ from tests.integration.runs.scenario import (
     assert_calls,
     assert_database_agrees,
     assert_smoke_run_completed,
-    audit_trail,
     describe,
 )
 
@@ -22,12 +21,12 @@ pytestmark = pytest.mark.integration
 MANY_TICKS = timedelta(seconds=2)  # beat would have ticked four times
 
 
-def assert_retried_once(stack, gateway, run):
+def assert_retried_once(stack, gateway, tenant, run):
     assert_smoke_run_completed(run, attempts=2)
     assert_database_agrees(stack, run)
     assert_calls(gateway, run["model"], [500] + [200] * 5)
     gateway.assert_fault_reached_app(model=run["model"])
-    trail = audit_trail(stack, run["id"])
+    trail = tenant.events(run["id"])
     assert [(event["type"], event["payload"].get("attempt")) for event in trail] == [
         ("run.queued", None),
         ("run.started", 1),
@@ -44,7 +43,7 @@ def test_beat_dispatches_the_retry_of_a_failed_attempt(stack, gateway, tenant, b
 
     run = tenant.wait_for(run_id, "completed")
 
-    assert_retried_once(stack, gateway, run)
+    assert_retried_once(stack, gateway, tenant, run)
     dispatched = [
         line
         for line in stack.service("worker").logs(tail=500).splitlines()
@@ -72,7 +71,7 @@ def test_without_beat_the_retry_stays_pending_visibly(stack, gateway, tenant, be
         assert_database_agrees(stack, pending)
         assert_calls(gateway, model, [500])
 
-    assert_retried_once(stack, gateway, tenant.wait_for(run_id, "completed"))
+    assert_retried_once(stack, gateway, tenant, tenant.wait_for(run_id, "completed"))
 
 
 def test_without_a_worker_the_retry_is_seen_not_to_happen(stack, gateway, tenant, beat):
@@ -85,10 +84,10 @@ def test_without_a_worker_the_retry_is_seen_not_to_happen(stack, gateway, tenant
         with pytest.raises(WaitTimeout) as caught:
             tenant.wait_for(run_id, "completed", timeout=NOT_WITHIN)
         with pytest.raises(AssertionError, match="retry_scheduled after 1 of 3 attempts"):
-            assert_retried_once(stack, gateway, tenant.show(run_id))
+            assert_retried_once(stack, gateway, tenant, tenant.show(run_id))
     finally:
         worker.start()
 
     assert "is retry_scheduled after 1 of 3 attempts with 0 of 5 items" in str(caught.value)
     assert "(overdue)" in str(caught.value)
-    assert_retried_once(stack, gateway, tenant.wait_for(run_id, "completed"))
+    assert_retried_once(stack, gateway, tenant, tenant.wait_for(run_id, "completed"))

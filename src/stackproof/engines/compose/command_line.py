@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from stackproof.engines.base import Say
+from stackproof.engines.compose.addresses import no_addresses
 from stackproof.engines.compose.connection import docker_environment
 from stackproof.engines.compose.model import Model
 from stackproof.errors import CommandFailed, ConfigError, EngineUnavailable, StackproofError
@@ -66,6 +67,11 @@ class CommandLine:
         model: Model = json.loads(done.stdout)
         return model
 
+    def read(self) -> Model:
+        """The model that was kept."""
+        model: Model = json.loads(self.file.read_text(encoding="utf-8"))
+        return model
+
     def write(self, model: Model) -> None:
         """Keep the model for the commands that follow; it has secrets in it."""
         self.file.touch(mode=0o600)
@@ -110,12 +116,7 @@ def failure(verb: str, code: int, output: str) -> StackproofError:
             remedy="look at its log (`journalctl -u docker`), start it again, then `invoke up`",
         )
     if NO_ADDRESSES.search(output):
-        return EngineUnavailable(
-            "Docker has no address range left for another network",
-            checked=[output.splitlines()[-1]],
-            remedy="remove networks that nothing uses (`docker network prune`), or give the Docker "
-            "Engine more of them: `default-address-pools` in its daemon.json",
-        )
+        return no_addresses(output.splitlines()[-1])
     if NO_SPACE.search(output):
         return EngineUnavailable(
             "the Docker Engine has no disk space left",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -71,11 +72,17 @@ def unavailable(where: str, error: Exception) -> EngineUnavailable:
 
 
 def require_compose(environment: Mapping[str, str]) -> str:
-    """The version of Docker Compose.
+    """The version of Docker Compose; what one process has asked once, it need not ask again.
 
     Raises:
         EngineUnavailable: If the docker command or its Compose plugin is missing.
     """
+    return _compose_version(tuple(sorted(docker_environment(environment).items())))
+
+
+@functools.lru_cache
+def _compose_version(variables: tuple[tuple[str, str], ...]) -> str:
+    environment = dict(variables)
     program = shutil.which("docker", path=environment.get("PATH"))
     if program is None:
         raise EngineUnavailable(
@@ -85,7 +92,7 @@ def require_compose(environment: Mapping[str, str]) -> str:
         )
     done = subprocess.run(
         [program, "compose", "version", "--short"],
-        capture_output=True, text=True, check=False, env=docker_environment(environment),
+        capture_output=True, text=True, check=False, env=environment,
     )  # fmt: skip
     if done.returncode:
         raise EngineUnavailable(

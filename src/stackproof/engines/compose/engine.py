@@ -6,11 +6,13 @@ import json
 import signal
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from docker import DockerClient
 
 from stackproof.engines.base import Say
 from stackproof.engines.compose import relay
+from stackproof.engines.compose.addresses import refuse_without_addresses
 from stackproof.engines.compose.command_line import CommandLine
 from stackproof.engines.compose.connection import (
     address,
@@ -23,6 +25,11 @@ from stackproof.engines.compose.failures import is_there, no_image
 from stackproof.engines.compose.labels import labels_of
 from stackproof.engines.compose.model import effective_model
 from stackproof.engines.compose.running import ComposeRunning
+from stackproof.engines.compose.sharing import join_networks
+from stackproof.engines.compose.snapshot_images import SnapshotImages
+from stackproof.engines.compose.snapshot_keeper import ComposeSnapshots
+from stackproof.engines.compose.snapshot_places import model_from_snapshot
+from stackproof.engines.compose.supervisor import AT_ONCE
 from stackproof.engines.compose.takedown import KEEP_DATA, containers_of, volumes_of
 from stackproof.errors import CommandFailed, NoStack, Refused, TeardownIncomplete
 from stackproof.plan.model import Plan, ServicePlan
@@ -43,7 +50,6 @@ class ComposeEngine:
 
     name = "compose"
     marks_databases = False
-    takes_snapshots = False
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self.environment = environment
@@ -72,6 +78,11 @@ class ComposeEngine:
             ],
         )
 
+    @property
+    def snapshots(self) -> ComposeSnapshots:
+        """How it keeps snapshots."""
+        return ComposeSnapshots(self.environment)
+
     def start(
         self,
         plan: Plan,
@@ -79,6 +90,7 @@ class ComposeEngine:
         say: Say,
         *,
         lent: Mapping[str, str] | None = None,  # noqa: ARG002 - containers have their own files
+        snapshot: Path | None = None,
     ) -> ComposeRunning:
         """Make all containers of a plan, building images that are missing; none runs yet.
 
@@ -87,14 +99,21 @@ class ComposeEngine:
             run: Its run folder, which has been opened.
             say: Takes lines of progress.
             lent: Not used: containers have their own files.
+            snapshot: Folder of a snapshot to start from; None for empty data.
 
         Raises:
             ConfigError: If Compose refuses the stack file.
             CommandFailed: If an image can't be built or fetched, or a container can't be made.
             EngineUnavailable: If the Docker Engine has no addresses or no disk space left.
         """
+        kept = SnapshotImages.read(snapshot) if snapshot is not None else None
+        if kept is not None:
+            kept.write(run.path)
         running = self._attached(plan, run)
         self._create(plan, run, plan.services, running, say, ["--no-recreate"])
+        if plan.elsewhere:
+            resolved = self._command_line(plan, run).resolve(plan.source)
+            join_networks(running.containers.client, plan, resolved)
         return running
 
     def build(self, plan: Plan, run: RunFolder, say: Say, *, again: bool = False) -> list[str]:
@@ -160,8 +179,13 @@ class ComposeEngine:
             )
         return self._attached(plan, run)
 
-    def shut_down(self, run: RunFolder, seconds: float) -> None:
+    def shut_down(self, run: RunFolder, seconds: float, *, disposable: bool = False) -> None:
         """Stop all services in order and remove everything that the run has made.
+
+        Args:
+            run: The run.
+            seconds: What the services get to end in an orderly way.
+            disposable: Remove the containers as they run.
 
         Raises:
             TeardownIncomplete: If something is left.
@@ -170,7 +194,7 @@ class ComposeEngine:
         if state is None:
             return
         if state.supervisor is not None:
-            state.supervisor.kill(signal.SIGTERM)
+            state.supervisor.kill(AT_ONCE if disposable else signal.SIGTERM)
         if not wait_gone(run, seconds=seconds + GONE_SECONDS):
             take_down(run, seconds=GONE_SECONDS)
         left = containers_of(connect(self.environment), state.run_id)
@@ -178,19 +202,23 @@ class ComposeEngine:
             raise TeardownIncomplete([f"container {one['Names'][0][1:]}" for one in left])
 
     def _attached(self, plan: Plan, run: RunFolder) -> ComposeRunning:
-        state = read_run(run.path)
-        run_id = state.run_id if state is not None else ""
-        return ComposeRunning(plan, run, connect(self.environment), run_id, self.environment)
+        client = connect(self.environment)
+        return ComposeRunning(plan, run, client, _run_id(run), self.environment)
 
     def _compose(self, plan: Plan, run: RunFolder, client: DockerClient) -> CommandLine:
         """Compose, with the model of this copy written down for it."""
-        state = read_run(run.path)
-        run_id = state.run_id if state is not None else ""
-        compose = CommandLine(self.environment, run_id, run.path, plan.project)
-        labels = labels_of(run_id=run_id, project=plan.project, stack=plan.stack)
+        compose = self._command_line(plan, run)
+        labels = labels_of(run_id=_run_id(run), project=plan.project, stack=plan.stack)
         version = str(client.version()["ApiVersion"])
-        compose.write(effective_model(compose.resolve(plan.source), plan, labels, version))
+        model = effective_model(compose.resolve(plan.source), plan, labels, version)
+        kept = SnapshotImages.read(run.path)
+        if kept is not None:
+            model = model_from_snapshot(model, kept.places, kept.names, labels)
+        compose.write(model)
         return compose
+
+    def _command_line(self, plan: Plan, run: RunFolder) -> CommandLine:
+        return CommandLine(self.environment, _run_id(run), run.path, plan.project)
 
     def _create(
         self,
@@ -203,6 +231,7 @@ class ComposeEngine:
     ) -> None:
         client = running.containers.client
         compose = self._compose(plan, run, client)
+        refuse_without_addresses(client, compose.read())
         missing = _to_build(client, services, again=False)
         if missing:
             say(f"building {', '.join(sorted(missing))}")
@@ -214,6 +243,11 @@ class ComposeEngine:
             raise no_image(client, services, error) or error from None
         if plan.hermetic:
             _write_relays(plan, run, running.containers)
+
+
+def _run_id(run: RunFolder) -> str:
+    state = read_run(run.path)
+    return state.run_id if state is not None else ""
 
 
 def _only_pulls(say: Say) -> Say:

@@ -11,11 +11,19 @@ PROJECT = "dev.stackproof.project"
 STACK = "dev.stackproof.stack"
 OWNER = "dev.stackproof.owner"
 
+SNAPSHOT = "dev.stackproof.snapshot"
+"""Of images only: the folder of the snapshot that they belong to."""
+
 SERVICE = "com.docker.compose.service"
 """Set by Docker Compose: name of the service."""
 
 DEPENDS_ON = "com.docker.compose.depends_on"
 """Set by Docker Compose: `name:condition:restart`, separated by commas."""
+
+
+def owner() -> str:
+    """Who makes things here: the user and the machine."""
+    return f"{os.getuid()}@{socket.gethostname()}"
 
 
 def labels_of(*, run_id: str, project: str, stack: str) -> Mapping[str, str]:
@@ -26,8 +34,7 @@ def labels_of(*, run_id: str, project: str, stack: str) -> Mapping[str, str]:
         project: Name of the copy of the stack.
         stack: Name of the stack.
     """
-    owner = f"{os.getuid()}@{socket.gethostname()}"
-    return {RUN: run_id, PROJECT: project, STACK: stack, OWNER: owner}
+    return {RUN: run_id, PROJECT: project, STACK: stack, OWNER: owner()}
 
 
 def of_run(run_id: str) -> dict[str, list[str]]:

@@ -86,9 +86,10 @@ class ComposeRunning:
 
     def owns_data(self, service: str) -> bool:
         """Whether the data of a service were made by this run, and are nobody else's."""
-        return all(self._is_own(one) for one in self.containers.inspect(service)["Mounts"])
+        return all(self.is_own(one) for one in self.containers.inspect(service)["Mounts"])
 
-    def _is_own(self, mount: Mapping[str, Any]) -> bool:
+    def is_own(self, mount: Mapping[str, Any]) -> bool:
+        """Whether what is mounted was made by this run, or is none that it could harm."""
         if mount["Type"] == "bind":
             return not mount["RW"] or mount["Destination"].startswith(INIT_FILES)
         if mount["Type"] != "volume":

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,11 +22,12 @@ from stackproof.engines.compose.connection import REMEDY
 from stackproof.engines.compose.containers import Containers, exit_code, how_it_ended, last_check
 from stackproof.engines.compose.failures import start_failure
 from stackproof.engines.compose.labels import RUN, SERVICE
+from stackproof.engines.compose.log_watch import LogWatch
 from stackproof.engines.compose.notes import Notes
 from stackproof.engines.probing import Surroundings, ask
 from stackproof.errors import EngineUnavailable, NotReady, ServiceExited, StackproofError
 from stackproof.plan.model import Plan, ServicePlan
-from stackproof.readiness import CommandProbe, LogProbe
+from stackproof.readiness import AllProbes, CommandProbe, LogProbe, Probe
 from stackproof.redaction import Redactor
 
 FIRST_PAUSE = 0.02
@@ -209,7 +210,7 @@ class Starting:
         if plan.one_shot:
             await self._until_completed(service)
         elif plan.probe is not None:
-            await self._until_answered(service)
+            await self._until_answered(service, found)
         elif found["Config"].get("Healthcheck", {}).get("Test", ["NONE"]) != ["NONE"]:
             while service.health != "healthy":
                 await self._pause(service, DEPENDENCY_PAUSE)
@@ -226,7 +227,27 @@ class Starting:
                 return
             await self._pause(service, DEPENDENCY_PAUSE)
 
-    async def _until_answered(self, service: _Service) -> None:
+    async def _until_answered(self, service: _Service, found: Mapping[str, Any]) -> None:
+        if not _reads_log(service.plan.probe):
+            await self._ask_until_ready(service, lambda _: False)
+            return
+        log, deaths = await self._watch_log(service, found), service.deaths
+        try:
+            while not await self._ask_until_ready(service, log.has, deaths=deaths):
+                log.close()
+                found = await asyncio.to_thread(self.containers.inspect, service.plan.name)
+                log, deaths = await self._watch_log(service, found), service.deaths
+        finally:
+            log.close()
+
+    async def _ask_until_ready(
+        self,
+        service: _Service,
+        has_written: Callable[[str], bool],
+        *,
+        deaths: int | None = None,
+    ) -> bool:
+        """Ask until the answer is good, or (False) until it has died more often than that."""
         plan, pause = service.plan, FIRST_PAUSE
         probe = plan.probe
         assert probe is not None  # noqa: S101 - for the type checker: the caller has looked
@@ -235,7 +256,7 @@ class Starting:
             longest = min(longest, LONGEST_OUTSIDE)
         around = Surroundings(
             lambda argv: asyncio.to_thread(self._check_inside, plan, argv),
-            lambda pattern: self._has_written(plan.name, pattern),
+            has_written,
             lambda: time.monotonic() - service.began,
         )
         while service.health != "healthy":
@@ -245,13 +266,16 @@ class Starting:
                 answer = f"no answer within {plan.timing.timeout:g} s"
             service.last_answer = answer
             if not answer:
-                return
+                break
             allowed = plan.timing.start_period + plan.timing.interval * plan.timing.retries
             waited = time.monotonic() - service.began
             if waited > allowed and not isinstance(probe, LogProbe):
                 raise self._not_ready(service, waited)
             await self._pause(service, pause)
             pause = min(pause * PAUSE_GROWTH, longest)
+            if deaths is not None and service.deaths > deaths:
+                return False
+        return True
 
     async def _pause(self, service: _Service, seconds: float) -> None:
         """Let time pass until there is news; raises if they are bad."""
@@ -300,14 +324,15 @@ class Starting:
             return 126, str(error.explanation)
         return code or 0, output.decode(errors="replace").strip()
 
-    def _has_written(self, name: str, pattern: str) -> bool:
-        import re
+    async def _watch_log(self, service: _Service, found: Mapping[str, Any]) -> LogWatch:
+        loop = asyncio.get_running_loop()
 
-        state = self.containers.inspect(name)["State"]
-        found = self.containers.lines(name, self.redactor)
-        return any(
-            line.at >= state["StartedAt"][:26] and re.search(pattern, line.text) for line in found
-        )
+        def tell() -> None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended
+                loop.call_soon_threadsafe(service.news.set)
+
+        began, client = found["State"]["StartedAt"], self.containers.client
+        return await asyncio.to_thread(LogWatch, client, found["Id"], began, tell)
 
     def _tail(self, name: str) -> list[str]:
         lines = list(self.containers.lines(name, self.redactor, tail=SHOWN_LINES))
@@ -327,6 +352,12 @@ class Starting:
             log_tail=self._tail(name) if service.began else [],
             remedy="if it is only slow, raise timeouts.start (or the health check's start_period)",
         )
+
+
+def _reads_log(probe: Probe | None) -> bool:
+    if isinstance(probe, AllProbes):
+        return any(_reads_log(one) for one in probe.probes)
+    return isinstance(probe, LogProbe)
 
 
 def _waiting_line(service: _Service) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import enum
 import importlib
 import os
 import signal
@@ -14,6 +15,9 @@ from pathlib import Path
 
 from stackproof.engines.compose import relay
 from stackproof.reaper.daemon import remove_empty_parents, remove_tree
+
+AT_ONCE = signal.SIGUSR1
+"""Tells it to take everything down at once, as nobody wants the data."""
 
 IDLE_SECONDS = 2.0
 """Once a start has its rush behind it, Docker's client is loaded, so that `down` need not wait."""
@@ -23,16 +27,29 @@ def _load() -> None:
     importlib.import_module("stackproof.engines.compose.takedown")
 
 
-def _take_down(folder: Path, run_id: str, *, orderly: bool) -> bool:
+class Reason(enum.Enum):
+    """Why everything is taken down."""
+
+    TOLD = "told to, in order"
+    UNWANTED = "told to, at once"
+    ABANDONED = "the reaper is dead"
+
+
+def _take_down(folder: Path, run_id: str, reason: Reason) -> bool:
     from stackproof.engines.compose.connection import connect
-    from stackproof.engines.compose.takedown import KEEP_DATA, remove_run, stop_in_order
+    from stackproof.engines.compose.takedown import (
+        KEEP_DATA,
+        QUIET_ROUNDS,
+        remove_run,
+        stop_in_order,
+    )
 
     client = connect(os.environ)
     keep_data = (folder / KEEP_DATA).exists()
-    if not orderly:
-        return not remove_run(client, folder.name, run_id, keep_data=keep_data)
-    stop_in_order(client, run_id)
-    return not remove_run(client, folder.name, run_id, keep_data=keep_data, quiet_rounds=1)
+    if reason is Reason.TOLD:
+        stop_in_order(client, run_id)
+    rounds = QUIET_ROUNDS if reason is Reason.ABANDONED else 1
+    return not remove_run(client, folder.name, run_id, keep_data=keep_data, quiet_rounds=rounds)
 
 
 async def supervise(folder: Path, run_id: str) -> bool:
@@ -46,27 +63,28 @@ async def supervise(folder: Path, run_id: str) -> bool:
         Whether everything was taken down.
     """
     loop = asyncio.get_running_loop()
-    told: asyncio.Future[bool] = loop.create_future()
+    told: asyncio.Future[Reason] = loop.create_future()
 
-    def end(*, orderly: bool) -> None:
+    def end(reason: Reason) -> None:
         if not told.done():
-            told.set_result(orderly)
+            told.set_result(reason)
 
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, lambda: end(orderly=True))
+        loop.add_signal_handler(number, end, Reason.TOLD)
+    loop.add_signal_handler(AT_ONCE, end, Reason.UNWANTED)
     reaper = int(os.environ.get("STACKPROOF_REAPER_FD", "-1"))
     if reaper >= 0:
         os.set_inheritable(reaper, False)  # noqa: FBT003 - the standard library's signature
-        loop.add_reader(reaper, lambda: end(orderly=False))
+        loop.add_reader(reaper, end, Reason.ABANDONED)
     relays = relay.Relays(folder / relay.FILE)
     loop.add_signal_handler(signal.SIGHUP, lambda: loop.create_task(relays.load()))
     (folder / "supervisor.ready").touch()
     loading = loop.call_later(IDLE_SECONDS, lambda: loop.run_in_executor(None, _load))
-    orderly = await told
+    reason = await told
     loading.cancel()
     relays.close()
-    done = await asyncio.to_thread(_take_down, folder, run_id, orderly=orderly)
-    if not orderly and done:  # the reaper is dead, and can't do it
+    done = await asyncio.to_thread(_take_down, folder, run_id, reason)
+    if reason is Reason.ABANDONED and done:  # the reaper can't do it
         remove_tree(str(folder))
         remove_empty_parents(str(folder))
     return done

@@ -16,10 +16,18 @@ import requests
 from docker import DockerClient
 from docker.errors import APIError, NotFound
 
-from stackproof.engines.compose.labels import DEPENDS_ON, PROJECT, SERVICE, of_run
+from stackproof.engines.compose.labels import DEPENDS_ON, PROJECT, SERVICE, SNAPSHOT, of_run
+from stackproof.engines.compose.sharing import remove_network
+from stackproof.engines.compose.snapshot_removal import remove_unfinished
 
 ROUNDS = 20
+"""So many times removals may fail."""
+
+SECONDS = 20.0
 PAUSE_SECONDS = 0.1
+LATE_IMAGE_SECONDS = 5.0
+"""The Docker Engine completes an image though whoever has asked for it was killed."""
+
 QUIET_ROUNDS = 2
 """So many looks in a row must find nothing: the Docker Engine may still be making something."""
 
@@ -129,26 +137,39 @@ def remove_run(
     """
     if not run_id:
         return []
-    quiet, problems = 0, dict[str, str]()
-    for _ in range(ROUNDS):
-        left = _containers(client, run_id)
-        if not left:
-            left = _networks(client, run_id)
-            left += [] if keep_data else _volumes(client, project)
-        if not left:
-            quiet += 1
+    quiet, failures, late, before = 0, 0, 0.0, list[str]()
+    problems: dict[str, str] = {}
+    end = time.monotonic() + SECONDS
+    while failures < ROUNDS and time.monotonic() < end:
+        containers = containers_of(client, run_id)
+        if any(_makes_image(one) for one in containers):
+            late = time.monotonic() + LATE_IMAGE_SECONDS
+        left = _containers(client, containers) or _networks(client, run_id)
+        left += [] if containers or keep_data else _volumes(client, project)
+        names = [what for what, _ in left]
+        if left:
+            quiet, problems = 0, _each(left)
+            failures += bool(problems)
+        else:
+            remove_unfinished(client, run_id)
+            quiet += time.monotonic() > late
             if quiet == quiet_rounds:
                 return []
-        else:
-            quiet, problems = 0, _each(left)
-        time.sleep(PAUSE_SECONDS if problems or not left else 0)
-    return [f"{what}: {why}" for what, why in problems.items()]
+        if names == before:  # a removal may have begun that is not over yet
+            time.sleep(PAUSE_SECONDS)
+        before = names
+    return [f"{what}: {problems.get(what, 'its removal is not over')}" for what in before]
+
+
+def _makes_image(container: Found) -> bool:
+    """Whether it was made to get data into a snapshot's image, and belongs to no service."""
+    return SNAPSHOT in container["Labels"] and SERVICE not in container["Labels"]
 
 
 _Removal = tuple[str, Callable[[], object]]
 
 
-def _containers(client: DockerClient, run_id: str) -> list[_Removal]:
+def _containers(client: DockerClient, found: Sequence[Found]) -> list[_Removal]:
     def remove(one: Found) -> Callable[[], object]:
         def act() -> None:
             if one.get("State") == "paused":
@@ -158,27 +179,12 @@ def _containers(client: DockerClient, run_id: str) -> list[_Removal]:
 
         return act
 
-    return [
-        (f"container {one['Names'][0][1:]}", remove(one)) for one in containers_of(client, run_id)
-    ]
+    return [(f"container {one['Names'][0][1:]}", remove(one)) for one in found]
 
 
 def _networks(client: DockerClient, run_id: str) -> list[_Removal]:
     found: Iterable[Found] = client.api.networks(filters=of_run(run_id))
-    return [
-        (f"network {one['Name']}", partial(_remove_network, client, one["Id"])) for one in found
-    ]
-
-
-def _remove_network(client: DockerClient, network: str) -> None:
-    try:
-        client.api.remove_network(network)
-    except APIError as error:
-        users = client.api.inspect_network(network)["Containers"] or {}
-        if not users:
-            raise
-        names = ", ".join(one["Name"] for one in users.values())
-        raise APIError(f"in use by {names}", explanation=f"in use by {names}") from error
+    return [(f"network {one['Name']}", partial(remove_network, client, one["Id"])) for one in found]
 
 
 def _volumes(client: DockerClient, project: str) -> list[_Removal]:

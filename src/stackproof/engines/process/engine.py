@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import sys
 import threading
 from collections.abc import Iterator, Mapping
@@ -15,12 +16,14 @@ from stackproof.engines.base import Say
 from stackproof.engines.process.control import Control
 from stackproof.engines.process.environments import ensure_environment, script_folder
 from stackproof.engines.process.running import ProcessRunning
+from stackproof.engines.process.snapshot_keeper import ProcessSnapshots, lay_out
 from stackproof.engines.process.spec import ServiceSpec
 from stackproof.errors import CommandFailed, EngineUnavailable, NoStack
 from stackproof.images import Step, native_image
 from stackproof.images.cache import reachable_by_others
 from stackproof.plan.model import Plan, Runtime, ServicePlan
 from stackproof.reaper.launch import Lease, launch, take_down, wait_gone
+from stackproof.reaper.leftovers import read_run
 from stackproof.run_folder import RunFolder
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -47,7 +50,6 @@ class ProcessEngine:
 
     name = "process"
     marks_databases = True
-    takes_snapshots = True
 
     def __init__(self, environment: Mapping[str, str], cache: Path) -> None:
         self.environment = environment
@@ -62,8 +64,19 @@ class ProcessEngine:
             environment={"PATH": SYSTEM_PATH, "LANG": "C.UTF-8"},
         )
 
+    @property
+    def snapshots(self) -> ProcessSnapshots:
+        """How it keeps snapshots."""
+        return ProcessSnapshots()
+
     def start(
-        self, plan: Plan, run: RunFolder, say: Say, *, lent: Mapping[str, str] | None = None
+        self,
+        plan: Plan,
+        run: RunFolder,
+        say: Say,
+        *,
+        lent: Mapping[str, str] | None = None,
+        snapshot: Path | None = None,
     ) -> ProcessRunning:
         """Prepare and begin all services of a plan.
 
@@ -72,12 +85,15 @@ class ProcessEngine:
             run: Its run folder, which has been opened.
             say: Takes lines of progress.
             lent: Variables that every service of a Python project gets; PYTHONPATH goes in front.
+            snapshot: Folder of a snapshot to start from; None for empty data.
 
         Raises:
             EngineUnavailable: If a server or an interpreter is missing.
             CommandFailed: If a preparation fails.
         """
-        if run.kept.is_dir():
+        if snapshot is not None:
+            lay_out(snapshot, run, without=plan.elsewhere)
+        elif run.kept.is_dir():
             say("going on with the data that were kept")
             run.kept.rename(run.data)
         control = Control(run)
@@ -141,13 +157,22 @@ class ProcessEngine:
             ) from None
         return ProcessRunning(plan, run, control)
 
-    def shut_down(self, run: RunFolder, seconds: float) -> None:
+    def shut_down(self, run: RunFolder, seconds: float, *, disposable: bool = False) -> None:
         """Stop all services in order and remove everything that the run has made.
+
+        Args:
+            run: The run.
+            seconds: What the services get to end in an orderly way.
+            disposable: Kill the supervisor, which ends all of them at once.
 
         Raises:
             TeardownIncomplete: If something is left.
         """
-        Control(run).shut_down(seconds)
+        state = read_run(run.path)
+        if disposable and state is not None and state.supervisor is not None:
+            state.supervisor.kill(signal.SIGKILL)
+        else:
+            Control(run).shut_down(seconds)
         if not wait_gone(run, seconds=GONE_SECONDS):
             take_down(run, seconds=GONE_SECONDS)
 

@@ -1,0 +1,246 @@
+"""A migrated and seeded stack of one's own, against peers and floors, in turn in one run."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+
+from benchmarks import results
+from benchmarks.containers import PEER, write_peer_model
+from benchmarks.stack import ROOT, SILENT, by_hand, specs, state_folder
+from stackproof import lifecycle
+from stackproof.isolation import OwnStack, open_stack
+from stackproof.lifecycle import Choice
+from stackproof.reaper.leftovers import read_run
+from stackproof.reaper.sweep import marked
+
+ROUNDS = int(os.environ.get("BENCH_ROUNDS", "10"))
+PEERS = ("testcontainers", "pytest-docker", "compose")
+LOCK = ROOT / "requirements/bench-peers.txt"
+CROWDS = (1, 2, 4, 8, 16)
+POOL_TESTS = 11
+
+Times = dict[str, dict[str, list[float]]]
+
+
+def isolated_stacks() -> None:
+    """Fresh stacks of the reference system: ours on both engines, and three peers."""
+    times: Times = defaultdict(lambda: defaultdict(list))
+    floors: list[float] = []
+    with state_folder() as state, tempfile.TemporaryDirectory() as folder:
+        python = peers_environment(Path(folder))
+        model = peer_model(state, Path(folder))
+        for engine in ("process", "compose"):  # so that both snapshots are there
+            open_stack(choice(state, engine), SILENT).close(SILENT)
+        for number in range(ROUNDS):
+            for name, measure in _kinds(state, python, model).items():
+                up, down = measure()
+                times[name]["up"].append(up)
+                times[name]["down"].append(down)
+                print(f"round {number + 1}: {name} up {up:.2f} s, down {down:.2f} s", flush=True)
+            floors.append(slowest_bare_start(state))
+    for engine in ("process", "compose"):
+        times[f"{engine}-pool"]["up"] = waits_with_a_pool(engine)
+    _write(times, floors)
+
+
+def choice(state: str, engine: str) -> Choice:
+    """The reference stack, on free ports, under a name of its own."""
+    environment = {**os.environ, "STACKPROOF_STATE_DIR": state}
+    return Choice(ROOT, environment, stack="runs", engine=engine, isolated=True)
+
+
+def peers_environment(folder: Path) -> str:
+    """A virtualenv with the peers; its Python."""
+    subprocess.run(["uv", "venv", "--quiet", str(folder / "venv")], check=True)
+    python = str(folder / "venv/bin/python")
+    subprocess.run(
+        ["uv", "pip", "install", "--quiet", "--python", python, "--require-hashes", "-r", LOCK],
+        check=True,
+    )
+    return python
+
+
+def peer_model(state: str, folder: Path) -> Path:
+    """Our model of the stack, images built, for the peers."""
+    made = lifecycle.resolve(choice(state, "compose"))
+    lifecycle.up(made, SILENT, hold=True)
+    model = json.loads((made.run.path / "compose.json").read_text())
+    lifecycle.down(made, SILENT, force=True)
+    write_peer_model(model, folder / "peer.json")
+    return folder / "peer.json"
+
+
+def _kinds(state: str, python: str, model: Path) -> dict[str, Callable[[], tuple[float, float]]]:
+    """What is measured in each round, in turn."""
+    kinds: dict[str, Callable[[], tuple[float, float]]] = {
+        peer: lambda peer=peer: peer_round(python, peer, model) for peer in PEERS
+    }
+    for engine in ("process", "compose"):
+        kinds[f"{engine}-cold"] = lambda engine=engine: cold_round(choice(state, engine))
+        kinds[f"{engine}-snapshot"] = lambda engine=engine: snapshot_round(choice(state, engine))
+    return kinds
+
+
+def peer_round(python: str, peer: str, model: Path) -> tuple[float, float]:
+    """A peer's seconds up to a migrated and seeded stack, and down."""
+    script = Path(__file__).with_name("peer_round.py")
+    done = subprocess.run(
+        [python, str(script), peer, str(model), PEER], check=True, capture_output=True, text=True
+    )
+    told = json.loads(done.stdout.splitlines()[-1])
+    return told["up"], told["down"]
+
+
+def cold_round(chosen: Choice) -> tuple[float, float]:
+    """Ours, with empty data: up, migrate, seed."""
+    began = time.monotonic()
+    made = lifecycle.resolve(chosen)
+    started = lifecycle.up(made, SILENT, hold=True)
+    lifecycle.migrate(made, started.stack, SILENT)
+    lifecycle.seed(made, started.stack, SILENT)
+    up = time.monotonic() - began
+    return up, _timed(lambda: lifecycle.down(made, SILENT, force=True))
+
+
+def snapshot_round(chosen: Choice) -> tuple[float, float]:
+    """Ours, from the snapshot after seed."""
+    began = time.monotonic()
+    own = open_stack(chosen, SILENT)
+    up = time.monotonic() - began
+    return up, _timed(lambda: own.close(SILENT))
+
+
+def slowest_bare_start(state: str) -> float:
+    """The longest that one service of the stack takes alone, started by hand."""
+    own = open_stack(choice(state, "process"), SILENT)
+    seconds = []
+    for spec in specs(lifecycle.Started(own.stack, own.lease), own.blueprint):
+        own.stack.service(spec.name).stop()
+        seconds.append(by_hand(spec)[0])
+        own.stack.service(spec.name).start()
+    own.close(SILENT)
+    return max(seconds)
+
+
+TEST = """
+import time, pytest
+
+@pytest.mark.parametrize("number", range({tests}))
+@pytest.mark.stack("runs", isolation="test")
+def test_takes_longer_than_a_start(stack, number):
+    assert stack.rows("select count(*) as n from datasets") == [{{"n": 2}}]
+    time.sleep({seconds})
+"""
+
+
+def waits_with_a_pool(engine: str) -> list[float]:
+    """How long tests wait for their stack when each lasts longer than a start."""
+    with state_folder() as state, tempfile.TemporaryDirectory() as folder:
+        before = snapshot_round(choice(state, engine))
+        seconds = 2 * sum(before)
+        test = Path(folder, "test_pool.py")
+        test.write_text(TEST.format(tests=POOL_TESTS, seconds=seconds))
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(test)]
+        options = [f"--rootdir={ROOT}", f"--engine={engine}", f"--stack-artifacts={folder}/out"]
+        subprocess.run(
+            [*command, *options], cwd=ROOT, check=True,
+            env={**os.environ, "STACKPROOF_STATE_DIR": state},
+        )  # fmt: skip
+        uses = json.loads(Path(folder, "out/stacks.json").read_text())
+        return [use["waited"] for use in uses if use["ahead"]]
+
+
+def _write(times: Times, floors: list[float]) -> None:
+    def up(name: str) -> list[float]:
+        return times[name]["up"]
+
+    def both(name: str) -> list[float]:
+        return [a + b for a, b in zip(times[name]["up"], times[name]["down"], strict=True)]
+
+    what = "fresh stack of one's own, migrated and seeded"
+    for ours, other, bound, values, how in (
+        ("process-snapshot", "testcontainers", 1 / 8, up, "up"),
+        ("process-snapshot", "testcontainers", 1 / 15, both, "up and down"),
+        ("process-snapshot", "pytest-docker", 1 / 8, up, "up"),
+        ("process-snapshot", "compose", 1 / 8, up, "up"),
+        ("process-cold", "testcontainers", 1.0, up, "up"),
+        ("compose-snapshot", "testcontainers", 1 / 2.5, up, "up"),
+        ("compose-snapshot", "testcontainers", 1 / 2.5, both, "up and down"),
+        ("compose-snapshot", "pytest-docker", 1 / 2.5, up, "up"),
+        ("compose-snapshot", "compose", 1 / 2.5, up, "up"),
+        ("compose-cold", "testcontainers", 1.0, up, "up"),
+    ):
+        results.write(
+            f"isolated-{ours}-{other}-{how.replace(' ', '-')}", f"{what}, {ours}: {how}",
+            ours=values(ours), other=values(other), unit="s", bound=round(bound, 4),
+            other_is=f"{other}: {how}, migrate, seed",
+        )  # fmt: skip
+    results.write(
+        "isolated-floor", f"{what}, process engine, from the snapshot",
+        ours=up("process-snapshot"), other=floors, unit="s", bound=1.25,
+        other_is="the slowest service's own bare start, by hand",
+    )  # fmt: skip
+    for engine in ("process", "compose"):
+        results.write(
+            f"isolated-pool-{engine}", f"wait for {what}, from the pool, {engine} engine",
+            ours=up(f"{engine}-pool"), other=[0.0], unit="s", bound=0.05, difference=True,
+            other_is="no wait at all",
+        )  # fmt: skip
+
+
+def crowds() -> None:
+    """Time and memory of 1, 2, 4, 8 and 16 stacks of one's own at once, process engine."""
+    with state_folder() as state:
+        open_stack(choice(state, "process"), SILENT).close(SILENT)
+        seconds, memory = {}, {}
+        for size in CROWDS:
+            began = time.monotonic()
+            stacks = _open_together(state, size)
+            seconds[size] = time.monotonic() - began
+            memory[size] = sum(_memory(one) for one in stacks) / (1 << 20)
+            print(f"{size} at once: {seconds[size]:.1f} s, {memory[size]:.0f} MiB", flush=True)
+            for one in stacks:
+                one.close(SILENT)
+    largest = CROWDS[-1]
+    for name, values, unit, bound in (
+        ("crowd-time", seconds, "s", 1.25), ("crowd-memory", memory, "MiB", 1.1),
+    ):  # fmt: skip
+        told = ", ".join(f"{size}: {values[size]:.1f}" for size in CROWDS)
+        results.write(
+            name, f"{largest} stacks of one's own at once, for each ({unit} in all: {told})",
+            ours=[values[largest] / largest], other=[values[1]], unit=unit, bound=bound,
+            other_is="one alone",
+        )  # fmt: skip
+
+
+def _open_together(state: str, size: int) -> list[OwnStack]:
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(size) as threads:
+        return list(
+            threads.map(lambda _: open_stack(choice(state, "process"), SILENT), range(size))
+        )
+
+
+def _memory(own: OwnStack) -> int:
+    """Proportional memory of all processes of a stack and of its keepers, in bytes."""
+    run = read_run(own.blueprint.run.path)
+    keepers = [run.reaper, run.supervisor]
+    pids = {one.pid for one in (*keepers, *marked(f"STACKPROOF_RUN={run.run_id}"))}
+    return sum(psutil.Process(pid).memory_full_info().pss for pid in pids)
+
+
+def _timed(act: Callable[[], object]) -> float:
+    began = time.monotonic()
+    act()
+    return time.monotonic() - began

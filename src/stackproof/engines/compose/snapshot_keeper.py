@@ -1,0 +1,113 @@
+"""Snapshots on the compose engine: committed images, so that overlayfs makes the copy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
+
+from docker import DockerClient
+from docker.errors import APIError, ImageNotFound
+
+from stackproof.engines.base import Say
+from stackproof.engines.compose import snapshot_images, snapshot_removal
+from stackproof.engines.compose.connection import connect
+from stackproof.engines.compose.running import ComposeRunning
+from stackproof.engines.saving import save_memory
+from stackproof.plan.known_images import recognise
+from stackproof.plan.model import Plan
+from stackproof.reaper.leftovers import read_run
+from stackproof.run_folder import RunFolder
+from stackproof.stack_file.model import Mount, Service, StackFile
+
+
+class ComposeSnapshots:
+    """Implements `engines.base.SnapshotKeeper`.
+
+    Args:
+        environment: The caller's environment.
+    """
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self.environment = environment
+
+    def inputs(self, plan: Plan, say: Say) -> list[str]:
+        """The images: by id, or for those that are built here by name, which is their content's.
+
+        An image that is not there is fetched, since only then it is known what it is.
+        """
+        client = connect(self.environment)
+        return sorted(
+            f"{one.name} {one.image if one.builds else _image_id(client, one.image, say)}"
+            for one in plan.services
+        )
+
+    def foreign_data(self, stack_file: StackFile, services: Sequence[str]) -> list[str]:
+        """Database servers whose data are in a folder or volume of the user, or in memory."""
+        found = []
+        for name in services:
+            service = stack_file.services[name]
+            known = recognise(service.image or "")
+            if known is None:
+                continue
+            for where, what in _elsewhere(service, stack_file):
+                if PurePosixPath(where).is_relative_to(known.volume):
+                    found.append(f"{name} has its data in {what}")
+        return found
+
+    def take(self, plan: Plan, run: RunFolder, draft: Path, entry: Path, say: Say) -> int:
+        """Stop a running stack, and make images of its data."""
+        state = read_run(run.path)
+        run_id = state.run_id if state is not None else ""
+        client = connect(self.environment)
+        running = ComposeRunning(plan, run, client, run_id, self.environment)
+        for service in reversed(plan.services):
+            problem = save_memory(service)
+            if problem:
+                say(f"note: {service.name} would not save its data: {problem}")
+            running.stop([service.name])
+        snapshot_removal.remove_images(client, str(entry))  # what a killed maker may have left
+        kept, size, left_out = snapshot_images.take(plan, running.containers, entry, running.is_own)
+        kept.write(draft)
+        for line in left_out:
+            say(f"note: not part of the snapshot: {line}")
+        return size
+
+    def fault(self, entry: Path) -> str:
+        """Why the images of a snapshot can't be used; empty where they can."""
+        return snapshot_images.fault_of(connect(self.environment), entry)
+
+    def drop(self, entry: Path) -> list[str]:
+        """Remove the images of a snapshot; tells of those that something still uses."""
+        return snapshot_removal.remove_images(connect(self.environment), str(entry))
+
+    def entries(self) -> set[str]:
+        """The folders of all snapshots that have images."""
+        return snapshot_removal.entries_with_images(connect(self.environment))
+
+
+def _image_id(client: DockerClient, image: str, say: Say) -> str:
+    try:
+        return str(client.images.get(image).attrs["Id"])
+    except ImageNotFound:
+        say(f"fetching {image}")
+    try:
+        client.images.pull(image)
+        return str(client.images.get(image).attrs["Id"])
+    except APIError:
+        return image  # the start says what is wrong with it
+
+
+def _elsewhere(service: Service, stack_file: StackFile) -> list[tuple[str, str]]:
+    """Paths of a service that are not in a volume of the copy, and what is there."""
+    found = [(one.target, what) for one in service.mounts if (what := _foreign(one, stack_file))]
+    in_memory = [(one.partition(":")[0], "memory (tmpfs)") for one in service.tmpfs]
+    return found + in_memory
+
+
+def _foreign(mount: Mount, stack_file: StackFile) -> str:
+    if mount.kind == "tmpfs":
+        return "memory (tmpfs)"
+    if mount.kind == "bind":
+        return f"a folder of yours, {mount.source}"
+    volume = stack_file.volumes.get(mount.source or "")
+    return f"the volume {mount.source}, which is external" if volume and volume.external else ""

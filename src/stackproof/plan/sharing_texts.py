@@ -1,0 +1,249 @@
+"""Rewrites the texts of a stack that name a database of a shared server, or refuses to guess."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+from stackproof.plan import patterns
+from stackproof.plan.environment_rules import HOST_NAME
+
+_URL = re.compile(
+    patterns.URL.pattern
+    + r"(?P<path>/[^\s/?#'\"\x1f]*)?(?![^\s?#'\"\x1f])(?P<query>\?[^\s#'\"\x1f]*)?"
+)
+_REDIS_SCHEMES = frozenset({"redis", "rediss", "valkey", "valkeys"})
+_REDIS_PATH = re.compile(r"/?(\d*)")
+_QUERY_INDEX = re.compile(r"(?<=[?&]db=)\d+")
+_DATABASE_NAME = re.compile(r"(?:DB|DATABASE)(?:_?NAME)?$", re.IGNORECASE)
+_USER_NAME = re.compile(r"USER(?:_?NAME)?$", re.IGNORECASE)
+_INDEX_NAME = r"\w*(?:DB|DATABASE|INDEX|DB_NUM|DB_NUMBER)"
+_KEYWORD = r"(?<![\w-])((?:dbname|database)\s*=\s*['\"]?){name}(?![\w-])"
+_FLAG = r"(?<!\S)((?:-d|--(?:[\w-]*-)?(?:dbname|database|db))[=\s]\s*){name}(?![\w-])"
+
+_PRIVATE = 0xF0000  # Supplementary Private Use Area-A: no text has these characters
+
+
+@dataclass(frozen=True)
+class PartNames:
+    """How a stack's part of a server is called.
+
+    Attributes:
+        database: The database that the stack file names, and the stack's own; None for Redis.
+        first_index: The logical database of Redis that the stack's 0 is.
+    """
+
+    database: tuple[str, str] | None
+    first_index: int = 0
+
+
+class CantBeSure(Exception):
+    """A text names a shared server in a way that can't be rewritten for certain.
+
+    Args:
+        service: The shared server.
+        observed: What stands there; no secret.
+        remedy: What to write instead.
+        place: Where, such as `environment.DATABASE_URL`.
+    """
+
+    def __init__(self, service: str, observed: str, remedy: str, place: str = "") -> None:
+        super().__init__(observed)
+        self.service = service
+        self.observed = observed
+        self.remedy = remedy
+        self.place = place
+
+
+class Rewriter:
+    """Rewrites environments and commands.
+
+    Args:
+        parts: Shared services, and how the stack's parts of them are called.
+        names: Every host name in lower case, and the service that it means.
+        indexes: Takes, for each Redis, how many logical databases the stack uses.
+    """
+
+    def __init__(
+        self, parts: Mapping[str, PartNames], names: Mapping[str, str], indexes: dict[str, int]
+    ) -> None:
+        self.parts = parts
+        self.names = names
+        self.indexes = indexes
+        self._databases = {
+            one.database[0]: (name, one.database[1]) for name, one in parts.items() if one.database
+        }
+
+    def environment(self, environment: Mapping[str, str]) -> dict[str, str]:
+        """The environment of a service with the stack's own parts in it.
+
+        Raises:
+            CantBeSure: If a value can't be rewritten for certain.
+        """
+        result = {name: self._value(name, value) for name, value in environment.items()}
+        for name, value in environment.items():
+            service = self._host(value) if HOST_NAME.match(name) else None
+            if service is not None and name != "HOSTNAME":
+                result.update(self._beside_host(name, service, environment, result))
+        return result
+
+    def arguments(self, argv: Sequence[str]) -> list[str]:
+        """The arguments of a command with the stack's own parts in them.
+
+        Raises:
+            CantBeSure: If one can't be rewritten for certain.
+        """
+        text = patterns.ARGUMENT_END.join(argv)
+        try:
+            done = self._text(text, flags=True)
+        except CantBeSure as doubt:
+            doubt.place = "command"
+            raise
+        return done.split(patterns.ARGUMENT_END) if argv else []
+
+    def _value(self, name: str, value: str) -> str:
+        owner, own = self._databases.get(value, ("", ""))
+        if owner and _USER_NAME.search(name):
+            return value
+        if owner and _DATABASE_NAME.search(name):
+            return own
+        try:
+            return self._text(value)
+        except CantBeSure as doubt:
+            doubt.place = f"environment.{name}"
+            raise
+
+    def _host(self, text: str) -> str | None:
+        """The shared service that a host name means."""
+        service = self.names.get(text.lower())
+        return service if service in self.parts else None
+
+    def _beside_host(
+        self, name: str, service: str, before: Mapping[str, str], after: Mapping[str, str]
+    ) -> Iterator[tuple[str, str]]:
+        """The database that goes with a variable such as REDIS_HOST."""
+        part, place = self.parts[service], f"environment.{name}"
+        if part.database is not None:
+            if part.database[1] not in " ".join(after.values()):
+                known = part.database[0]
+                raise CantBeSure(
+                    service,
+                    f"{name} names it, but no variable names its database {known}",
+                    f"name the database in a variable such as PGDATABASE: {known}",
+                    place,
+                )
+            return
+        match = HOST_NAME.match(name)
+        prefix = match["prefix"] if match else ""
+        fitting = re.compile(re.escape(prefix) + _INDEX_NAME, re.IGNORECASE)
+        found = [key for key in before if fitting.fullmatch(key) and before[key].isdecimal()]
+        if not found:
+            raise CantBeSure(
+                service,
+                f"{name} names it, but no variable names the logical database",
+                f'add {prefix}DB: "0" if it is read there, or use a URL with /0 at its end',
+                place,
+            )
+        for key in found:
+            yield key, self._index(service, int(before[key]))
+
+    def _index(self, service: str, number: int) -> str:
+        self.indexes[service] = max(self.indexes.get(service, 1), number + 1)
+        return str(self.parts[service].first_index + number)
+
+    def _text(self, text: str, *, flags: bool = False) -> str:
+        if any(ord(char) >= _PRIVATE for char in text):
+            return text
+        pieces: list[str] = []
+
+        def put(piece: str) -> str:
+            pieces.append(piece)
+            return chr(_PRIVATE + len(pieces) - 1)
+
+        def url(match: re.Match[str]) -> str:
+            after = self._url(match)
+            return match[0] if after is None else put(after)
+
+        rest = _URL.sub(url, text)
+        for known, (_, own) in self._databases.items():
+            for pattern in (_KEYWORD, _FLAG)[: 1 + flags]:
+                named = pattern.format(name=re.escape(known))
+                rest = re.sub(named, rf"\g<1>{put(own)}", rest)
+            rest = re.sub(self._authority(known), rf"\g<1>{put(own)}", rest)
+        self._refuse_doubt(rest)
+        return "".join(
+            pieces[ord(char) - _PRIVATE] if 0 <= ord(char) - _PRIVATE < len(pieces) else char
+            for char in rest
+        )
+
+    def _authority(self, known: str) -> str:
+        """`db:5432/shop_e2e`, as at the end of a URL whose password has a / in it."""
+        owner = self._databases[known][0]
+        hosts = "|".join(re.escape(name) for name, one in self.names.items() if one == owner)
+        return rf"(?i:(?<![\w.-])((?:{hosts})(?::\d+)?/)){re.escape(known)}(?![\w-])"
+
+    def _url(self, match: re.Match[str]) -> str | None:
+        """A URL with the stack's own part; None where it leads elsewhere."""
+        services = [self._host(_host_of(one)) for one in match["hosts"].split(",")]
+        service = next((one for one in services if one is not None), None)
+        if service is None:
+            return None
+        path, query = match["path"] or "", match["query"] or ""
+        database = self.parts[service].database
+        if database is not None:
+            if unquote(path[1:]) != database[0]:
+                raise CantBeSure(
+                    service,
+                    f"a URL names the database {path[1:]!r}, not {database[0]!r}",
+                    "let it name that database",
+                )
+            path = "/" + database[1]
+        else:
+            path, query = self._redis_url(service, match["scheme"], path, query)
+        return f"{match['scheme']}://{match['user'] or ''}{match['hosts']}{path}{query}"
+
+    def _redis_url(self, service: str, scheme: str, path: str, query: str) -> tuple[str, str]:
+        number = _REDIS_PATH.fullmatch(path)
+        if scheme.lower().split("+", 1)[0] not in _REDIS_SCHEMES or number is None:
+            raise CantBeSure(
+                service,
+                f"a URL {scheme}://{service}{path} names no logical database",
+                f"write it as redis://{service}:6379/0",
+            )
+        named = _QUERY_INDEX.search(query)
+        if named is not None:
+            own = self._index(service, int(named[0]))
+            query = query[: named.start()] + own + query[named.end() :]
+        if named is None or number[1]:
+            path = "/" + self._index(service, int(number[1] or 0))
+        return path, query
+
+    def _refuse_doubt(self, rest: str) -> None:
+        """Refuse what is left of a text if it still names a database or Redis."""
+        for known, (service, _) in self._databases.items():
+            if re.search(rf"(?<![\w-]){re.escape(known)}(?![\w-])", rest):
+                raise CantBeSure(
+                    service,
+                    f"it is not certain that {known!r} there is the name of the database",
+                    f"name it in a URL such as postgresql://{service}/{known}, or in a variable "
+                    "whose name ends in DB or DATABASE",
+                )
+        hosts = (
+            match["host"]
+            for pattern in (patterns.PAIR, patterns.KEYWORD_HOST, patterns.HOST_FLAG)
+            for match in pattern.finditer(rest)
+        )
+        for named in map(self._host, hosts):
+            if named is not None and self.parts[named].database is None:
+                raise CantBeSure(
+                    named,
+                    f"{named} is named there without a logical database",
+                    f"write it as redis://{named}:6379/0",
+                )
+
+
+def _host_of(written: str) -> str:
+    host, _, port = written.rpartition(":")
+    return host if host and port.isdecimal() else written

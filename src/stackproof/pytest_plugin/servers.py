@@ -1,0 +1,106 @@
+"""The servers that the tests of a process share, started when the first test needs them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from stackproof.blueprint import Choice
+    from stackproof.engines.base import Say
+    from stackproof.settings import Settings
+    from stackproof.shared_running import Share
+    from stackproof.shared_servers import SharedServers
+
+
+@dataclass(frozen=True)
+class LentDatabase:
+    """A database of one test.
+
+    Attributes:
+        url: How it is reached, with user and password.
+        give_back: Lets it be dropped.
+    """
+
+    url: str
+    give_back: Callable[[], None]
+
+
+class ServersOfTests:
+    """Starts the servers of each kind of stack once, and ends them with the session."""
+
+    def __init__(self) -> None:
+        self._started: dict[Hashable, SharedServers] = {}
+        self._starting = threading.Lock()
+
+    def share(self, choice: Choice, names: Sequence[str], say: Say) -> Share:
+        """Parts of servers for a stack.
+
+        Args:
+            choice: Which stack.
+            names: The services to be shared.
+            say: Takes lines of progress.
+
+        Raises:
+            StackproofError: If the servers do not start, or can't be shared.
+        """
+        return self._of(choice, names, say).share()
+
+    def database(self, choice: Choice, settings: Settings, say: Say) -> LentDatabase:
+        """A database for a test, on the servers that stacks share if it is among them.
+
+        Args:
+            choice: Which stack.
+            settings: Its settings.
+            say: Takes lines of progress.
+
+        Raises:
+            StackproofError: If the server does not start, or its database can't be cloned.
+        """
+        service = _database_service(choice, settings)
+        shared = settings.isolation.shared
+        servers = self._of(choice, shared if service in shared else (service,), say)
+        name = servers.take_database(service)
+        return LentDatabase(
+            servers.database_url(service, name),
+            partial(servers.give_back_database, service, name),
+        )
+
+    def _of(self, choice: Choice, names: Sequence[str], say: Say) -> SharedServers:
+        from stackproof.shared_servers import start_servers
+
+        key = (repr(replace(choice, environment={})), tuple(names))
+        with self._starting:  # stacks are started in several threads
+            if key not in self._started:
+                self._started[key] = start_servers(choice, names, say)
+            return self._started[key]
+
+    def close(self) -> list[BaseException]:
+        """End all servers; gives the errors of those that did not end well."""
+        from stackproof.errors import StackproofError
+
+        errors: list[BaseException] = []
+        for servers in self._started.values():
+            try:
+                servers.close(_nobody)
+            except StackproofError as error:
+                errors.append(error)
+        self._started.clear()
+        return errors
+
+
+def _database_service(choice: Choice, settings: Settings) -> str:
+    """The configured database service, or else the only PostgreSQL service."""
+    if settings.database is not None:
+        return settings.database.service
+    from stackproof import lifecycle
+    from stackproof.stack import only_database_service
+
+    return only_database_service(lifecycle.resolve(replace(choice, isolated=True)).plan)
+
+
+def _nobody(line: str) -> None:
+    """Nobody reads the progress of servers that end."""
