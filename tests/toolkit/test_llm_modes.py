@@ -141,7 +141,7 @@ def shop(tmp_path, provider):
 def test_what_was_recorded_is_replayed_and_what_was_not_fails_with_the_difference(shop):
     said = shop.nox("--llm", "record", "--budget-usd", "0.50", **shop.key)
     assert "2 passed" in said
-    assert "model calls: 2 of 2 tests, 6 tokens, $0.000003" in said
+    assert "model calls: 2 in 2 tests, 6 tokens, $0.000003" in said
     assert "of $0.50, 2 requests, 6 tokens, 0 refused" in said
     recordings = [path.read_text() for path in shop.folder.glob("tests/cassettes/shop/*.yaml")]
     assert len(recordings) == 2

@@ -106,4 +106,5 @@ def costs_line(properties: Sequence[dict[str, object]]) -> list[str]:
     requests, tokens, usd = (
         sum(float(str(one[name])) for one in calling) for name in (REQUESTS, TOKENS, USD)
     )
-    return [f"model calls: {requests:.0f} of {len(calling)} tests, {tokens:.0f} tokens, ${usd:.6f}"]
+    tests = "1 test" if len(calling) == 1 else f"{len(calling)} tests"
+    return [f"model calls: {requests:.0f} in {tests}, {tokens:.0f} tokens, ${usd:.6f}"]
