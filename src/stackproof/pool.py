@@ -27,6 +27,8 @@ CLOCK = Clock()
 def pool_size(setting: int | None, *, cpus: int, workers: int) -> int:
     """How many stacks one process may have ready or in the making.
 
+    None where there are more test processes than processors: those are busy without it.
+
     Args:
         setting: What the user says; None for the bound below.
         cpus: Processors that this process may use.
@@ -34,7 +36,7 @@ def pool_size(setting: int | None, *, cpus: int, workers: int) -> int:
     """
     if setting is not None:
         return setting
-    return max(1, cpus // (CORES_PER_START * workers))
+    return max(cpus // (CORES_PER_START * workers), int(workers <= cpus))
 
 
 def usable_cpus() -> int:

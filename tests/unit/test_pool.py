@@ -160,8 +160,8 @@ def test_an_end_that_takes_too_long_is_told():
 @pytest.mark.parametrize(
     ("setting", "cpus", "workers", "size"),
     [
-        (None, 2, 1, 1), (None, 16, 1, 8), (None, 16, 4, 2), (None, 2, 4, 1), (0, 16, 1, 0),
-        (3, 2, 4, 3),
+        (None, 2, 1, 1), (None, 16, 1, 8), (None, 16, 4, 2), (None, 2, 2, 1), (None, 2, 4, 0),
+        (0, 16, 1, 0), (3, 2, 4, 3),
     ],
 )  # fmt: skip
 def test_the_size_follows_the_processors_unless_it_is_set(setting, cpus, workers, size):

@@ -119,7 +119,7 @@ def gateway(request: pytest.FixtureRequest) -> Iterator[GatewayClient]:
         if request.config.getoption("--llm"):
             require_mode(client.base_url, request.config.getoption("--llm"))
     except StackproofError as error:
-        pytest.fail(str(error), pytrace=False)
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
     gateways = request.config.stash[_GATEWAYS]
     gateways[request.node.nodeid] = client
     yield client

@@ -36,7 +36,7 @@ def settle(item: pytest.Item) -> None:
     try:
         used.settle()
     except StackproofError as error:
-        pytest.fail(str(error), pytrace=False)
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
 
 
 def history_of(item: pytest.Item) -> list[str]:

@@ -78,7 +78,7 @@ class OwnStacks:
             own = self._own(request, wish, isolation)
         except (StackproofError, pytest.UsageError) as error:
             told = getattr(error, "__notes__", [])
-            pytest.fail("\n".join([*told, str(error)]), pytrace=False)
+            raise pytest.fail.Exception("\n".join([*told, str(error)]), pytrace=False) from None
         self.stacks[item.nodeid] = (own.stack, artifacts_of(self.config, own.blueprint))
         return own.stack
 
@@ -93,7 +93,7 @@ class OwnStacks:
                 wish.choice, self._configured(wish.choice), told.append
             )
         except (StackproofError, pytest.UsageError) as error:
-            pytest.fail("\n".join([*told, str(error)]), pytrace=False)
+            raise pytest.fail.Exception("\n".join([*told, str(error)]), pytrace=False) from None
         finally:
             note_runs(self.config)
         request.addfinalizer(database.give_back)

@@ -58,7 +58,7 @@ def connected(config: pytest.Config) -> Connection:
         blueprint = lifecycle.resolve(choice)
         stack = lifecycle.connect(blueprint)
     except StackproofError as error:
-        pytest.fail(f"{error}", pytrace=False)
+        raise pytest.fail.Exception(f"{error}", pytrace=False) from None
     config.stash[_CONNECTION] = made = Connection(blueprint, stack)
     return made
 
