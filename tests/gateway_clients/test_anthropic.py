@@ -1,5 +1,7 @@
 """Anthropic's dialect, parsed by its official client."""
 
+import json
+
 import anthropic
 import pytest
 
@@ -127,3 +129,33 @@ def test_a_cut_stream_is_noticed(gateway, client):
         client.messages.stream(model="m", max_tokens=9, messages=HELLO) as stream,
     ):
         list(stream.text_stream)
+
+
+def test_a_status_400_surfaces(gateway, client):
+    with pytest.raises(anthropic.BadRequestError):
+        ask(client, model="m-http400-x")
+    assert len(gateway.requests()) == 1
+
+
+def test_calls_that_always_fail_are_tried_three_times(gateway, client):
+    with pytest.raises(anthropic.InternalServerError):
+        ask(client, model="m-always-fail-attempt-x")
+    (verdict,) = gateway.verdicts()
+    assert (verdict.client_amplification, verdict.outer_amplification) == (3.0, 1.0)
+
+
+def streamed(client, **fields):
+    with client.messages.stream(model="m", max_tokens=9, messages=HELLO, **fields) as stream:
+        text = "".join(stream.text_stream)
+        return text, stream.get_final_message().stop_reason
+
+
+def test_an_event_that_is_no_json_is_a_raw_error(gateway, client):
+    gateway.when().reply("one two three", malformed_after=4)
+    with pytest.raises(json.JSONDecodeError):
+        streamed(client)
+
+
+def test_a_clean_end_without_a_reason_passes_in_silence(gateway, client):
+    gateway.when().reply("one two three", ends=False)
+    assert streamed(client) == ("one two three", None)

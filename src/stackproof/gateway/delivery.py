@@ -17,7 +17,7 @@ EVENTS_BETWEEN_LOOKS = 32
 LONGEST_HOLD = 300.0
 """Seconds after which a hold that nobody releases ends by itself."""
 
-MALFORMED = b'data: {"id": "malformed", "choices": [{"delta": {"content": "cut he\n\n'
+_MALFORMED = b'data: {"id": "malformed", "choices": [{"delta": {"content": "cut he\n\n'
 
 Done = Callable[[bool], None]
 """Told whether the client went away before the end."""
@@ -130,8 +130,14 @@ class EventStream(Response):
                 await presence.pause(pacing.between_tokens)
             elif number % EVENTS_BETWEEN_LOOKS == EVENTS_BETWEEN_LOOKS - 1:
                 await presence.pause(0)  # lets the server notice that the client has gone
-            await send(_chunk(MALFORMED if number == pacing.malformed_after else one))
+            await send(_chunk(malformed(one) if number == pacing.malformed_after else one))
         return pacing.cut_after is None
+
+
+def malformed(event: bytes) -> bytes:
+    """An event of the same name whose data is no JSON."""
+    name, newline, _ = event.partition(b"\n")
+    return (name + newline if name.startswith(b"event:") else b"") + _MALFORMED
 
 
 def _chunk(body: bytes) -> dict[str, Any]:

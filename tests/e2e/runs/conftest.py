@@ -12,10 +12,10 @@ from tests.integration.runs.scenario import Tenant
 
 
 @pytest.fixture
-def tenant(running_stack: Any, gateway: Any) -> Iterator[Tenant]:
-    """A user whose provider calls go to this test's own part of the gateway."""
-    with httpx.Client(base_url=running_stack.url("api"), timeout=30) as http:
-        tenant = Tenant(http, nonce=uuid.uuid4().hex[:12])
+def tenant(stack: Any, gateway: Any, oracle: Any) -> Iterator[Tenant]:
+    """A user with an own part of the gateway, whose runs the oracle watches."""
+    with httpx.Client(base_url=stack.url("api"), timeout=30) as http:
+        tenant = Tenant(stack, http, oracle, nonce=uuid.uuid4().hex[:12])
         tenant.open_account(gateway.api_key)
         yield tenant
 

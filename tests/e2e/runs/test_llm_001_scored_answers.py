@@ -15,14 +15,14 @@ FOLLOWED = 4
 PATIENCE = 180.0  # seconds; a real model takes its time
 
 
-def test_every_question_is_answered_and_scored(running_stack, gateway, tenant, llm_mode):
+def test_every_question_is_answered_and_scored(stack, gateway, tenant, llm_mode):
     run = tenant.wait_for(tenant.start("smoke", MODEL), "completed", timeout=PATIENCE)
 
     assert run["totals"]["done"] == QUESTIONS
     assert run["totals"]["correct"] >= FOLLOWED
     assert run["score"] >= FOLLOWED / QUESTIONS
     assert all(item["answer"] for item in run["items"])
-    assert_database_agrees(running_stack, run)
+    assert_database_agrees(stack, run)
     assert_calls(gateway, MODEL, [200] * QUESTIONS)
     calls = gateway.requests(model=MODEL)
     assert {call.source for call in calls} == {llm_mode}

@@ -241,6 +241,8 @@ def test_clients_that_leave_at_any_moment_leave_a_gateway_that_works(server, htt
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["GATEWAY_LLM=lvie"], "environment GATEWAY_LLM: invalid choice: 'lvie'"),
+        (["GATEWAY_BUDGET_USD=lots"], "environment GATEWAY_BUDGET_USD: 'lots' is no amount"),
         (["--llm", "live"], "needs a budget"),
         (["--llm", "live", "--budget-usd", "1"], "needs its key"),
         (["--llm", "replay"], "needs a folder"),
@@ -250,6 +252,8 @@ def test_clients_that_leave_at_any_moment_leave_a_gateway_that_works(server, htt
 )
 def test_a_wrong_command_line_ends_with_a_sentence(arguments, message):
     environment = {key: value for key, value in os.environ.items() if not key.startswith("GATEWAY")}
+    environment |= dict(one.split("=") for one in arguments if one.startswith("GATEWAY"))
+    arguments = [one for one in arguments if not one.startswith("GATEWAY")]
     done = subprocess.run([sys.executable, "-m", "stackproof.gateway", *arguments], text=True,
                           capture_output=True, check=False, env=environment)  # fmt: skip
     assert done.returncode in {1, 2}

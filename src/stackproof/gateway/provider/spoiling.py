@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from stackproof.gateway.delivery import MALFORMED, CutResponse, Presence
+from stackproof.gateway.delivery import CutResponse, Presence, malformed
 from stackproof.gateway.encoding import from_bytes, to_bytes
 from stackproof.gateway.scripts import Pacing
 
@@ -145,7 +145,7 @@ class SpoiltStream(Response):
             if not pacing.ends and ends_answer(one):
                 return True
             await presence.pause(pacing.between_tokens if number else 0)
-            await send(_chunk(MALFORMED if number == pacing.malformed_after else one))
+            await send(_chunk(malformed(one) if number == pacing.malformed_after else one))
             number += 1
         return pacing.cut_after is None
 
