@@ -147,7 +147,7 @@ def pytest_runtest_protocol(
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
+def pytest_runtest_setup() -> Generator[None, object, object]:
     """Skip a test whose fixtures need more of an attached stack than its addresses."""
     with skipping_what_is_not_attached():
         return (yield)
