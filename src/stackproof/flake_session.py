@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import os
 import secrets
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from stackproof import lifecycle
@@ -39,12 +38,17 @@ def flake_options() -> argparse.ArgumentParser:
 
 
 def measure(
-    root: Path, arguments: Sequence[str], run_pytest: Callable[[Sequence[str]], bool], say: Say
+    root: Path,
+    environment: Mapping[str, str],
+    arguments: Sequence[str],
+    run_pytest: Callable[[Sequence[str]], bool],
+    say: Say,
 ) -> bool:
     """Repeat tests; tells whether every run has passed.
 
     Args:
         root: The project's folder.
+        environment: The process environment.
         arguments: What the user has given after `--`.
         run_pytest: Runs pytest with arguments; tells whether all went well.
         say: Takes lines of progress.
@@ -56,7 +60,7 @@ def measure(
     seed = secrets.randbelow(SEEDS) if options.seed is None else options.seed
     choice = lifecycle.Choice(
         root=root,
-        environment=dict(os.environ),
+        environment=environment,
         stack=options.stack,
         engine=options.engine,
         profiles=tuple(options.profile),

@@ -45,6 +45,7 @@ def _sharing(blueprint: Blueprint) -> Iterator[str]:
     parts = {
         one.service: SharedPart(
             one.service,
+            "another project",
             {endpoint.target: endpoint.port for endpoint in plan.service(one.service).endpoints},
             database=clone_name(one.database) if one.database else "",
             first_index=one.indexes,

@@ -175,6 +175,7 @@ def _flake(session: nox.Session, project: Project) -> None:
     try:
         passed = measure(
             project.root,
+            dict(os.environ),
             session.posargs,
             lambda arguments: _pytest(session, arguments, {}),
             session.log,

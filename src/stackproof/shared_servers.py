@@ -50,15 +50,16 @@ class SharedServers:
         Raises:
             CommandFailed: If a database can't be cloned.
         """
-        indexes = {name: slots.take() for name, slots in self.slots.items()}
+        project = self.blueprint.run.project
         parts = [
-            SharedPart(name, self._ports(name), first_index=first)
+            SharedPart(name, project, self._ports(name), database=clones.take())
+            for name, clones in self.clones.items()
+        ]
+        indexes = {name: slots.take() for name, slots in self.slots.items()}
+        parts += [
+            SharedPart(name, project, self._ports(name), first_index=first)
             for name, first in indexes.items()
             if first is not None
-        ]
-        parts += [
-            SharedPart(name, self._ports(name), database=clones.take())
-            for name, clones in self.clones.items()
         ]
         return Share(
             parts={one.service: one for one in parts},
@@ -110,9 +111,9 @@ class SharedServers:
 
     def leave_up(self) -> None:
         """Let the servers outlive this process, until somebody takes them down."""
-        self.is_kept = True
-        if self.started.lease is not None:
+        if not self.is_kept and self.started.lease is not None:
             self.started.lease.release()
+        self.is_kept = True
 
 
 def start_servers(choice: Choice, names: Sequence[str], say: Say) -> SharedServers:
@@ -129,19 +130,11 @@ def start_servers(choice: Choice, names: Sequence[str], say: Say) -> SharedServe
     """
     whole = lifecycle.resolve(replace(choice, isolated=True))
     settings = whole.settings
-    if settings.engine != "process":
-        place = settings.origin(("isolation", "shared"))
-        raise ConfigError(
-            f"{', '.join(names)} can't be shared on the {settings.engine} engine",
-            source=place.name,
-            line=place.line,
-            key="isolation.shared",
-            observed="containers of one project can't reach those of another",
-            remedy="use --engine process, or remove `isolation.shared`",
-        )
     needs = shared_needs(settings, whole.stack_file, engine=settings.engine, names=names)
     blueprint = lifecycle.resolve(replace(choice, isolated=True, services=tuple(names)))
     with isolation.seeded(choice, whole, say) as snapshot:
+        if snapshot is None:
+            raise _without_snapshot(whole, names)
         started = lifecycle.up(blueprint, say, hold=True, snapshot=snapshot)
     servers = SharedServers(blueprint, started)
     try:
@@ -151,6 +144,18 @@ def start_servers(choice: Choice, names: Sequence[str], say: Say) -> SharedServe
         servers.close(say)
         raise
     return servers
+
+
+def _without_snapshot(whole: Blueprint, names: Sequence[str]) -> ConfigError:
+    place = whole.settings.origin(("isolation", "shared"))
+    return ConfigError(
+        f"{', '.join(names)} can't be shared: of this stack no snapshot can be made",
+        source=place.name,
+        line=place.line,
+        key="isolation.shared",
+        remedy="let its database servers have their data in volumes of the stack file, or remove "
+        "`isolation.shared`",
+    )
 
 
 def _divide(servers: SharedServers, need: SharedNeed) -> None:

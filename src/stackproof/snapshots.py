@@ -26,7 +26,7 @@ from stackproof.snapshot_key import snapshot_key
 
 ABOUT = "about.json"
 
-KEPT = 8
+KEPT = 32
 """Snapshots that stay; the least recently used ones go first."""
 
 KEPT_BYTES = 4 << 30

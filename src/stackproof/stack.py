@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
@@ -124,10 +125,27 @@ class Stack:
     Attributes:
         plan: What it was started from.
         running: The engine's side of it.
+        kept: Folder of the files that a test leaves of it; None outside of tests.
     """
 
     plan: Plan
     running: RunningPlan
+    kept: Path | None = None
+
+    @property
+    def artifacts(self) -> Path:
+        """A folder for files that a test wants to leave of this stack, beside the session's own.
+
+        Raises:
+            ConfigError: If no test session has given the stack one.
+        """
+        if self.kept is None:
+            raise ConfigError(
+                f"the stack {self.plan.project} has no folder for artifacts",
+                remedy="take it from the fixture `stack` or `running_stack`",
+            )
+        self.kept.mkdir(parents=True, exist_ok=True)
+        return self.kept
 
     def service(self, name: str) -> ServiceHandle:
         """The service of that name.

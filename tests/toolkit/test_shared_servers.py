@@ -58,6 +58,20 @@ def test_can_break_a_server_of_its_own(stack):
         assert stack.psql(["-c", "select 1"], service="db").exit_code
 """
 
+CROWDED = """\
+import pytest, valkey
+from pathlib import Path
+
+@pytest.mark.parametrize("number", [
+    pytest.param(0, marks=pytest.mark.stack(isolation="module")), 1
+])
+def test_has_a_cache(stack, number):
+    url = stack.service("web").exec(["printenv", "CACHE_URL"]).stdout.strip()
+    with valkey.from_url(url) as cache:
+        assert cache.keys() == [b"seeded"]
+    Path(f"cache-{number}").write_text(url.rpartition("/")[2])
+"""
+
 DATABASES = """\
 import pytest, subprocess
 
@@ -148,6 +162,15 @@ def test_a_test_that_needs_only_the_database_gets_one_with_all_of_the_templates_
     sharing.wait_until_nothing_is_left()
 
 
+def test_where_a_redis_has_no_room_left_a_stack_has_its_own(sharing):
+    sharing.replace("compose.yaml", "image: redis:7",
+                    "image: redis:7\n    command: [redis-server, --databases, '2']")  # fmt: skip
+    assert "2 passed" in run(sharing, CROWDED)
+    used = {path.read_text() for path in sharing.folder.glob("cache-*")}
+    assert used == {"1", "0"}
+    sharing.wait_until_nothing_is_left()
+
+
 def test_servers_of_a_killed_test_process_are_gone(sharing):
     process = start(sharing, SLEEP)
     wait_until(
@@ -165,12 +188,6 @@ def test_what_can_not_be_rewritten_for_certain_is_an_error_that_names_the_place(
     assert "services.once.environment.CACHE_URL" in said
     assert "write it as redis://cache:6379/0" in said
     sharing.wait_until_nothing_is_left()
-
-
-def test_containers_share_no_servers_and_it_is_said(sharing):
-    said = run(sharing, TESTS, "--engine", "compose", "-k", "keys and 0", code=1)
-    assert "db, cache can't be shared on the compose engine" in said
-    assert "isolation.shared" in said
 
 
 def test_the_configuration_shows_what_a_stack_has_in_place_of_the_servers_names(sharing):

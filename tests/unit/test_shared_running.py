@@ -59,7 +59,7 @@ def servers():
 @pytest.fixture
 def running(own, servers):
     shared = [
-        ServicePlan(name, (), {"POSTGRES_DB": "mine"}, shared=True) for name in ("db", "cache")
+        ServicePlan(name, (), {"POSTGRES_DB": "mine"}, shared="servers") for name in ("db", "cache")
     ]
     services = (*shared, ServicePlan("api", (), {}), ServicePlan("worker", (), {}))
     return SharedRunning(Plan("shop", "shop-1", "process", None, services), own, servers)

@@ -1,4 +1,5 @@
 import os
+from dataclasses import replace
 
 import pytest
 
@@ -193,3 +194,14 @@ def test_a_stack_that_answers_nothing_does_not_hide_the_failed_wait():
         make_stack(Gone()).wait_until(
             lambda: 1, until=(2).__eq__, failed=bool, timeout=5, what="it"
         )  # fmt: skip
+
+
+def test_files_of_a_test_go_to_the_folder_that_its_session_gave(tmp_path):
+    given = replace(make_stack(), kept=tmp_path / "stacks/shop-1")
+    (given.artifacts / "seen.txt").write_text("a")
+    assert (tmp_path / "stacks/shop-1/seen.txt").read_text() == "a"
+
+
+def test_outside_of_tests_there_is_no_such_folder():
+    with pytest.raises(ConfigError, match="no folder for artifacts"):
+        make_stack().artifacts  # noqa: B018 - asking is the test

@@ -55,6 +55,8 @@ def create_app(options: Options | None = None) -> Starlette:
     Args:
         options: Its settings.
 
+    What `app.state.say` is set to gets a line for each call.
+
     Raises:
         ScriptError: If a file of the settings is not what it should be.
     """
@@ -71,6 +73,7 @@ def create_app(options: Options | None = None) -> Starlette:
     )
     app.state.mode = mode
     app.state.options = options
+    app.state.say = None
     app.state.concepts = load_concepts(options.concepts) if options.concepts else NO_CONCEPTS
     app.state.namespaces = Namespaces(load_scripts(options.scripts) if options.scripts else ())
     return app

@@ -11,7 +11,7 @@ from typing import Any
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from stackproof.gateway.delivery import LONGEST_HOLD, Presence
+from stackproof.gateway.delivery import LONGEST_HOLD, CutResponse, Presence
 from stackproof.gateway.encoding import to_bytes
 from stackproof.gateway.errors import ProviderError
 from stackproof.gateway.faults import Facts, Fault, parse_exactly
@@ -29,12 +29,11 @@ from stackproof.gateway.scripts import Pacing
 
 LARGEST_BODY = 20 * 1024 * 1024
 CLIENT_GONE = 499
-HEADERS = (
+OPENAI_HEADERS = (
     (b"openai-version", b"2020-10-01"),
-    (b"openai-organization", b"stackproof"),
     (b"openai-processing-ms", b"1"),
 )
-"""Headers of each answer; the time is always the same, so that answers are."""
+"""Headers of each answer but Anthropic's; the time is always the same, so that answers are."""
 
 log = logging.getLogger("stackproof.gateway")
 
@@ -50,17 +49,24 @@ class Call:
         namespace: The namespace that it belongs to.
         data: Its body.
         headers: Its headers, with names in small letters.
+        key: Its API key.
     """
 
     def __init__(
-        self, request: Request, namespace: Namespace, data: bytes, headers: Mapping[str, str]
+        self,
+        request: Request,
+        namespace: Namespace,
+        data: bytes,
+        headers: Mapping[str, str],
+        key: str,
     ) -> None:
         self.request = request
         self.headers = headers
-        self.key = api_key(headers)
+        self.key = key
         self.namespace = namespace
         self.data = data
         self.began = time.monotonic()
+        self.is_cut = False
         self.presence = Presence(request.receive)
         retries = headers.get("x-stainless-retry-count", "")
         path = _own_path(request)
@@ -107,12 +113,17 @@ class Call:
         return fault
 
     async def fail_on_purpose(self) -> None:
-        """Raise the fault of this call, for endpoints whose answers can only fail by status."""
+        """Take the fault of this call, for endpoints whose answers are never streams.
+
+        Raises:
+            ProviderError: If it is a status.
+        """
         fault = self.next_fault()
         if fault is not None:
             await self.pause(fault.spec.seconds)
-            if fault.spec.manner != "slow":
+            if fault.spec.manner == "status":
                 raise fault.error
+            self.is_cut = fault.spec.manner == "cut"
 
     async def pause(self, seconds: float) -> None:
         """Wait, as long as the client does."""
@@ -138,11 +149,13 @@ class Call:
         entry = self.entry
         entry.status = status
         entry.latency_ms = round((time.monotonic() - self.began) * 1000, 3)
-        if log.isEnabledFor(logging.INFO):
-            log.info(
-                "%s %s %s %s %s %.1f ms", entry.namespace, entry.method, ascii(entry.path)[1:-1],
-                ascii(entry.model)[1:-1] or "-", status, entry.latency_ms,
-            )  # fmt: skip
+        say = self.request.app.state.say
+        if say is not None:
+            path, model = ascii(entry.path)[1:-1], ascii(entry.model)[1:-1] or "-"
+            say(
+                f"{entry.namespace} {entry.method} {path} {model} {status} "
+                f"{entry.latency_ms:.1f} ms\n"
+            )
 
     def stream_done(self, client_closed: bool) -> None:
         """Note how a stream ended."""
@@ -173,8 +186,13 @@ def _own_path(request: Request) -> str:
 
 async def _read(request: Request) -> tuple[bytes, bool]:
     """The body, and whether it is too large; the rest of such a one is read and dropped."""
-    chunks: list[bytes] = []
-    size = 0
+    first = await request.receive()
+    if first["type"] == "http.disconnect":
+        raise ClientDisconnect
+    chunk: bytes = first.get("body", b"")
+    if not first.get("more_body"):
+        return chunk, len(chunk) > LARGEST_BODY
+    chunks, size = [chunk], len(chunk)
     async for chunk in request.stream():
         size += len(chunk)
         if size <= LARGEST_BODY:
@@ -182,10 +200,12 @@ async def _read(request: Request) -> tuple[bytes, bool]:
     return b"".join(chunks), size > LARGEST_BODY
 
 
-def _namespace_name(request: Request, headers: Mapping[str, str], data: bytes) -> str | None:
+def _namespace_name(
+    request: Request, headers: Mapping[str, str], key: str, data: bytes
+) -> str | None:
     """The namespace of a request; its body is only read where nothing else says it."""
     test_id = headers.get("x-test-id", "")
-    name = namespace_of(request.path_params.get("namespace"), api_key(headers), test_id)
+    name = namespace_of(request.path_params.get("namespace"), key, test_id)
     if name is None and data and request.method == "POST":
         try:
             return namespace_of(None, model=model_of(parse_body(data)))
@@ -204,14 +224,18 @@ def endpoint(answer: Answer) -> Endpoint:
             return Response(status_code=CLIENT_GONE)
         headers = {key.decode("latin-1"): value.decode("latin-1")
                    for key, value in request.scope["headers"]}  # fmt: skip
-        name = _namespace_name(request, headers, data)
-        call = Call(request, request.app.state.namespaces.get(name or DEFAULT), data, headers)
+        key = api_key(headers)
+        name = _namespace_name(request, headers, key, data)
+        call = Call(request, request.app.state.namespaces.get(name or DEFAULT), data, headers, key)
         call.namespace.journal.add(call.entry)
         response = await _answered(call, answer, too_large=too_large, named=name is not None)
         call.presence.close()
         call.namespace.journal.learn(call.entry)
         number = b"req_%08d" % call.entry.seq
-        response.raw_headers += [*HEADERS, (b"x-request-id", number), (b"request-id", number)]
+        if call.anthropic:
+            response.raw_headers.append((b"request-id", number))
+        else:
+            response.raw_headers += [*OPENAI_HEADERS, (b"x-request-id", number)]
         call.finish(response.status_code)
         return response
 
@@ -221,7 +245,8 @@ def endpoint(answer: Answer) -> Endpoint:
 async def _answered(call: Call, answer: Answer, *, too_large: bool, named: bool) -> Response:
     try:
         _check_outside(call, too_large=too_large, named=named)
-        return await answer(call)
+        response = await answer(call)
+        return CutResponse(response.body, headers=response.headers) if call.is_cut else response
     except ProviderError as error:
         return call.refuse(error)
     except ClientDisconnect:

@@ -48,6 +48,10 @@ _SHAPES: Shapes = {
     "parallel_tool_calls": (bool, "a boolean"),
 }
 
+_RANGES = {"temperature": (0.0, 2.0), "top_p": (0.0, 1.0), "presence_penalty": (-2.0, 2.0),
+           "frequency_penalty": (-2.0, 2.0)}  # fmt: skip
+_NUMBERS = frozenset({*_RANGES, "top_logprobs", "n", "max_tokens", "max_completion_tokens"})
+
 
 def read_chat(body: dict[str, Any], path: str) -> Prompt:
     """What a chat request asks for.
@@ -69,14 +73,15 @@ def read_chat(body: dict[str, Any], path: str) -> Prompt:
     if options and not body.get("stream"):
         raise ProviderError(400, "The 'stream_options' parameter is only allowed when 'stream' is "
                             "enabled.", param="stream_options")  # fmt: skip
-    asked = [text_of(one.get("content")) for one in messages if one["role"] == "user"]
+    texts = [text_of(one.get("content")) for one in messages]
+    asked = [text for text, one in zip(texts, messages, strict=True) if one["role"] == "user"]
     return Prompt(
         model=model,
         path=path,
         asked=asked[-1] if asked else "",
-        last=text_of(messages[-1].get("content")),
+        last=texts[-1],
         tool_results=tuple(_tool_results(messages)),
-        tokens=sum(count_tokens(text_of(one.get("content"))) for one in messages),
+        tokens=sum(map(count_tokens, texts)),
         tools=tools,
         forced=_forced(body, tools),
         schema=schema,
@@ -134,10 +139,10 @@ def check_content(content: Any, param: str) -> None:
 
 
 def _check_numbers(body: dict[str, Any]) -> None:
-    check_number(body, "temperature", 0.0, 2.0)
-    check_number(body, "top_p", 0.0, 1.0)
-    check_number(body, "presence_penalty", -2.0, 2.0)
-    check_number(body, "frequency_penalty", -2.0, 2.0)
+    if _NUMBERS.isdisjoint(body):
+        return
+    for name, (lowest, highest) in _RANGES.items():
+        check_number(body, name, lowest, highest)
     check_count(body, "top_logprobs", MOST_TOP_LOGPROBS, lowest=0)
     check_count(body, "n", MOST_CHOICES)
     bounds = [check_count(body, name) for name in ("max_tokens", "max_completion_tokens")]

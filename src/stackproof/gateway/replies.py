@@ -173,9 +173,10 @@ def cut(content: str, prompt: Prompt) -> Reply:
     for word in prompt.stop:
         if word and word in content:
             content, stopped_by = content[: content.index(word)], word
-    found = pieces(content)
-    if prompt.bound is not None and len(found) > prompt.bound:
-        return Reply("".join(found[: prompt.bound]).rstrip(), (), "length")
+    if prompt.bound is not None:
+        found = pieces(content)
+        if len(found) > prompt.bound:
+            return Reply("".join(found[: prompt.bound]).rstrip(), (), "length")
     return Reply(content, stopped_by=stopped_by)
 
 

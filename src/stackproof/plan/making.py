@@ -126,7 +126,9 @@ def make_plan(
     around = Surroundings(settings, stack_file, addresses, run_folder, outline.drafts)
     resolve = native_service if engine == "process" else container_service
     resolved = [resolve(draft, around) for draft in outline.drafts]
-    planned = tuple(replace(one.service, shared=one.service.name in shared) for one in resolved)
+    planned = tuple(
+        replace(one.service, shared=_project_of(one.service, shared)) for one in resolved
+    )
     secrets, secret_notices = secrets_of(settings, planned)
     migrate, migrate_told = plan_commands("migrate", settings.migrate, around, engine)
     seed, seed_told = plan_commands("seed", settings.seed, around, engine)
@@ -151,6 +153,12 @@ def make_plan(
         hermetic=settings.hermetic,
         gateway_service=settings.gateway_service,
     )
+
+
+def _project_of(service: ServicePlan, shared: Mapping[str, SharedPart]) -> str:
+    """The run that has started a service; empty for the stack's own."""
+    part = shared.get(service.name)
+    return part.project if part else ""
 
 
 def _compose_source(settings: Settings, stack_file: StackFile) -> ComposeSource:

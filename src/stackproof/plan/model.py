@@ -123,7 +123,7 @@ class ServicePlan:
         folders: Data folders to create: path to the container path that it stands for.
         mounts: Container path to the file or folder that stands for it, for a known image.
         one_shot: True where the service is expected to end by itself with status 0.
-        shared: Whether a server of another run stands for it, which the engine does not start.
+        shared: Project of the run whose server stands for it; empty where the engine starts it.
         extension: `x-stackproof` of the service, as written.
         data: Container paths of what a snapshot has to keep, beside the volumes.
     """
@@ -146,7 +146,7 @@ class ServicePlan:
     folders: Mapping[Path, str] = field(default_factory=dict)
     mounts: Mapping[str, Path] = field(default_factory=dict)
     one_shot: bool = False
-    shared: bool = False
+    shared: str = ""
     extension: Mapping[str, Any] = field(default_factory=dict)
     data: tuple[str, ...] = ()
 
@@ -183,7 +183,7 @@ class Plan:
         source: What the compose engine hands to Docker Compose.
         hermetic: Whether services can reach nothing but each other (compose engine).
         gateway_service: Name of the service that stands in for a model provider.
-        elsewhere: Services that are left out, since another run has started them.
+        elsewhere: Services that are left out, and the project that has started each.
     """
 
     stack: str
@@ -200,7 +200,7 @@ class Plan:
     source: ComposeSource = ComposeSource()
     hermetic: bool = False
     gateway_service: str | None = None
-    elsewhere: tuple[str, ...] = ()
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def own(self) -> Plan:
@@ -208,7 +208,7 @@ class Plan:
         return replace(
             self,
             services=tuple(one for one in self.services if not one.shared),
-            elsewhere=tuple(one.name for one in self.services if one.shared),
+            elsewhere={one.name: one.shared for one in self.services if one.shared},
         )
 
     def service(self, name: str) -> ServicePlan:

@@ -29,12 +29,14 @@ class SharedPart:
 
     Attributes:
         service: Name of the service that the server stands for.
+        project: The run that has started the server.
         ports: Container port to the server's port on this machine.
         database: The stack's own database; empty where the server is no PostgreSQL.
         first_index: The logical database of Redis that the stack's 0 is.
     """
 
     service: str
+    project: str
     ports: Mapping[int, int]
     database: str = ""
     first_index: int = 0
@@ -74,7 +76,7 @@ def needs_of(
     known = {draft.name: draft for draft in drafts}
     needs = [_need(settings, known.get(name), name) for name in names]
     _refuse_same_names(settings, [one for one in needs if one.database])
-    sample = {one.service: SharedPart(one.service, {}, one.database) for one in needs}
+    sample = {one.service: SharedPart(one.service, "sample", {}, one.database) for one in needs}
     shared = share(stack_file, drafts, sample)
     return tuple(
         one if one.database else replace(one, indexes=shared.indexes.get(one.service, 1))

@@ -24,6 +24,9 @@ GONE_SECONDS = 10.0
 REAPED_SECONDS = 60.0
 """How long the reapers of a crashed worker's stacks may take."""
 
+MOST_NAMES = 5
+"""Stacks of a crashed worker that are named."""
+
 _OUTPUT, _INPUT = "stackproof_left", "stackproof_runs"
 _WRITING = threading.Lock()
 
@@ -78,11 +81,12 @@ class Cleanliness:
         from stackproof.inventory import wait_until_gone
 
         left = wait_until_gone(runs, os.environ, seconds=REAPED_SECONDS)
-        names = ", ".join(one.run.project for one in runs) or "it had none"
+        latest = ", ".join(one.run.project for one in runs[-MOST_NAMES:]) or "it had none"
         if left:
             self.left += [f"{one} (of {worker}, which crashed)" for one in left]
         else:
-            self.told.append(f"{worker} crashed; nothing is left of its stacks: {names}")
+            count = f"{len(runs)} stacks, the latest" if len(runs) > MOST_NAMES else "stacks"
+            self.told.append(f"{worker} crashed; nothing is left of its {count}: {latest}")
 
 
 def note_runs(config: pytest.Config) -> None:

@@ -77,7 +77,7 @@ def note_calls(item: pytest.Item, gateway: GatewayClient, known: list[CallCosts]
         item.user_properties += [
             (REQUESTS, costs.requests),
             (TOKENS, costs.prompt_tokens + costs.completion_tokens),
-            (USD, round(costs.usd, 6)),
+            (USD, round(costs.usd, 9)),
         ]
         if item.config.getoption("--llm") in ASKING:
             bill = gateway.bill()

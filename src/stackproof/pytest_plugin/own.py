@@ -13,7 +13,7 @@ import pytest
 from stackproof.pool import Pool, Taken, has_room, pool_size, usable_cpus
 from stackproof.pytest_plugin.cleanliness import note_runs
 from stackproof.pytest_plugin.options import Wish, wish_of
-from stackproof.pytest_plugin.running import artifacts_of, connected
+from stackproof.pytest_plugin.running import artifacts_of, connected, with_artifacts
 from stackproof.pytest_plugin.servers import ServersOfTests
 
 if TYPE_CHECKING:
@@ -96,6 +96,8 @@ class OwnStacks:
             )
         except (StackproofError, pytest.UsageError) as error:
             raise pytest.fail.Exception("\n".join([*told, str(error)]), pytrace=False) from None
+        finally:
+            note_runs(self.config)
         request.addfinalizer(database.give_back)
         return database.url
 
@@ -129,6 +131,7 @@ class OwnStacks:
             return found
         taken = self._pool_for(wish.choice).take(wish.kind, partial(self._start, wish))
         own = taken.value
+        own.stack = with_artifacts(own.stack, self.config, own.blueprint)
         if isolation != "test":
             self._shared[key] = own
         use = self._noted(request.node, taken)

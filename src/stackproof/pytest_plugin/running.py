@@ -6,7 +6,7 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,6 +61,7 @@ def connected(config: pytest.Config) -> Connection:
         stack = lifecycle.connect(blueprint)
     except StackproofError as error:
         raise pytest.fail.Exception(f"{error}", pytrace=False) from None
+    stack = with_artifacts(stack, config, blueprint)
     config.stash[_CONNECTION] = made = Connection(blueprint, stack)
     return made
 
@@ -88,6 +89,12 @@ def artifacts_of(config: pytest.Config, blueprint: Blueprint) -> RunArtifacts:
             folder = new_run(blueprint.settings.artifacts, "pytest", redactor).folder
         config.stash[_FOLDER] = folder
     return RunArtifacts(folder, redactor)
+
+
+def with_artifacts(stack: Stack, config: pytest.Config, blueprint: Blueprint) -> Stack:
+    """The stack with a folder of its own among the session's artifacts."""
+    folder = artifacts_of(config, blueprint).folder
+    return replace(stack, kept=folder / "stacks" / stack.plan.project)
 
 
 def artifacts_known(config: pytest.Config) -> RunArtifacts | None:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 WAITED = "stack_waited_seconds"
 STARTED = "stack_started_seconds"
+TEARDOWN = ""
+"""What pytest files the reports of clean-ups under that went well."""
 
 
 def write_uses(config: pytest.Config, uses: Sequence[Use]) -> None:
@@ -33,11 +35,13 @@ def summary_lines(reporter: pytest.TerminalReporter) -> list[str]:
     """What tests have waited for and paid, told from their reports, of all workers."""
     reports = [
         one
-        for outcome in ("passed", "failed", "skipped", "error", "xfailed", "xpassed")
+        for outcome in ("passed", "failed", "skipped", "error", "xfailed", "xpassed", TEARDOWN)
         for one in reporter.stats.get(outcome, [])
         if isinstance(one, pytest.TestReport)
     ]
-    costs = {one.nodeid: dict(one.user_properties) for one in reports}
+    costs: dict[str, dict[str, object]] = {}
+    for one in reports:
+        costs.setdefault(one.nodeid, {}).update(one.user_properties)
     paid = costs_line(list(costs.values()))
     waited = [float(str(cost[WAITED])) for cost in costs.values() if WAITED in cost]
     started = [float(str(cost[STARTED])) for cost in costs.values() if STARTED in cost]

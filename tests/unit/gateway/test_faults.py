@@ -194,3 +194,12 @@ def test_a_client_that_does_not_count_its_tries_is_not_judged(gateway):
     httpx.post(url, json={"model": "m-fail-once-call-x", "messages": HELLO}, headers=KEY)
     with pytest.raises(AssertionError, match="does not count its retries"):
         gateway.assert_fault_reached_app()
+
+
+def test_a_cut_breaks_answers_that_are_never_streams_as_well(gateway, client):
+    gateway.arm("fail-once-cut", path="/v1/embeddings")
+    with pytest.raises(openai.APIConnectionError):
+        client.with_options(max_retries=0).embeddings.create(model="e", input="x")
+    assert client.embeddings.create(model="e", input="x").data
+    gateway.arm("eof", path="/v1/embeddings")
+    assert client.embeddings.create(model="e", input="x").data

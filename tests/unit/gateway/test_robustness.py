@@ -17,8 +17,7 @@ import openai
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from stackproof.gateway.app import create_app
+from tests.unit.gateway.bare_app import App
 
 EXAMPLES = int(os.environ.get("STACKPROOF_FUZZ", "150"))
 MANY = settings(deadline=None, max_examples=EXAMPLES, database=None)
@@ -64,42 +63,6 @@ PATHS = (
     "/v1/files",
 )  # fmt: skip
 CONTROL = ("scripts", "faults", "signals", "releases", "clock", "budget")
-
-
-class App:
-    """The application without a server around it, which makes many requests cheap."""
-
-    def __init__(self):
-        self.app = create_app()
-        self.runner = asyncio.Runner()
-        self.post("/v1/vector_stores", b"{}")
-
-    def post(self, path, data, headers=(), method="POST"):
-        """Send a body and give back status and answer."""
-        given = {"authorization": "Bearer sk-any", "content-type": "application/json",
-                 **dict(headers)}  # fmt: skip
-        scope = {
-            "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": method,
-            "path": path, "raw_path": path.encode(), "query_string": b"", "root_path": "",
-            "scheme": "http", "server": ("x", 80), "client": ("x", 1),
-            "headers": [(key.encode(), value.encode()) for key, value in given.items()],
-        }  # fmt: skip
-        return self.runner.run(self._call(scope, data))
-
-    async def _call(self, scope, data):
-        waiting = [{"type": "http.request", "body": data, "more_body": False}]
-        sent = []
-
-        async def receive():
-            if not waiting:
-                await asyncio.Event().wait()
-            return waiting.pop()
-
-        async def send(message):
-            sent.append(message)
-
-        await self.app(scope, receive, send)
-        return sent[0]["status"], b"".join(one.get("body", b"") for one in sent)
 
 
 @pytest.fixture(scope="module")

@@ -170,6 +170,20 @@ def test_a_poll_that_sees_what_the_whole_record_does_not_have_is_wrong(run):
     )
 
 
+def test_polls_must_fit_into_the_whole_record_in_their_order():
+    job = StateMachine("job", ["on"], {"on": ["off", "end"], "off": ["on"]}, ["end"])
+    watch = Oracle().watch(job, "1")
+    for order, state in enumerate(["on", "off", "on", "end"]):
+        watch.recorded("audit").saw(state, order=order)
+    for state in ["on", "off", "off", "on"]:
+        watch.polled("api").saw(state)
+    assert watch.problems() == []
+    watch.polled("api").saw("off")  # it was off only once
+    assert [one.text for one in watch.problems()] == [
+        "api saw off where audit has no place for it: on → off → on → end"
+    ]
+
+
 def test_two_whole_records_must_tell_the_same(run):
     cyclic = StateMachine(
         "job", ["on"], {"on": ["off", "end"], "off": ["on"]}, ["end"]

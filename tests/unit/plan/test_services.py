@@ -296,6 +296,8 @@ def test_the_restart_policy_is_handed_on(planning):
 @pytest.mark.parametrize(
     ("extension", "key", "said"),
     [
+        ({"data": ["var/lib/thing"]}, "data", "absolute path"),
+        ({"data": "/"}, "data", "absolute path"),
         ({"projct": "."}, "projct", "did you mean project?"),
         ({"ready": {"logs": "x"}}, "ready.logs", "did you mean log?"),
         ({"ready": "x"}, "ready", "one key"),
@@ -386,3 +388,25 @@ def test_a_change_of_the_lock_changes_the_fingerprint(planning):
     before = planning.plan(planning.native("app")).fingerprint
     (planning.root / "requirements.txt").write_text("six==1.17.0\n")
     assert planning.plan(planning.native("app")).fingerprint != before
+
+
+def test_declared_data_are_in_the_data_of_the_run_and_addressed_there(planning):
+    app = planning.native(
+        "app", command=("serve", "/var/lib/thing/db"), extension={"data": "/var/lib/thing"}
+    )
+    plan = planning.plan(app)
+    service = plan.service("app")
+    folder = plan.run_folder / "data" / "app-var-lib-thing"
+    assert service.argv == ("serve", f"{folder}/db")
+    assert service.folders == {folder: "/var/lib/thing"}
+
+
+def test_declared_data_in_a_volume_need_no_folder_of_their_own(planning):
+    kept = Mount("volume", "/var/lib", "kept")
+    app = planning.native("app", mounts=(kept,), extension={"data": ["/var/lib/thing"]})
+    assert list(planning.plan(app).service("app").folders.values()) == ["/var/lib"]
+
+
+def test_containers_know_their_declared_data(planning):
+    app = planning.native("app", image="thing:1", extension={"data": ["/srv/a", "/srv/b/"]})
+    assert planning.plan(app, engine="compose").service("app").data == ("/srv/a", "/srv/b")

@@ -11,8 +11,8 @@ from stackproof.stack_file.model import Dependency, Service
 
 OWN = "shop_1a2b3c4d_e2e"
 PARTS = {
-    "db": SharedPart("db", {5432: 40001}, database=OWN),
-    "cache": SharedPart("cache", {6379: 40002}, first_index=4),
+    "db": SharedPart("db", "servers", {5432: 40001}, database=OWN),
+    "cache": SharedPart("cache", "servers", {6379: 40002}, first_index=4),
 }
 DATABASE = Service(name="db", image="postgres:16", environment={"POSTGRES_DB": "shop_e2e"})
 CACHE = Service(name="cache", image="redis:7")
@@ -123,7 +123,7 @@ def test_the_servers_are_named_and_not_started(planning, shared):
     plan = shared(app)
     assert [one.name for one in plan.services if one.shared] == ["db", "cache"]
     assert [one.name for one in plan.own.services] == ["app"]
-    assert plan.own.elsewhere == ("db", "cache")
+    assert plan.own.elsewhere == {"db": "servers", "cache": "servers"}
     assert plan.service("db").environment["POSTGRES_DB"] == OWN
 
 
@@ -166,3 +166,13 @@ def test_what_can_not_be_divided_is_refused(planning, service, problem):
 def test_two_servers_whose_databases_have_one_name_are_refused(planning):
     with pytest.raises(ConfigError, match="db and other can't both be shared"):
         needs(planning, DATABASE, replace(DATABASE, name="other"), names=("db", "other"))
+
+
+def test_a_database_that_is_called_after_its_user_gets_a_name_too(planning):
+    database = replace(DATABASE, environment={"POSTGRES_USER": "shop_e2e"})
+    services = (database, CACHE)
+    plan = make_plan(
+        planning.settings, planning.stack_file(*services), engine="process",
+        run_folder=planning.root, ports=planning.free_ports(*services), shared=PARTS,
+    )  # fmt: skip
+    assert plan.service("db").environment == {"POSTGRES_USER": "shop_e2e", "POSTGRES_DB": OWN}

@@ -293,7 +293,7 @@ def test_a_config_with_another_stacks_name_is_refused(root):
         ("seed: {service: api, comand: [a]}", 9, "seed.comand", "did you mean command?"),
         ("seed:\n- {service: api, comand: [a]}", 10, "seed.0.comand", "did you mean command?"),
         ("suites:\n  smoke: {path: [a]}", 10, "suites.smoke.path", "did you mean paths?"),
-        ("engine: docker", 9, "engine", "'process' or 'compose'"),
+        ("engine: docker", 9, "engine", "'process', 'compose' or 'attached'"),
         ("timeouts: {start: soon}", 9, "timeouts.start", "'soon'"),
         ("timeouts: {start: 0}", 9, "timeouts.start", "greater than 0"),
         ("limits: {memory: much}", 9, "limits.memory", "a size such as 512m"),

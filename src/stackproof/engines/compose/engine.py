@@ -25,6 +25,7 @@ from stackproof.engines.compose.failures import is_there, no_image
 from stackproof.engines.compose.labels import labels_of
 from stackproof.engines.compose.model import effective_model
 from stackproof.engines.compose.running import ComposeRunning
+from stackproof.engines.compose.sharing import join_networks
 from stackproof.engines.compose.snapshot_images import SnapshotImages
 from stackproof.engines.compose.snapshot_keeper import ComposeSnapshots
 from stackproof.engines.compose.snapshot_places import model_from_snapshot
@@ -110,6 +111,9 @@ class ComposeEngine:
             kept.write(run.path)
         running = self._attached(plan, run)
         self._create(plan, run, plan.services, running, say, ["--no-recreate"])
+        if plan.elsewhere:
+            resolved = self._command_line(plan, run).resolve(plan.source)
+            join_networks(running.containers.client, plan, resolved)
         return running
 
     def build(self, plan: Plan, run: RunFolder, say: Say, *, again: bool = False) -> list[str]:
@@ -198,16 +202,13 @@ class ComposeEngine:
             raise TeardownIncomplete([f"container {one['Names'][0][1:]}" for one in left])
 
     def _attached(self, plan: Plan, run: RunFolder) -> ComposeRunning:
-        state = read_run(run.path)
-        run_id = state.run_id if state is not None else ""
-        return ComposeRunning(plan, run, connect(self.environment), run_id, self.environment)
+        client = connect(self.environment)
+        return ComposeRunning(plan, run, client, _run_id(run), self.environment)
 
     def _compose(self, plan: Plan, run: RunFolder, client: DockerClient) -> CommandLine:
         """Compose, with the model of this copy written down for it."""
-        state = read_run(run.path)
-        run_id = state.run_id if state is not None else ""
-        compose = CommandLine(self.environment, run_id, run.path, plan.project)
-        labels = labels_of(run_id=run_id, project=plan.project, stack=plan.stack)
+        compose = self._command_line(plan, run)
+        labels = labels_of(run_id=_run_id(run), project=plan.project, stack=plan.stack)
         version = str(client.version()["ApiVersion"])
         model = effective_model(compose.resolve(plan.source), plan, labels, version)
         kept = SnapshotImages.read(run.path)
@@ -215,6 +216,9 @@ class ComposeEngine:
             model = model_from_snapshot(model, kept.places, kept.names, labels)
         compose.write(model)
         return compose
+
+    def _command_line(self, plan: Plan, run: RunFolder) -> CommandLine:
+        return CommandLine(self.environment, _run_id(run), run.path, plan.project)
 
     def _create(
         self,
@@ -239,6 +243,11 @@ class ComposeEngine:
             raise no_image(client, services, error) or error from None
         if plan.hermetic:
             _write_relays(plan, run, running.containers)
+
+
+def _run_id(run: RunFolder) -> str:
+    state = read_run(run.path)
+    return state.run_id if state is not None else ""
 
 
 def _only_pulls(say: Say) -> Say:

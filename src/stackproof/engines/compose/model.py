@@ -56,6 +56,8 @@ def _service(
 ) -> Model:
     service.pop("container_name", None)  # one name can't belong to two copies
     service.pop("profiles", None)
+    for name in plan.elsewhere:
+        (service.get("depends_on") or {}).pop(name, None)
     service["labels"] = {**(service.get("labels") or {}), **labels}
     service["environment"] = {key: _escape(value) for key, value in planned.environment.items()}
     service["ports"] = [] if plan.hermetic else [_port(one) for one in planned.endpoints]

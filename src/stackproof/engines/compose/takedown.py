@@ -17,6 +17,7 @@ from docker import DockerClient
 from docker.errors import APIError, NotFound
 
 from stackproof.engines.compose.labels import DEPENDS_ON, PROJECT, SERVICE, SNAPSHOT, of_run
+from stackproof.engines.compose.sharing import remove_network
 from stackproof.engines.compose.snapshot_removal import remove_unfinished
 
 ROUNDS = 20
@@ -183,20 +184,7 @@ def _containers(client: DockerClient, found: Sequence[Found]) -> list[_Removal]:
 
 def _networks(client: DockerClient, run_id: str) -> list[_Removal]:
     found: Iterable[Found] = client.api.networks(filters=of_run(run_id))
-    return [
-        (f"network {one['Name']}", partial(_remove_network, client, one["Id"])) for one in found
-    ]
-
-
-def _remove_network(client: DockerClient, network: str) -> None:
-    try:
-        client.api.remove_network(network)
-    except APIError as error:
-        users = client.api.inspect_network(network)["Containers"] or {}
-        if not users:
-            raise
-        names = ", ".join(one["Name"] for one in users.values())
-        raise APIError(f"in use by {names}", explanation=f"in use by {names}") from error
+    return [(f"network {one['Name']}", partial(remove_network, client, one["Id"])) for one in found]
 
 
 def _volumes(client: DockerClient, project: str) -> list[_Removal]:

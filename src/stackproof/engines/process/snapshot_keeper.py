@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from stackproof.engines.base import Say
@@ -68,7 +68,7 @@ class ProcessSnapshots:
         return set()
 
 
-def lay_out(snapshot: Path, run: RunFolder, *, without: Sequence[str] = ()) -> None:
+def lay_out(snapshot: Path, run: RunFolder, *, without: Collection[str] = ()) -> None:
     """Give a run the data of a snapshot to start with.
 
     Args:
