@@ -31,9 +31,7 @@ def flake_options() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, help="decides the order; default: another each time")
     parser.add_argument("-n", dest="workers", default=WORKERS, help="runs at the same time")
     parser.add_argument("--stack", help="name of config/<stack>.yaml")
-    parser.add_argument(
-        "--engine", choices=["process", "compose", "attached"], help="what runs the services"
-    )
+    parser.add_argument("--engine", choices=["process", "compose"], help="what runs the services")
     parser.add_argument("--suite", default="integration", help="whose profiles are switched on")
     parser.add_argument("--profile", action="append", default=[], help="profile to switch on")
     return parser
