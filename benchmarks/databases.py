@@ -37,8 +37,10 @@ FILES = {
         services:
           db:
             image: postgres:16
-            environment: {POSTGRES_PASSWORD: secret, POSTGRES_DB: bench_test,
-              POSTGRES_INITDB_ARGS: "--wal-segsize=SEGMENT"}
+            environment:
+              POSTGRES_PASSWORD: secret
+              POSTGRES_DB: bench_test
+              POSTGRES_INITDB_ARGS: ARGUMENTS
             volumes: ["./seed.sql:/seed.sql:ro"]
         """,
     "config/bench.yaml": """\
@@ -69,7 +71,7 @@ for number, line in enumerate(sys.stdin):
 def databases() -> None:
     """Hand out databases in turn, with clones made ahead and without."""
     warm, cold, peers = [], [], []
-    with _servers() as servers, _servers(segment=16) as theirs, _peer(theirs) as peer:
+    with _servers() as servers, _servers("--wal-segsize=16") as theirs, _peer(theirs) as peer:
         with closing(open_session(servers.stack, "db")) as session:
             (size,) = session.run("select pg_database_size('bench_test') / 1000000")
         ready = servers.clones["db"]
@@ -107,13 +109,13 @@ def _handed_by(peer: subprocess.Popen[str]) -> float:
 
 
 @contextmanager
-def _servers(*, segment: int = 1) -> Iterator[SharedServers]:
-    """A server with the database on it; files of its log of changes have so many MiB."""
+def _servers(initdb: str = "") -> Iterator[SharedServers]:
+    """A server with the database on it, whose data folder was made with some arguments."""
     with state_folder() as state, tempfile.TemporaryDirectory() as folder:
         for name, text in FILES.items():
             path = Path(folder, name)
             path.parent.mkdir(exist_ok=True)
-            path.write_text(textwrap.dedent(text).replace("SEGMENT", str(segment)))
+            path.write_text(textwrap.dedent(text).replace("ARGUMENTS", initdb))
         environment = {**os.environ, "STACKPROOF_STATE_DIR": state}
         servers = start_servers(Choice(Path(folder), environment), ["db"], SILENT)
         try:

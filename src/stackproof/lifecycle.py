@@ -12,7 +12,13 @@ from stackproof.artifacts import RunArtifacts, new_run
 from stackproof.blueprint import Blueprint, Choice, resolve
 from stackproof.database import mark_databases, refuse_foreign_databases, require_marker
 from stackproof.engines.base import Lease, RunningPlan, Say
-from stackproof.errors import CommandFailed, NoStack, StackproofError, TeardownIncomplete
+from stackproof.errors import (
+    CommandFailed,
+    NoStack,
+    NotAttached,
+    StackproofError,
+    TeardownIncomplete,
+)
 from stackproof.forensics import collect
 from stackproof.plan.model import Plan, PlannedCommand
 from stackproof.reaper.launch import take_down
@@ -234,6 +240,11 @@ def seed(blueprint: Blueprint, stack: Stack, say: Say) -> None:
 def _run_commands(
     blueprint: Blueprint, stack: Stack, verb: str, commands: tuple[PlannedCommand, ...], say: Say
 ) -> None:
+    if blueprint.plan.engine == "attached":
+        raise NotAttached(
+            f"stackproof can't {verb} a stack that it only attaches to",
+            remedy="let whoever has started it do so",
+        )
     if not commands:
         say(f"{verb}: nothing to do; config/{blueprint.plan.stack}.yaml has no `{verb}`")
         return

@@ -34,7 +34,6 @@ max_connections = 200
 shared_buffers = 64MB
 dynamic_shared_memory_type = mmap
 max_wal_size = 256MB
-min_wal_size = 2MB
 logging_collector = off
 log_destination = stderr
 """
@@ -186,6 +185,8 @@ def _template(
         runner(_initdb(cluster, server, data, locale, uid))
         with (data / "postgresql.conf").open("a", encoding="utf-8") as file:
             file.write(SETTINGS)
+            if _has_small_log(cluster, server):
+                file.write("min_wal_size = 2MB\n")
         (data / "pg_hba.conf").write_text(_host_based(cluster), encoding="utf-8")
         single = (str(program), "--single", "-j", "-D", str(data), "-c", "exit_on_error=on")
         steps = (("postgres", _database_sql(cluster)), (cluster.database, MARKER))
@@ -197,6 +198,12 @@ def _template(
     return cached_folder(folder, build) / "data"
 
 
+def _has_small_log(cluster: Cluster, server: Server) -> bool:
+    """Whether the log's files may be small: the least size of the log must be two of them."""
+    chosen = any(one.startswith("--wal-segsize") for one in cluster.arguments)
+    return int(server.major) >= FIRST_WITH_SEGMENT_SIZE and not chosen
+
+
 def _initdb(cluster: Cluster, server: Server, data: Path, locale: str, uid: int | None) -> Step:
     argv = (
         str(server.bindir / "initdb"),
@@ -206,7 +213,7 @@ def _initdb(cluster: Cluster, server: Server, data: Path, locale: str, uid: int 
         f"--locale={locale}",
         "--auth=trust",  # until pg_hba.conf is written; nothing listens before that
         "--no-sync",
-        *(["--wal-segsize=1"] if int(server.major) >= FIRST_WITH_SEGMENT_SIZE else []),
+        *(["--wal-segsize=1"] if _has_small_log(cluster, server) else []),
         "--no-instructions",
         *cluster.arguments,
     )

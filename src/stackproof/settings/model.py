@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from stackproof.errors import ConfigError
 from stackproof.redaction import MASK, Redactor
@@ -231,7 +232,8 @@ class Settings:
             for name, value in group.items()
             if value and self.is_secret(name)
         ]
-        found += [_password(url) for url in self.attached.values()]
+        for url in self.attached.values():
+            found += [_password(url), unquote(_password(url))]
         return tuple(one for one in dict.fromkeys(found) if one)
 
     def explain(self) -> list[SettingLine]:

@@ -14,7 +14,6 @@ from tests.e2e.plans.expectations import Expectations
 
 from stackproof import wait_until
 from stackproof.gateway.client import GatewayClient
-from stackproof.gateway.journal_entries import JournalEntry
 
 ARRIVES_WITHIN = 60.0  # seconds
 
@@ -26,22 +25,16 @@ class ProviderCalls:
     Attributes:
         gateway: Who answers them.
         expected: How the steps are told apart.
-        after: Number of the last call before the test; a gateway may be older than the test.
     """
 
     gateway: GatewayClient
     expected: Expectations
-    after: int = 0
-
-    def all(self) -> list[JournalEntry]:
-        """The calls, oldest first."""
-        return [call for call in self.gateway.requests() if call.seq > self.after]
 
     def by_step(self, status: int | None = None) -> Counter[str]:
         """How often each step was asked, with this status where one is given."""
         return Counter(
             _found(self.expected.step_pattern, call.request)
-            for call in self.all()
+            for call in self.gateway.requests()
             if status in {None, call.status}
         )
 
@@ -52,7 +45,7 @@ class ProviderCalls:
                 _found(self.expected.prompt_pattern, call.request),
                 _found(self.expected.step_pattern, call.request),
             )
-            for call in self.all()
+            for call in self.gateway.requests()
         )
 
     def once_each(self, **exceptions: int) -> Counter[str]:

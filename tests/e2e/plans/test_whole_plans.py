@@ -39,7 +39,7 @@ def whoever_was_chosen_has_answered(request, stack):
     calls = request.getfixturevalue("calls")
     yield
     chosen = request.config.getoption("--llm") or "fake"
-    assert {call.source for call in calls.all()} == {chosen}
+    assert {call.source for call in calls.gateway.requests()} == {chosen}
 
 
 def assert_is_done(planner, plan, expected):

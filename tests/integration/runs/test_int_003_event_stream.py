@@ -76,6 +76,7 @@ def test_an_event_that_was_lost_is_found_as_a_gap(stack, tenant):
     assert_ended_well(listener)
 
 
+@pytest.mark.stack(shared=[])  # it stops the server
 def test_a_database_restarted_mid_run_is_seen_as_a_silent_stream_that_goes_on_later(
     stack, gateway, tenant
 ):

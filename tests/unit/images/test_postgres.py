@@ -89,6 +89,16 @@ def test_the_server_has_database_user_password_and_marker(server, run, cache, ru
         assert "password authentication failed" in ask(server, port, "select 1", password="wrong")
 
 
+def test_the_files_of_the_log_have_the_size_that_the_stack_file_asks_for(
+    server, run, cache, runner, plan_service
+):
+    port = free_port()
+    chosen = {**ENVIRONMENT, "POSTGRES_INITDB_ARGS": "--wal-segsize=16"}
+    service = plan_service("db", port, environment=chosen)
+    with started(IMAGE.prepare(service, server, run, cache, runner)):
+        assert ask(server, port, "show wal_segment_size") == "16MB"
+
+
 def test_the_template_is_made_once_and_copied_then(server, run, cache, runner, plan_service):
     service = plan_service("db", free_port(), environment=ENVIRONMENT)
     IMAGE.prepare(service, server, run, cache, runner)

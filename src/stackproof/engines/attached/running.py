@@ -10,11 +10,12 @@ from typing import Any, NoReturn
 
 from stackproof.engines.base import CommandResult, LogLine, Say, ServiceStatus, Streams
 from stackproof.errors import EngineUnavailable, NotAttached, WaitTimeout
-from stackproof.images.postgres_server import WHEELS
-from stackproof.images.search import in_wheel, on_path
+from stackproof.images.postgres_server import INSTALLED, WHEELS
+from stackproof.images.search import candidate, in_wheel, matching, on_path
 from stackproof.plan.model import Plan
 
 PSQL = "psql"
+PLACES = tuple(one.removesuffix("postgres") + PSQL for one in INSTALLED)
 
 
 class AttachedPlan:
@@ -126,11 +127,12 @@ def _refuse(verb: str, services: Sequence[str]) -> NoReturn:
 
 
 def _psql() -> str:
-    found = chain(on_path(PSQL), *(in_wheel(name, f"**/bin/{PSQL}") for name in WHEELS))
-    for program, _ in found:
-        return str(program)
+    wheels = (in_wheel(name, f"**/bin/{PSQL}") for name in WHEELS)
+    for program, origin in chain(matching(PLACES), on_path(PSQL), *wheels):
+        if candidate(program, origin):  # Debian's wrapper is there also without a client behind it
+            return str(program)
     raise EngineUnavailable(
-        f"this machine has no {PSQL}",
-        checked=["PATH", *(f"the wheel {name}" for name in WHEELS)],
+        f"this machine has no {PSQL} that runs",
+        checked=[*PLACES, "PATH", *(f"the wheel {name}" for name in WHEELS)],
         remedy="install PostgreSQL's client programs, or stackproof[embedded]",
     )
