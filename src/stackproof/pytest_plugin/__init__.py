@@ -6,7 +6,7 @@ import re
 import secrets
 from collections.abc import Generator, Iterator
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -52,7 +52,8 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", marker)
     config.stash[_OWN] = OwnStacks(config)
     config.stash[_GATEWAYS] = {}
-    config.stash[_END] = Cleanliness()
+    config.stash[_END] = end = Cleanliness()
+    config.pluginmanager.register(end, "stackproof-cleanliness")
     config.stash[_COSTS] = []
 
 
@@ -230,18 +231,6 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     write_costs(artifacts_known(session.config), costs)
     if not session.config.stash[_END].finish(session.config, troubles):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_configure_node(node: Any) -> None:
-    """Tell a worker of pytest-xdist where to note its stacks."""
-    node.config.stash[_END].worker_begins(node)
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_testnodedown(node: Any) -> None:
-    """Learn from a worker of pytest-xdist what it has left, or that it has crashed."""
-    node.config.stash[_END].worker_ended(node)
 
 
 def pytest_terminal_summary(

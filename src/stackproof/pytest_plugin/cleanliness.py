@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
-import shutil
-import tempfile
-import threading
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -27,11 +21,13 @@ REAPED_SECONDS = 60.0
 MOST_NAMES = 5
 """Stacks of a crashed worker that are named."""
 
-_OUTPUT, _INPUT = "stackproof_left", "stackproof_runs"
-_WRITING = threading.Lock()
+PROJECT = "stack_project"
+"""A property of a test's report: a stack that its worker has started since the report before."""
+
+_OUTPUT = "stackproof_left"
 
 
-@dataclass
+@dataclass(eq=False)  # a plugin must have a hash
 class Cleanliness:
     """What is known of the end of a session's stacks.
 
@@ -43,22 +39,45 @@ class Cleanliness:
     left: list[str] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
     _crashed: dict[str, list[Launched]] = field(default_factory=dict)
-    _folder: Path | None = None
+    _told_of: set[str] = field(default_factory=set)
+    _known: dict[str, list[Launched]] = field(default_factory=dict)
 
-    def worker_begins(self, node: Any) -> None:
-        """Tell a worker of pytest-xdist where to note its runs, in case it crashes."""
-        if self._folder is None:
-            self._folder = Path(tempfile.mkdtemp(prefix="stackproof-workers-"))
-        node.workerinput[_INPUT] = str(self._folder / f"{node.gateway.id}.json")
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """In a worker of pytest-xdist: tell what was started for a test, or ahead of it."""
+        report = yield
+        if report.when == "setup" and hasattr(item.config, "workerinput"):
+            report.user_properties += [(PROJECT, one) for one in self._new_projects()]
+        return report
 
-    def worker_ended(self, node: Any) -> None:
+    def _new_projects(self) -> list[str]:
+        from stackproof.reaper.launch import launched
+
+        new = [one for one in launched() if one.run_id not in self._told_of]
+        self._told_of.update(one.run_id for one in new)
+        return [one.run.project for one in new]
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Learn from a worker of pytest-xdist what it has started, in case it crashes."""
+        worker = getattr(report, "worker_id", None)
+        if report.when == "setup" and worker is not None:
+            projects = [value for name, value in report.user_properties if name == PROJECT]
+            runs = [_run_of(str(one)) for one in projects]
+            self._known.setdefault(worker, []).extend(one for one in runs if one is not None)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
         """Take over what a worker of pytest-xdist has found, or notice that it has crashed."""
         output = getattr(node, "workeroutput", None)
         name = node.gateway.id
         if output is not None:
             self.left += [f"{one} ({name})" for one in output.get(_OUTPUT, ())]
             return
-        self._crashed[name] = _runs_of(node)
+        pid = getattr(node, "workerinfo", {}).get("pid")
+        found = [*self._known.get(name, ()), *_runs_of_process(pid)]
+        self._crashed[name] = list({one.run_id: one for one in found}.values())
 
     def finish(self, config: pytest.Config, troubles: Sequence[str]) -> bool:
         """Compare what this process has started with what is there; tells whether all is gone.
@@ -73,8 +92,6 @@ class Cleanliness:
         output = getattr(config, "workeroutput", None)
         if output is not None:
             output[_OUTPUT] = self.left
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
         return not self.left
 
     def _await_reapers(self, worker: str, runs: Sequence[Launched]) -> None:
@@ -89,39 +106,25 @@ class Cleanliness:
             self.told.append(f"{worker} crashed; nothing is left of its {count}: {latest}")
 
 
-def note_runs(config: pytest.Config) -> None:
-    """In a worker of pytest-xdist: write down what it has started, for the case that it crashes."""
-    from stackproof.reaper.launch import launched
-
-    path = getattr(config, "workerinput", {}).get(_INPUT)
-    if path is None:
-        return
-    with _WRITING:  # stacks are started in several threads
-        runs = [
-            [str(one.run.root), one.run.project, one.run_id, one.reaper, one.in_docker]
-            for one in launched()
-        ]
-        draft = Path(f"{path}.new")
-        draft.write_text(json.dumps(runs), encoding="utf-8")
-        draft.replace(path)
-
-
-def _runs_of(node: Any) -> list[Launched]:
-    """What a crashed worker has noted, and what it was about to start."""
-    from stackproof.inventory import runs_of_owner
+def _run_of(project: str) -> Launched | None:
+    """The run of a project that is up now."""
     from stackproof.reaper.launch import Launched
-    from stackproof.reaper.sweep import ProcessId
+    from stackproof.reaper.leftovers import read_run
     from stackproof.run_folder import RunFolder, state_root
 
-    pid = getattr(node, "workerinfo", {}).get("pid")
-    runs = {one.run_id: one for one in runs_of_owner(state_root(os.environ), pid)} if pid else {}
-    with contextlib.suppress(OSError, ValueError):
-        noted = json.loads(Path(node.workerinput[_INPUT]).read_text(encoding="utf-8"))
-        for root, project, run_id, reaper, in_docker in noted:
-            run = RunFolder(Path(root), project)
-            process = ProcessId(*reaper) if reaper else None
-            runs[run_id] = Launched(run, run_id, process, in_docker)
-    return list(runs.values())
+    run = RunFolder(state_root(os.environ), project)
+    state = read_run(run.path)
+    if state is None:
+        return None
+    return Launched(run, state.run_id, state.reaper, bool(state.farewell))
+
+
+def _runs_of_process(pid: int | None) -> list[Launched]:
+    """What a process that has died had, as far as its reapers have not removed it yet."""
+    from stackproof.inventory import runs_of_owner
+    from stackproof.run_folder import state_root
+
+    return [] if pid is None else runs_of_owner(state_root(os.environ), pid)
 
 
 def _left_of_this_process() -> list[str]:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from stackproof.pool import Pool, Taken, has_room, pool_size, usable_cpus
-from stackproof.pytest_plugin.cleanliness import note_runs
 from stackproof.pytest_plugin.options import Wish, wish_of
 from stackproof.pytest_plugin.running import artifacts_of, connected, with_artifacts
 from stackproof.pytest_plugin.servers import ServersOfTests
@@ -96,8 +95,6 @@ class OwnStacks:
             )
         except (StackproofError, pytest.UsageError) as error:
             raise pytest.fail.Exception("\n".join([*told, str(error)]), pytrace=False) from None
-        finally:
-            note_runs(self.config)
         request.addfinalizer(database.give_back)
         return database.url
 
@@ -154,7 +151,6 @@ class OwnStacks:
         except StackproofError as error:
             error.add_note("\n".join(told))
             raise
-        note_runs(self.config)
         return own
 
     def _noted(self, item: pytest.Item, taken: Taken[OwnStack]) -> Use:
