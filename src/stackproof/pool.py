@@ -124,9 +124,17 @@ class Pool(Generic[T]):
         return Taken(value, self.clock.now() - before, ahead)
 
     def end(self, action: Callable[[], None]) -> None:
-        """Run what ends a taken one, beside the tests; its errors are raised by `close`."""
-        unsettled = [one for one in self._ending if not one.done() or one.exception() is not None]
-        self._ending = [*unsettled, _in_thread(action)]
+        """Run what ends a taken one, beside the tests.
+
+        Raises:
+            Exception: What an earlier one has raised meanwhile, so that it does not stay unknown
+                until `close`, while more and more is left.
+        """
+        errors = [one.exception() for one in self._ending if one.done()]
+        self._ending = [*(one for one in self._ending if not one.done()), _in_thread(action)]
+        for error in errors:
+            if error is not None:
+                raise error
 
     def close(self, end: Callable[[T], None], *, seconds: float) -> list[BaseException]:
         """End all that nobody has taken, and wait for all that is ending.

@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from stackproof.pool import Pool, has_room, pool_size
-from stackproof.waiting import Clock
+from stackproof.waiting import Clock, wait_until
 
 
 class Starter:
@@ -141,10 +141,18 @@ def test_a_start_that_failed_and_nobody_wanted_is_no_error():
     assert close(pool) == ([], [])
 
 
-def test_an_end_that_failed_is_told():
+def test_an_end_that_failed_is_told_with_the_next_one():
+    pool, ended = Pool(size=1), threading.Event()
+    pool.end(failing)
+    wait_until(lambda: pool._ending[0].done(), timeout=30, what="it has failed")
+    with pytest.raises(ValueError, match="no port"):
+        pool.end(ended.set)
+    assert ended.wait(30)
+
+
+def test_an_end_that_failed_is_told_at_the_end():
     pool = Pool(size=1)
     pool.end(failing)
-    pool.end(lambda: None)
     _, errors = close(pool)
     assert [str(one) for one in errors] == ["no port"]
 
