@@ -130,11 +130,11 @@ class Pool(Generic[T]):
             Exception: What an earlier one has raised meanwhile, so that it does not stay unknown
                 until `close`, while more and more is left.
         """
-        errors = [one.exception() for one in self._ending if one.done()]
-        self._ending = [*(one for one in self._ending if not one.done()), _in_thread(action)]
-        for error in errors:
-            if error is not None:
-                raise error
+        ending = [one for one in self._ending if not one.done()]
+        failed = [one for one in self._ending if one.done() and one.exception() is not None]
+        self._ending = [*ending, *failed[1:], _in_thread(action)]
+        if failed:
+            failed[0].result()
 
     def close(self, end: Callable[[T], None], *, seconds: float) -> list[BaseException]:
         """End all that nobody has taken, and wait for all that is ending.

@@ -144,7 +144,7 @@ def test_a_start_that_failed_and_nobody_wanted_is_no_error():
 def test_an_end_that_failed_is_told_with_the_next_one():
     pool, ended = Pool(size=1), threading.Event()
     pool.end(failing)
-    wait_until(lambda: pool._ending[0].done(), timeout=30, what="it has failed")
+    wait_until(pool._ending[0].done, timeout=30, what="it has failed")
     with pytest.raises(ValueError, match="no port"):
         pool.end(ended.set)
     assert ended.wait(30)
