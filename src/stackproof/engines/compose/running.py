@@ -22,6 +22,7 @@ from stackproof.engines.base import CommandResult, LogLine, Say, ServiceStatus, 
 from stackproof.engines.compose.connection import docker_environment
 from stackproof.engines.compose.containers import NO_CONTAINER, Containers, status_of
 from stackproof.engines.compose.executing import Executing
+from stackproof.engines.compose.freezing import freeze, thaw
 from stackproof.engines.compose.labels import PROJECT
 from stackproof.engines.compose.notes import Notes
 from stackproof.engines.compose.starting import Starting
@@ -213,12 +214,12 @@ class ComposeRunning:
     def pause(self, services: Sequence[str]) -> None:
         """Freeze all processes of services."""
         for name in services:
-            self.api.pause(self.containers.id_of(name))
+            freeze(self.api, self.containers.id_of(name), name)
 
     def unpause(self, services: Sequence[str]) -> None:
         """Let frozen services go on."""
         for name in services:
-            self.api.unpause(self.containers.id_of(name))
+            thaw(self.api, self.containers.id_of(name), name)
 
 
 def _process_of(found: Mapping[str, Any]) -> ProcessId | None:
