@@ -12,6 +12,7 @@ from stackproof import lifecycle, snapshots
 from stackproof.artifacts import RunArtifacts
 from stackproof.blueprint import Blueprint, Choice
 from stackproof.engines.base import Lease, Say
+from stackproof.errors import TeardownIncomplete
 from stackproof.shared_running import Share
 from stackproof.stack import Stack
 from stackproof.waiting import Clock
@@ -46,9 +47,11 @@ class OwnStack:
             TeardownIncomplete: If something is left.
         """
         self.stack.close()
-        lifecycle.down(self.blueprint, say, force=True, disposable=True)
+        found = lifecycle.down(self.blueprint, say, force=True, disposable=True)
         if self.share is not None:
             self.share.release()
+        if not found:
+            raise TeardownIncomplete([f"{self.blueprint.run.path}, which has gone by itself"])
 
     def leave_up(self) -> None:
         """Let it outlive this process, until somebody takes it down."""

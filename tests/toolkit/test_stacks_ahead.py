@@ -124,3 +124,22 @@ def test_a_test_can_share_the_stack_that_is_up(tests):
     run(tests, "tests/own", "-k", "0 or 1", "--isolation=shared", code=1)  # the first deletes all
     tests.invoke("down")
     tests.wait_until_nothing_is_left()
+
+
+REMOVES = """\
+import shutil
+
+def test_removes_what_is_known_of_its_stack(stack):
+    shutil.rmtree(stack.plan.run_folder)
+
+def test_another(stack):
+    assert stack.rows("select count(*) as n from item") == [{"n": 2}]
+"""
+
+
+def test_a_stack_whose_record_somebody_removed_is_told_and_ended(tests):
+    tests.write("tests/own/test_own.py", REMOVES)
+    said = run(tests, "tests/own", code=1)
+    assert "not everything could be taken down" in said
+    assert "which has gone by itself" in said
+    tests.wait_until_nothing_is_left()
