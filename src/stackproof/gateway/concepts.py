@@ -16,10 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from stackproof.gateway.stems import stem, words_of
-from stackproof.gateway.strict_fields import Fields, Lines, ScriptError, number_lines
+from stackproof.gateway.strict_fields import ScriptError, read_fields
 
 
 @dataclass(frozen=True)
@@ -48,17 +46,7 @@ def load_concepts(path: Path) -> Concepts:
     Raises:
         ScriptError: If it cannot be read, or is not what it should be; with file and line.
     """
-    source = str(path)
-    try:
-        text = path.read_text()
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        value = yaml.safe_load(text)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ScriptError(str(error), source) from None
-    lines: Lines = {}
-    if node is not None:
-        number_lines(node, (), lines, source)
-    fields = Fields(value or {}, (), lines, source)
+    fields = read_fields(path)
     groups = fields.take("concepts", dict, "groups of words") or {}
     pinned = fields.take("pinned", list, "groups of texts") or []
     fields.finish()

@@ -7,13 +7,11 @@ import re
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from stackproof.gateway.errors import ProviderError
 from stackproof.gateway.faults import UNITS
 from stackproof.gateway.replies import Reply, ToolCall, json_reply
 from stackproof.gateway.scripts import ENDLESS, Pacing, Script, ScriptedReply, When
-from stackproof.gateway.strict_fields import Fields, Lines, ScriptError, number_lines
+from stackproof.gateway.strict_fields import Fields, Lines, ScriptError, read_fields
 
 _NUMBER = (int, float)
 _CODES = {429: ("rate_limit_error", "rate_limit_exceeded")}
@@ -205,26 +203,16 @@ def load_scripts(path: Path) -> list[Script]:
     Raises:
         ScriptError: If it cannot be read, or is not what it should be; with file and line.
     """
-    source = str(path)
-    try:
-        text = path.read_text()
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        value = yaml.safe_load(text)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ScriptError(str(error), source) from None
-    lines: Lines = {}
-    if node is not None:
-        number_lines(node, (), lines, source)
-    fields = Fields(value or {}, (), lines, source)
+    fields = read_fields(path)
     given = fields.take("scripts", list, "a list of scripts") or []
     fields.finish()
     scripts = [
-        read_script(one, name=f"{path.stem}-{at + 1}", path=("scripts", at), lines=lines,
-                    source=source)
+        read_script(one, name=f"{path.stem}-{at + 1}", path=("scripts", at), lines=fields.lines,
+                    source=fields.source)
         for at, one in enumerate(given)
     ]  # fmt: skip
     names = [one.name for one in scripts]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
-        raise ScriptError(f"there are two scripts named {twice}", source)
+        raise ScriptError(f"there are two scripts named {twice}", fields.source)
     return scripts

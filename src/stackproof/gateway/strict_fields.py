@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -122,3 +123,22 @@ def number_lines(node: Any, path: tuple[str | int, ...], lines: Lines, source: s
     elif isinstance(node, yaml.SequenceNode):
         for at, value in enumerate(node.value):
             number_lines(value, (*path, at), lines, source)
+
+
+def read_fields(path: Path) -> Fields:
+    """The fields of a YAML file.
+
+    Raises:
+        ScriptError: If it cannot be read, with file and line.
+    """
+    source = str(path)
+    try:
+        text = path.read_text()
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        value = yaml.safe_load(text)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ScriptError(str(error), source) from None
+    lines: Lines = {}
+    if node is not None:
+        number_lines(node, (), lines, source)
+    return Fields(value or {}, (), lines, source)
