@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from stackproof.gateway.stems import stem, words_of
-from stackproof.gateway.strict_fields import ScriptError, read_fields
+from stackproof.gateway.strict_fields import Fields, read_fields
 
 
 @dataclass(frozen=True)
