@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from stackproof.errors import WaitTimeout
 from stackproof.reaper.launch import take_down
 from stackproof.reaper.leftovers import find_runs
 from stackproof.reaper.sweep import marked
@@ -17,6 +18,9 @@ from stackproof.run_folder import RunFolder
 from stackproof.waiting import wait_until
 
 CANARIES = {"DB_PASSWORD": "canary-db-p@ss/word", "SHOP_API_KEY": "canary-shop-key-1234"}
+
+DEPTH = 9
+"""Files of a run that are worth naming: not those of its data."""
 
 FILES = {
     "compose.yaml": """\
@@ -147,11 +151,20 @@ class Project:
         assert "Traceback" not in output
         return output
 
+    def left(self):
+        """What is left of the project's runs: files, and what has their web server running."""
+        found = [str(path) for path in self.state.rglob("*") if len(path.parts) < DEPTH]
+        return [*found, *map(str, marked("STACKPROOF_SERVICE=shop-e2e/web"))]
+
     def nothing_is_left(self):
-        return not self.state.exists() and not marked("STACKPROOF_SERVICE=shop-e2e/web")
+        return not self.state.exists() and not self.left()
 
     def wait_until_nothing_is_left(self):
-        wait_until(self.nothing_is_left, timeout=30, what="nothing is left")
+        try:
+            wait_until(self.nothing_is_left, timeout=30, what="nothing is left")
+        except WaitTimeout as error:
+            error.add_note("\n".join(self.left()))
+            raise
 
 
 @pytest.fixture
