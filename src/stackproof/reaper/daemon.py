@@ -24,6 +24,9 @@ from stackproof.reaper.sweep import ProcessId
 ORDERLY_SECONDS = 15.0
 """What the supervisor gets to stop its services when the reaper is asked to end."""
 
+REMOVALS = 60
+"""How often a folder is removed that somebody still writes to: for about 6 s."""
+
 KILL_SECONDS = 10.0
 
 
@@ -255,8 +258,11 @@ def boot_id() -> str:
 
 
 def remove_tree(path: str) -> None:
-    """Remove a folder or file; tries again for a moment, since a writer may just be ending."""
-    for attempt in range(5):
+    """Remove a folder or file; tries again for seconds, since a writer may just be ending.
+
+    Such as the copying of a snapshot's data, which goes on for a moment when its parent is killed.
+    """
+    for attempt in range(REMOVALS):
         if os.path.isdir(path) and not os.path.islink(path):
             shutil.rmtree(path, ignore_errors=True)
         else:
@@ -264,7 +270,7 @@ def remove_tree(path: str) -> None:
                 os.unlink(path)
         if not os.path.lexists(path):
             return
-        time.sleep(0.02 * (attempt + 1))
+        time.sleep(min(0.02 * (attempt + 1), 0.1))
 
 
 def remove_empty_parents(folder: str) -> None:
