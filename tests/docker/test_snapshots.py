@@ -238,7 +238,7 @@ def test_clearing_removes_the_images_and_none_that_others_have_derived(engine, s
     derived = engine.api.create_container(base, ["none"])["Id"]
     name = f"somebodys-{project.name}"
     engine.api.commit(derived, name)
-    engine.api.remove_container(derived)
+    engine.api.remove_container(derived, v=True)
     try:
         said = project.invoke("snapshots")
         assert project.name in said
