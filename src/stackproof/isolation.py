@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -30,7 +30,6 @@ class OwnStack:
         lease: Ties it to this process.
         started_in: Seconds from the decision to start it until it was ready.
         share: Its parts of servers that it shares.
-        told: Lines of progress of its start.
     """
 
     blueprint: Blueprint
@@ -38,7 +37,6 @@ class OwnStack:
     lease: Lease | None
     started_in: float
     share: Share | None = None
-    told: list[str] = field(default_factory=list)
 
     def close(self, say: Say) -> None:
         """Stop it and remove everything that it has made.
@@ -46,10 +44,12 @@ class OwnStack:
         Raises:
             TeardownIncomplete: If something is left.
         """
-        self.stack.close()
-        found = lifecycle.down(self.blueprint, say, force=True, disposable=True)
-        if self.share is not None:
-            self.share.release()
+        try:
+            found = lifecycle.down(self.blueprint, say, force=True, disposable=True)
+        finally:
+            self.stack.close()
+            if self.share is not None:
+                self.share.release()
         if not found:
             raise TeardownIncomplete([f"{self.blueprint.run.path}, which has gone by itself"])
 

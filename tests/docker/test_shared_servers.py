@@ -53,8 +53,12 @@ body = struct.pack("!i", 3 << 16) + b"user\\0shop\\0database\\0" + name.encode()
 link.sendall(struct.pack("!i", len(body) + 4) + body)
 query = b"create table from_web ()\\0"
 link.sendall(b"Q" + struct.pack("!i", len(query) + 4) + query)
-time.sleep(0.5)
-print(link.recv(65536))
+answer = b""
+while not (b"CREATE TABLE" in answer or b"ERROR" in answer):
+    part = link.recv(65536)
+    assert part, "the server has closed the connection"
+    answer += part
+print(answer)
 index, link = connect("CACHE_URL", 6379)
 link.sendall(f"SELECT {index}\\r\\nINCR visits\\r\\n".encode())
 print(link.recv(100), "did its work", flush=True)
