@@ -209,13 +209,20 @@ def wait_gone(run: RunFolder, *, seconds: float) -> bool:
     Returns:
         Whether both are gone.
     """
-    state = read_run(run.path)
-    if state is not None and state.reaper is not None:
-        _wait_for_end(state.reaper, seconds)
+    for reaper in _reapers(run):
+        _wait_for_end(reaper, seconds)
     end = time.monotonic() + 0.5
     while run.path.exists() and time.monotonic() < end:
         time.sleep(0.005)
     return not run.path.exists()
+
+
+def _reapers(run: RunFolder) -> list[ProcessId]:
+    """The reaper that the record names, and those of this process, which outlive the record."""
+    state = read_run(run.path)
+    recorded = None if state is None else state.reaper
+    own = [one.reaper for one in launched() if one.run.path == run.path]
+    return [one for one in (recorded, *own) if one is not None]
 
 
 def _wait_for_end(process: ProcessId, seconds: float) -> None:
@@ -242,6 +249,7 @@ def take_down(run: RunFolder, *, seconds: float) -> None:
     """
     state = read_run(run.path)
     if state is None:
+        wait_gone(run, seconds=seconds)
         return
     if state.reaper is not None and state.reaper.kill(15) and wait_gone(run, seconds=seconds):
         return
