@@ -47,7 +47,8 @@ def isolated_stacks() -> None:
                 times[name]["up"].append(up)
                 times[name]["down"].append(down)
                 print(f"round {number + 1}: {name} up {up:.2f} s, down {down:.2f} s", flush=True)
-            floors.append(slowest_bare_start(state))
+                if name == "process-snapshot":  # beside what it is compared with
+                    floors.append(slowest_bare_start(state))
     for engine in ("process", "compose"):
         times[f"{engine}-pool"]["up"] = waits_with_a_pool(engine)
     _write(times, floors)
