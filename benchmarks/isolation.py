@@ -21,7 +21,6 @@ from stackproof import lifecycle
 from stackproof.isolation import OwnStack, open_stack
 from stackproof.lifecycle import Choice
 from stackproof.reaper.leftovers import read_run
-from stackproof.reaper.sweep import marked
 
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "10"))
 PEERS = ("testcontainers", "pytest-docker", "compose")
@@ -235,10 +234,9 @@ def _open_together(state: str, size: int) -> list[OwnStack]:
 
 def _memory(own: OwnStack) -> int:
     """Proportional memory of all processes of a stack and of its keepers, in bytes."""
-    run = read_run(own.blueprint.run.path)
-    keepers = [run.reaper, run.supervisor]
-    pids = {one.pid for one in (*keepers, *marked(f"STACKPROOF_RUN={run.run_id}"))}
-    return sum(psutil.Process(pid).memory_full_info().pss for pid in pids)
+    reaper = psutil.Process(read_run(own.blueprint.run.path).reaper.pid)
+    processes = [reaper, *reaper.children(recursive=True)]
+    return sum(one.memory_full_info().pss for one in processes)
 
 
 def _timed(act: Callable[[], object]) -> float:

@@ -80,11 +80,13 @@ class Pool(Generic[T]):
 
     Attributes:
         size: How many may be ready or in the making at once; 0 starts nothing ahead.
+        end_unused: Ends one that nobody will take.
         room: Whether another one may be started now.
         clock: Time.
     """
 
     size: int
+    end_unused: Callable[[T], None]
     room: Callable[[], bool] = lambda: True
     clock: Clock = CLOCK
     _ready: dict[Hashable, deque[Future[T]]] = field(default_factory=dict)
@@ -93,9 +95,12 @@ class Pool(Generic[T]):
     def prepare(self, wanted: Sequence[tuple[Hashable, Callable[[], T]]]) -> None:
         """Begin to start what will be needed next, as far as there is room.
 
+        What was started for somebody who did not take it, and nobody else will, makes room.
+
         Args:
             wanted: Kinds in the order in which they will be taken, each with how to start one.
         """
+        self._end_all_but(Counter(kind for kind, _ in wanted[: self.size]))
         counted: Counter[Hashable] = Counter()
         for kind, start in wanted[: self.size]:
             counted[kind] += 1
@@ -105,6 +110,16 @@ class Pool(Generic[T]):
             if self.waiting >= self.size or not self.room():
                 return
             self._ready.setdefault(kind, deque()).append(_in_thread(start))
+
+    def _end_all_but(self, needed: Counter[Hashable]) -> None:
+        for kind, futures in self._ready.items():
+            while len(futures) > needed[kind]:
+                self._ending.append(_in_thread(partial(self._end_started, futures.pop())))
+
+    def _end_started(self, future: Future[T]) -> None:
+        """End something when its start is over; what has failed to start has left nothing."""
+        if future.exception() is None:
+            self.end_unused(future.result())
 
     @property
     def waiting(self) -> int:
@@ -136,27 +151,18 @@ class Pool(Generic[T]):
         if failed:
             failed[0].result()
 
-    def close(self, end: Callable[[T], None], *, seconds: float) -> list[BaseException]:
+    def close(self, *, seconds: float) -> list[BaseException]:
         """End all that nobody has taken, and wait for all that is ending.
 
         Args:
-            end: Ends one.
             seconds: How long to wait for each; what takes longer is left to its reaper.
 
         Returns:
             The errors of everything that did not end well.
         """
-        unused = [one for futures in self._ready.values() for one in futures]
-        self._ready.clear()
-        ending = [*self._ending, *(_in_thread(partial(_end_started, one, end)) for one in unused)]
-        self._ending = []
+        self._end_all_but(Counter())
+        ending, self._ending = self._ending, []
         return [error for one in ending if (error := _outcome(one, seconds)) is not None]
-
-
-def _end_started(future: Future[T], end: Callable[[T], None]) -> None:
-    """End something when its start is over; what has failed to start has left nothing."""
-    if future.exception() is None:
-        end(future.result())
 
 
 def _outcome(future: Future[None], seconds: float) -> BaseException | None:

@@ -42,6 +42,7 @@ FILES = {
               KEEP: /keep
               PORT: "8000"
             env_file: web.env
+            tmpfs: /tmp:size=8m
             ports: ["8000:8000"]
             volumes: ["./words:/words:ro", "keep:/keep"]
             healthcheck:
@@ -78,7 +79,7 @@ FILES = {
         COPY . .
         """,
     "web/server.py": """\
-        import http.server, json, os, pathlib, socket, sys, tempfile
+        import http.server, json, os, pathlib, shutil, socket, sys, tempfile
 
         def knock(host, port, sent=b""):
             with socket.create_connection((host, int(port)), timeout=10) as link:
@@ -100,6 +101,7 @@ FILES = {
                 "words": pathlib.Path(os.environ["WORDS"]).read_text(),
                 "visits": visits,
                 "writes_temporary_files": writes,
+                "temporary_bytes": shutil.disk_usage(tempfile.gettempdir()).total,
                 "stdin": sys.stdin.read(),
                 "folder_has": sorted(str(one) for one in pathlib.Path().glob("*.py")),
             }
@@ -282,6 +284,10 @@ def test_the_working_folder_is_that_of_the_image(both):
 
 def test_temporary_files_can_be_written(both):
     assert both.same(lambda copy: copy.facts()["writes_temporary_files"]) is True
+
+
+def test_a_quota_of_temporary_files_is_the_same(both):
+    assert both.same(lambda copy: copy.facts()["temporary_bytes"]) == 8 << 20
 
 
 def test_standard_input_is_empty(both):

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from stackproof.reaper.namespace import namespaces_allowed
+
 TESTS = """\
 import os, pathlib, socket, time
 import httpx, pytest
@@ -32,6 +34,16 @@ import os, tempfile
 with open(os.path.join(tempfile.gettempdir(), "filling"), "xb") as file:
     for _ in range(32):
         file.write(bytes(1 << 20))
+'''
+OVERFILL = '''
+import errno, os, tempfile
+try:
+    with open(os.path.join(tempfile.gettempdir(), "too much"), "wb") as file:
+        for _ in range(64):
+            file.write(bytes(1 << 20))
+    print("never full")
+except OSError as error:
+    print(errno.errorcode[error.errno])
 '''
 BURN = '''
 import time
@@ -63,10 +75,13 @@ def test_of(stack, me):
         stack.psql(["-c", "drop table item"], service="db")
         stack.service("cache").kill()
         share = float(python(stack, BURN))
+        if os.environ["BOUNDED"] == "yes":
+            assert python(stack, OVERFILL).strip() == "ENOSPC"
         if os.environ["LIMITED"] == "yes":
             assert share < 0.7, f"a service with 0.4 processors had {share}"
     meet("destroyed", me)
     if me == "bystander":
+        python(stack, FILL.replace("filling", "more"))
         assert me.encode() in redis(stack, "GET id")
         assert stack.rows("select id from item order by id") == [{"id": n} for n in (1, 2, 3)]
         assert httpx.get(stack.url("web")).text == "hello"
@@ -78,9 +93,16 @@ def test_of(stack, me):
 def test_whatever_a_test_does_to_its_stack_no_other_one_sees(project):
     project.write("tests/own/test_own.py", TESTS)
     project.write("pytest.ini", "[pytest]\n")
+    project.replace(
+        "compose.yaml", '    ports: ["8000', '    tmpfs: /tmp:size=80m\n    ports: ["8000'
+    )
     roots = [Path("/sys/fs/cgroup"), Path("/sys/fs/cgroup/memory")]
     limited = any((one / "cgroup.procs").exists() and os.access(one, os.W_OK) for one in roots)
-    own = {"OUTER": str(project.folder), "LIMITED": "yes" if limited else "no"}
+    own = {
+        "OUTER": str(project.folder),
+        "LIMITED": "yes" if limited else "no",
+        "BOUNDED": "no" if namespaces_allowed() else "yes",
+    }
 
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/own", "-n", "2"],

@@ -34,41 +34,48 @@ def failing():
     raise ValueError("no port")
 
 
+class ListingPool(Pool):
+    """Keeps what was ended because nobody took it."""
+
+    def __init__(self, size, **given):
+        self.ended = []
+        super().__init__(size, self.ended.append, **given)
+
+
 def close(pool):
-    ended = []
-    errors = pool.close(ended.append, seconds=30)
-    return sorted(ended), errors
+    errors = pool.close(seconds=30)
+    return sorted(pool.ended), errors
 
 
 def test_what_was_started_ahead_is_taken_and_nothing_else_is_started():
-    pool, starter = Pool(size=1), Starter()
+    pool, starter = ListingPool(size=1), Starter()
     pool.prepare([("a", starter)])
     assert pool.take("a", pytest.fail).value == 1
     assert starter.started == 1
 
 
 def test_what_was_not_started_ahead_is_started_when_it_is_asked_for():
-    pool, starter = Pool(size=1), Starter()
+    pool, starter = ListingPool(size=1), Starter()
     taken = pool.take("a", starter)
     assert (taken.value, taken.ahead) == (1, False)
 
 
 def test_nothing_is_given_away_twice():
-    pool, starter = Pool(size=1), Starter()
+    pool, starter = ListingPool(size=1), Starter()
     pool.prepare([("a", starter)])
     assert pool.take("a", starter).value == 1
     assert pool.take("a", starter).value == 2
 
 
 def test_another_kind_is_not_taken_for_it():
-    pool, starter = Pool(size=2), Starter()
+    pool, starter = ListingPool(size=2), Starter()
     pool.prepare([("a", starter)])
     assert pool.take("b", lambda: "b").value == "b"
     assert pool.waiting == 1
 
 
 def test_what_is_still_starting_is_waited_for():
-    pool, starter = Pool(size=1), Starter(held=True)
+    pool, starter = ListingPool(size=1), Starter(held=True)
     pool.prepare([("a", starter)])
     assert starter.begun.acquire(timeout=30)
     threading.Timer(0.01, starter.gate.set).start()
@@ -77,58 +84,74 @@ def test_what_is_still_starting_is_waited_for():
 
 def test_the_time_that_a_taker_waits_is_told():
     now = iter([10.0, 12.5])
-    pool = Pool(size=0, clock=Clock(now=lambda: next(now)))
+    pool = ListingPool(size=0, clock=Clock(now=lambda: next(now)))
     assert pool.take("a", lambda: 1).waited == 2.5
 
 
 def test_no_more_are_started_than_the_pool_holds():
-    pool, starter = Pool(size=2), Starter()
+    pool, starter = ListingPool(size=2), Starter()
     pool.prepare([("a", starter), ("a", starter), ("b", starter)])
     assert pool.waiting == 2
 
 
 def test_asking_again_for_what_is_there_starts_no_other():
-    pool, starter = Pool(size=2), Starter()
+    pool, starter = ListingPool(size=2), Starter()
     pool.prepare([("a", starter)])
     pool.prepare([("a", starter)])
     assert pool.waiting == 1
 
 
 def test_two_of_a_kind_are_started_where_two_are_needed():
-    pool, starter = Pool(size=2), Starter()
+    pool, starter = ListingPool(size=2), Starter()
     pool.prepare([("a", starter)])
     pool.prepare([("a", starter), ("a", starter)])
     assert pool.waiting == 2
 
 
 def test_a_pool_of_size_0_starts_nothing_ahead():
-    pool = Pool(size=0)
+    pool = ListingPool(size=0)
     pool.prepare([("a", pytest.fail)])
     assert pool.waiting == 0
 
 
 def test_without_room_nothing_is_started_ahead():
-    pool = Pool(size=2, room=lambda: False)
+    pool = ListingPool(size=2, room=lambda: False)
     pool.prepare([("a", pytest.fail)])
     assert pool.waiting == 0
 
 
 def test_a_start_that_failed_is_told_to_the_one_who_takes_it():
-    pool = Pool(size=1)
+    pool = ListingPool(size=1)
     pool.prepare([("a", failing)])
     with pytest.raises(ValueError, match="no port"):
         pool.take("a", pytest.fail)
 
 
 def test_what_nobody_took_is_ended():
-    pool, starter = Pool(size=2), Starter()
+    pool, starter = ListingPool(size=2), Starter()
     pool.prepare([("a", starter), ("b", starter)])
     assert close(pool) == ([1, 2], [])
     assert pool.waiting == 0
 
 
+def test_what_was_not_taken_by_the_one_it_was_for_makes_room_for_the_next():
+    pool = ListingPool(size=1)
+    pool.prepare([("a", lambda: "a")])
+    pool.prepare([("b", lambda: "b")])
+    assert pool.take("b", pytest.fail).value == "b"
+    assert close(pool) == (["a"], [])
+
+
+def test_what_is_still_wanted_is_kept():
+    pool, starter = ListingPool(size=2), Starter()
+    pool.prepare([("a", starter), ("b", starter)])
+    pool.prepare([("b", starter)])
+    assert pool.waiting == 1
+    assert pool.take("b", pytest.fail).ahead
+
+
 def test_what_is_still_starting_at_the_end_is_ended_when_it_is_there():
-    pool, starter = Pool(size=1), Starter(held=True)
+    pool, starter = ListingPool(size=1), Starter(held=True)
     pool.prepare([("a", starter)])
     assert starter.begun.acquire(timeout=30)
     threading.Timer(0.01, starter.gate.set).start()
@@ -136,13 +159,13 @@ def test_what_is_still_starting_at_the_end_is_ended_when_it_is_there():
 
 
 def test_a_start_that_failed_and_nobody_wanted_is_no_error():
-    pool = Pool(size=1)
+    pool = ListingPool(size=1)
     pool.prepare([("a", failing)])
     assert close(pool) == ([], [])
 
 
 def test_an_end_that_failed_is_told_with_the_next_one():
-    pool, ended = Pool(size=1), threading.Event()
+    pool, ended = ListingPool(size=1), threading.Event()
     pool.end(failing)
     wait_until(pool._ending[0].done, timeout=30, what="it has failed")
     with pytest.raises(ValueError, match="no port"):
@@ -151,16 +174,16 @@ def test_an_end_that_failed_is_told_with_the_next_one():
 
 
 def test_an_end_that_failed_is_told_at_the_end():
-    pool = Pool(size=1)
+    pool = ListingPool(size=1)
     pool.end(failing)
     _, errors = close(pool)
     assert [str(one) for one in errors] == ["no port"]
 
 
 def test_an_end_that_takes_too_long_is_told():
-    pool, gate = Pool(size=1), threading.Event()
+    pool, gate = ListingPool(size=1), threading.Event()
     pool.end(gate.wait)
-    errors = pool.close(pytest.fail, seconds=0.01)
+    errors = pool.close(seconds=0.01)
     gate.set()
     assert [type(one) for one in errors] == [TimeoutError]
 

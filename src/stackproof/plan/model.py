@@ -121,6 +121,7 @@ class ServicePlan:
         limits: Upper bounds of resources.
         endpoints: Its ports.
         folders: Data folders to create: path to the container path that it stands for.
+        sizes: What those of them hold that are bounded: container path to size, as in tmpfs(5).
         mounts: Container path to the file or folder that stands for it, for a known image.
         one_shot: True where the service is expected to end by itself with status 0.
         shared: Project of the run whose server stands for it; empty where the engine starts it.
@@ -144,6 +145,7 @@ class ServicePlan:
     limits: Limits = Limits()
     endpoints: tuple[Endpoint, ...] = ()
     folders: Mapping[Path, str] = field(default_factory=dict)
+    sizes: Mapping[str, str] = field(default_factory=dict)
     mounts: Mapping[str, Path] = field(default_factory=dict)
     one_shot: bool = False
     shared: str = ""

@@ -165,6 +165,7 @@ def _service_plan(
         limits=_limits(settings, draft),
         endpoints=_endpoints(draft, around.addresses),
         folders=folders.created if folders else {},
+        sizes=folders.sizes if folders else {},
         mounts=folders.mounts if folders and draft.known else {},
         one_shot=any(
             other.service.depends_on[draft.name].condition == "service_completed_successfully"

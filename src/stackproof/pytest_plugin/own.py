@@ -188,7 +188,7 @@ class OwnStacks:
             isolation = self._configured(choice).isolation
             workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
             size = pool_size(isolation.pool, cpus=usable_cpus(), workers=workers)
-            self._pool = Pool(size, room=partial(has_room, isolation.memory))
+            self._pool = Pool(size, _close, room=partial(has_room, isolation.memory))
         return self._pool
 
     def start_ahead(self, upcoming: Iterator[pytest.Item]) -> None:
@@ -234,7 +234,7 @@ class OwnStacks:
 
     def close(self) -> list[str]:
         """End all that is left, write what the stacks have cost, and name what did not end well."""
-        errors = self._pool.close(_close, seconds=CLOSE_SECONDS) if self._pool else []
+        errors = self._pool.close(seconds=CLOSE_SECONDS) if self._pool else []
         errors += self._servers.close()
         return [str(error) or "a stack did not end within a minute" for error in errors]
 

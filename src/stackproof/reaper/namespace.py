@@ -1,11 +1,13 @@
 """Linux namespaces: a program as PID 1 of its own, so that its end is the end of all below it.
 
 With them comes one of System V IPC: a PostgreSQL that is killed leaves a shared memory segment.
-Sources: pid_namespaces(7), user_namespaces(7), mount_namespaces(7), ipc_namespaces(7), prctl(2).
+Sources: pid_namespaces(7), user_namespaces(7), mount_namespaces(7), ipc_namespaces(7), prctl(2),
+tmpfs(5), umount2(2).
 """
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 from collections.abc import Callable
@@ -15,6 +17,7 @@ CLONE_NEWUSER = 0x10000000
 CLONE_NEWPID = 0x20000000
 CLONE_NEWIPC = 0x08000000
 MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REC, MS_PRIVATE = 2, 4, 8, 16384, 1 << 18
+MNT_DETACH = 2
 PR_SET_CHILD_SUBREAPER = 36
 
 PRIVATE, SHARED = "pid", "none"
@@ -121,6 +124,26 @@ def _mount_own_proc() -> None:
     """Show only the namespace's own processes in /proc; without that, numbers would be mixed up."""
     _call("mount", b"none", b"/", None, MS_REC | MS_PRIVATE, None)
     _call("mount", b"proc", b"/proc", b"proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, None)
+
+
+def mount_tmpfs(folder: str, size: str) -> None:
+    """Put an empty file system in memory on a folder, seen only in this mount namespace.
+
+    Args:
+        folder: Where.
+        size: How much it may hold, as tmpfs(5) takes it: `16m`, `1048576`, `10%`.
+
+    Raises:
+        OSError: If the kernel refuses.
+    """
+    options = f"size={size},mode=1777".encode()
+    _call("mount", b"tmpfs", folder.encode(), b"tmpfs", MS_NOSUID | MS_NODEV, options)
+
+
+def unmount(folder: str) -> None:
+    """Take a file system away at once, whoever still uses it; nothing happens if there is none."""
+    with contextlib.suppress(OSError):
+        _call("umount2", folder.encode(), MNT_DETACH)
 
 
 def namespaces_allowed() -> str:

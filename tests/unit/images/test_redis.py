@@ -79,14 +79,14 @@ def test_the_arguments_of_the_stack_file_reach_the_server(
     folder = str(run.data / "cache")
     assert launch.argv == (
         str(tmp_path / "valkey-server"),
-        *("--save", "", "--appendonly", "no"),
+        *("--save", "", "--appendonly", "no", "--set-proc-title", "no"),
         *given,
         *("--port", "16379", "--bind", "127.0.0.1", "--dir", folder, "--daemonize", "no"),
     )
 
 
 def test_a_configuration_file_comes_first(run, tmp_path, runner, plan_service):
-    server = Server("Redis", tmp_path, "7.0", "installed")
+    server = Server("Redis", tmp_path, "6.0.16", "installed")
     service = plan_service("cache", 1, argv=("redis-server", "/x/redis.conf", "--a", "b"))
     argv = IMAGE.prepare(service, server, run, tmp_path, runner).argv
     assert argv[:8] == (

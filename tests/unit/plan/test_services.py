@@ -215,6 +215,15 @@ def test_mounts_volumes_and_tmpfs_have_their_place(planning):
     assert set(found.folders.values()) == {"/data", "/cache", "/scratch", "/run/x"}
 
 
+def test_a_tmpfs_with_a_size_holds_no_more(planning):
+    app = planning.native(
+        "app",
+        mounts=(Mount("tmpfs", "/scratch", size=1 << 20), Mount("tmpfs", "/more")),
+        tmpfs=("/tmp:mode=1777,size=64m", "/run"),
+    )
+    assert one(planning, app).sizes == {"/scratch": "1048576", "/tmp": "64m"}
+
+
 def test_a_mount_inside_another_is_found_first(planning):
     mounts = (Mount("bind", "/data", "/a"), Mount("bind", "/data/inner", "/b"))
     app = planning.native("app", mounts=mounts, environment={"X": "/data/inner/x /data/y"})

@@ -1,5 +1,5 @@
 import sys
-from pathlib import Path
+from contextlib import contextmanager
 
 import pytest
 
@@ -16,10 +16,12 @@ READY = "print('ready')\n"
 class Rig:
     """A supervisor under its reaper, with services that are little Python programs."""
 
-    def __init__(self, root):
+    def __init__(self, root, *, private=True):
         self.run = RunFolder(root, "rig-e2e")
         argv = [sys.executable, "-m", "stackproof.engines.process.supervisor", "--run-folder"]
-        self.lease = launch(self.run, [*argv, str(self.run.path)], environment=SYSTEM)
+        self.lease = launch(
+            self.run, [*argv, str(self.run.path)], environment=SYSTEM, private=private
+        )
         self.control = Control(self.run)
         self.control.wait_for_supervisor()
         self.said = []
@@ -58,7 +60,19 @@ class Rig:
 
 @pytest.fixture
 def rig(tmp_path):
-    made = Rig(Path(tmp_path) / "state")
+    with _opened(Rig(tmp_path / "state")) as made:
+        yield made
+
+
+@pytest.fixture
+def shared_rig(tmp_path):
+    """Where the machine allows no namespaces."""
+    with _opened(Rig(tmp_path / "state", private=False)) as made:
+        yield made
+
+
+@contextmanager
+def _opened(made):
     yield made
     take_down(made.run, seconds=5)
     made.lease.close()

@@ -2,6 +2,7 @@
 
 import http.server
 import os
+import signal
 import threading
 
 import pytest
@@ -16,6 +17,7 @@ from stackproof.readiness import (
     LogProbe,
     TcpProbe,
 )
+from stackproof.reaper.leftovers import clean, read_run
 from stackproof.reaper.sweep import marked
 from stackproof.waiting import wait_until
 
@@ -29,6 +31,31 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def log_message(self, *a): pass
 http.server.HTTPServer(("127.0.0.1", {port}), Handler).serve_forever()
 """
+
+
+def test_every_process_of_a_run_carries_its_mark(rig):
+    child = "import os, subprocess, sys\nprint(os.environ['STACKPROOF_RUN'])\nprint('ready')\n"
+    code = child + f"subprocess.run([sys.executable, '-c', {SLEEP!r}])"
+    rig.start(rig.ready_spec("app", code))
+    assert rig.log("app").splitlines()[0].endswith(rig.lease.run_id)
+    mark = f"STACKPROOF_RUN={rig.lease.run_id}"
+    wait_until(lambda: len(marked(mark)) == 3, timeout=10, what="supervisor and both are marked")
+    rig.shut_down()
+    assert marked(mark) == []
+
+
+def test_what_a_killed_reaper_and_supervisor_leave_is_removed_by_the_next_command(shared_rig):
+    rig = shared_rig
+    rig.start(rig.ready_spec("app", READY))
+    state = read_run(rig.run.path)
+    state.reaper.kill(signal.SIGSTOP)
+    for process in (state.supervisor, state.reaper):
+        process.kill(signal.SIGKILL)
+    wait_until(lambda: not state.is_alive, timeout=20, what="both are dead")
+    assert marked(f"STACKPROOF_RUN={rig.lease.run_id}")
+    (line,) = clean(rig.run.root)
+    assert "removed what a run of rig-e2e had left: 1 processes" in line
+    assert marked(f"STACKPROOF_RUN={rig.lease.run_id}") == []
 
 
 def test_services_start_as_soon_as_their_own_dependencies_allow(rig):

@@ -56,10 +56,13 @@ class Children:
 
     Args:
         loop: The running event loop, which gets a handler of SIGCHLD.
+        run_id: The run's identity; each process carries it in its environment, so that it is found
+            whatever becomes of its parents.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, run_id: str) -> None:
         self._loop = loop
+        self._run_id = run_id
         self._known: dict[int, Child] = {}
         loop.add_signal_handler(signal.SIGCHLD, self.reap)
 
@@ -77,7 +80,7 @@ class Children:
 
         Args:
             argv: Program and arguments.
-            env: Its whole environment.
+            env: Its whole environment, but for the run's mark.
             cwd: Folder to start in.
             streams: File descriptors of its input, output and error output.
             uid: User and group to run as; None for this process's own.
@@ -88,7 +91,7 @@ class Children:
         """
         process = subprocess.Popen(
             list(argv),
-            env=dict(env),
+            env={**env, "STACKPROOF_RUN": self._run_id},
             cwd=cwd,
             stdin=streams[0],
             stdout=streams[1],

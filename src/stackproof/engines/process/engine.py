@@ -266,7 +266,7 @@ class _Preparation:
                 checked=[f"{self.run.data}, which only its owner can pass through"],
                 remedy="set STACKPROOF_STATE_DIR to a folder that others can pass through",
             )
-        own = self._own_folders(service.name, ready.uid)
+        own = self._own_folders(service, ready.uid)
         environment = {
             **own,
             "PATH": f"{server.bindir}:{SYSTEM_PATH}",
@@ -276,7 +276,7 @@ class _Preparation:
         return self._spec(service, ready.argv, environment, str(ready.cwd), ready.uid)
 
     def _project_spec(self, service: ServicePlan, runtime: Runtime) -> ServiceSpec:
-        own = self._own_folders(service.name, None)
+        own = self._own_folders(service, None)
         if runtime.own_environment:
             folders, virtualenv = [Path(sys.executable).parent], Path(sys.prefix)
         else:
@@ -301,8 +301,10 @@ class _Preparation:
         cwd = service.working_dir or runtime.project or self.run.path
         return self._spec(service, argv, environment, str(cwd), None)
 
-    def _own_folders(self, service: str, uid: int | None) -> dict[str, str]:
-        home, temporary = self.run.home(service), self.run.tmp(service)
+    def _own_folders(self, service: ServicePlan, uid: int | None) -> dict[str, str]:
+        known = {target: path for path, target in service.folders.items()}
+        home = self.run.home(service.name)
+        temporary = known.get("/tmp", self.run.tmp(service.name))  # noqa: S108 - in the container
         for folder in (home, temporary):
             folder.mkdir(parents=True, exist_ok=True)
             if uid is not None:
@@ -314,7 +316,7 @@ class _Preparation:
             "TMPDIR": str(temporary),
             "LANG": "C.UTF-8",
             "TZ": "UTC",
-            "STACKPROOF_SERVICE": f"{self.plan.project}/{service}",
+            "STACKPROOF_SERVICE": f"{self.plan.project}/{service.name}",
         }
 
     def _spec(
@@ -344,6 +346,11 @@ class _Preparation:
             cpus=service.limits.cpus,
             memory=service.limits.memory,
             pids=service.limits.pids,
+            tmpfs={
+                str(path): service.sizes[target]
+                for path, target in service.folders.items()
+                if target in service.sizes
+            },
         )
 
 

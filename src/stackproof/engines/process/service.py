@@ -19,6 +19,7 @@ from stackproof.engines.process.capture import LogFile, Pipe
 from stackproof.engines.process.children import Child, Children
 from stackproof.engines.process.limits import ControlGroups, Group
 from stackproof.engines.process.listeners import holder_of, ports_of
+from stackproof.engines.process.memory_folders import MemoryFolders
 from stackproof.engines.process.spec import ServiceSpec
 from stackproof.reaper import sweep
 from stackproof.reaper.port_claims import is_free
@@ -123,6 +124,7 @@ class Service:
         self.state = State()
         self.child: Child | None = None
         self.group: Group = host.groups.make(spec)
+        self.memory_folders = MemoryFolders(spec.tmpfs, private=os.getpid() == 1)
         self._life: asyncio.Task[None] | None = None
         self._started = 0.0
         self._lines = AwaitedLines(log)
@@ -172,6 +174,7 @@ class Service:
                 self._fail(f"can't have port {port}: {self.state.holder}")
                 return False
         self._lines.forget()
+        self.memory_folders.renew()
         out = Pipe(self.host.loop, self.log, "out")
         err = Pipe(self.host.loop, self.log, "err")
         nothing = os.open(os.devnull, os.O_RDONLY)

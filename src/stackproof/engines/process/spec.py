@@ -36,6 +36,7 @@ class ServiceSpec:
         cpus: Upper bound of CPUs; None for no bound.
         memory: Upper bound of memory in bytes; None for no bound.
         pids: Upper bound of processes; None for no bound.
+        tmpfs: Folders that hold no more than so much: path to size, as tmpfs(5) takes it.
     """
 
     name: str
@@ -55,6 +56,7 @@ class ServiceSpec:
     cpus: float | None = None
     memory: int | None = None
     pids: int | None = None
+    tmpfs: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """The spec as plain JSON values."""

@@ -46,8 +46,8 @@ class Supervisor:
     def __init__(self, folder: Path, loop: asyncio.AbstractEventLoop) -> None:
         self.folder = folder
         self.loop = loop
-        self.children = Children(loop)
         run_id = os.environ.get("STACKPROOF_RUN", "test")
+        self.children = Children(loop, run_id)
         self.groups = ControlGroups(run_id, folder / "cgroups")
         self.redactor = Redactor()
         self.services: dict[str, Service] = {}
@@ -249,6 +249,8 @@ def _watch_reaper(supervisor: Supervisor) -> None:
 
     def reaper_died() -> None:
         supervisor.kill_everything()
+        for service in supervisor.services.values():
+            service.memory_folders.drop()
         remove_cgroups(str(supervisor.folder / "cgroups"))
         remove_tree(str(supervisor.folder))
         remove_empty_parents(str(supervisor.folder))

@@ -21,7 +21,7 @@ def snapshot(service: Service) -> dict[str, object]:
         **asdict(service.state),
         "ready": service.state.is_ready,
         "probe": "" if spec.probe is None else str(spec.probe),
-        "notices": list(service.group.notices),
+        "notices": [*service.group.notices, *service.memory_folders.notices],
         "tail": log.last(SHOWN_LINES),
     }
 
