@@ -143,9 +143,24 @@ def test_no_module_has_outgrown_its_room():
     assert {name: lines for name, lines in long.items() if lines > 400} == {}
 
 
-def test_listing_tasks_imports_nothing_heavy():
-    code = "import sys, stackproof.tasks; print(*sys.modules)"
+def loaded_by(module):
+    code = f"import sys, {module}; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    loaded = set(done.stdout.split())
+    return set(done.stdout.split())
+
+
+def test_listing_tasks_imports_nothing_heavy():
     heavy = {"pydantic", "httpx", "docker", "pytest", "psutil", "starlette", "uvicorn"}
-    assert loaded & heavy == set()
+    assert loaded_by("stackproof.tasks") & heavy == set()
+
+
+def test_the_supervisor_loads_nothing_of_what_has_made_its_plan():
+    loaded = loaded_by("stackproof.engines.process.supervisor")
+    assert (
+        loaded & {"yaml", "stackproof.plan", "stackproof.settings", "stackproof.stack_file"}
+        == set()
+    )
+
+
+def test_the_gateway_starts_without_what_only_a_real_provider_needs():
+    assert loaded_by("stackproof.gateway.__main__") & {"httpx", "rich"} == set()

@@ -14,13 +14,6 @@ POLL_SECONDS = 0.1
 """How often a followed log is looked at."""
 
 
-def timestamp(seconds: float | None = None) -> str:
-    """A wall-clock time as ISO 8601 in UTC with microseconds."""
-    moment = time.time() if seconds is None else seconds
-    whole = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(moment))
-    return f"{whole}.{int(moment % 1 * 1_000_000):06d}Z"
-
-
 def read(
     folder: Path, services: Sequence[str] = (), *, tail: int | None = None, since: str = ""
 ) -> Iterator[LogLine]:

@@ -26,7 +26,7 @@ from stackproof.engines.compose.freezing import freeze, thaw
 from stackproof.engines.compose.labels import PROJECT
 from stackproof.engines.compose.notes import Notes
 from stackproof.engines.compose.starting import Starting
-from stackproof.engines.log_files import timestamp
+from stackproof.engines.timestamps import timestamp
 from stackproof.errors import WaitTimeout
 from stackproof.plan.model import Plan
 from stackproof.reaper.sweep import ProcessId

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
-from stackproof.engines.log_files import timestamp
+from stackproof.engines.timestamps import timestamp
 from stackproof.redaction import Redactor
 
 LONGEST_LINE = 16 * 1024

@@ -18,13 +18,13 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from stackproof.engines.log_files import timestamp
 from stackproof.engines.process.capture import LogFile, Pipe
 from stackproof.engines.process.children import Children
 from stackproof.engines.process.control_server import ControlServer
 from stackproof.engines.process.limits import ControlGroups
 from stackproof.engines.process.service import ATTEMPT_PAUSE, ATTEMPTS, Service
 from stackproof.engines.process.spec import ServiceSpec
+from stackproof.engines.timestamps import timestamp
 from stackproof.reaper import sweep
 from stackproof.reaper.daemon import remove_cgroups, remove_empty_parents, remove_tree
 from stackproof.reaper.namespace import become_subreaper

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-import httpx
+from typing import TYPE_CHECKING
 
 from stackproof.gateway.call import Call
+
+if TYPE_CHECKING:
+    import httpx
 
 TIMEOUT = 600.0
 """Seconds, as the official clients wait by default."""
@@ -63,6 +65,8 @@ class Forwarder:
         Raises:
             httpx.HTTPError: If the provider does not answer.
         """
+        import httpx  # only where somebody is asked: it takes a third of the gateway's start
+
         if self._http is None:
             timeout = httpx.Timeout(TIMEOUT, connect=CONNECT_TIMEOUT)
             self._http = httpx.AsyncClient(
