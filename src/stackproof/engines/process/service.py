@@ -21,11 +21,14 @@ from stackproof.engines.process.limits import ControlGroups, Group
 from stackproof.engines.process.listeners import holder_of, ports_of
 from stackproof.engines.process.memory_folders import MemoryFolders
 from stackproof.engines.process.spec import ServiceSpec
+from stackproof.readiness import AllProbes, CommandProbe
 from stackproof.reaper import sweep
 from stackproof.reaper.port_claims import is_free
 
 FIRST_PAUSE = 0.02
 PAUSE_GROWTH = 1.3
+LONGEST_WITHOUT_PROCESS = 0.1
+"""Seconds between two checks of a starting service that need no process of their own."""
 
 ATTEMPTS = 400
 ATTEMPT_PAUSE = 0.005
@@ -261,6 +264,9 @@ class Service:
             self._lines.has,
             lambda: self.now() - self._started,
         )
+        longest = max(timing.start_interval, FIRST_PAUSE)
+        if not isinstance(probe, CommandProbe | AllProbes):
+            longest = min(longest, LONGEST_WITHOUT_PROCESS)
         pause, failures = FIRST_PAUSE, 0
         while True:
             try:
@@ -273,7 +279,7 @@ class Service:
             failures = self._note_answer(answer, failures)
             if self.state.health == "starting":
                 await self._lines.pause(pause)
-                pause = min(pause * PAUSE_GROWTH, max(timing.start_interval, FIRST_PAUSE))
+                pause = min(pause * PAUSE_GROWTH, longest)
             else:
                 await asyncio.sleep(timing.interval)
 
