@@ -12,7 +12,7 @@ from benchmarks import results
 from benchmarks.containers import docker_up_and_down
 from benchmarks.databases import databases
 from benchmarks.gateway import gateway
-from benchmarks.isolation import crowds, isolated_stacks
+from benchmarks.isolation import crowds, isolated_and_floor, isolated_stacks
 from benchmarks.stack import ROOT, SILENT, blueprint, by_hand, longest_chain, specs, state_folder
 from stackproof import lifecycle
 from stackproof.reaper.leftovers import read_run
@@ -155,5 +155,6 @@ ALL = {
     "database-empty": databases,
     "gateway": gateway,
     "isolated": isolated_stacks,
+    "isolated-floor": isolated_and_floor,
     "crowd": crowds,
 }
