@@ -54,6 +54,15 @@ def test_it_goes_with_its_run_when_the_reaper_is_killed(rig, bounded):
     wait_until(lambda: not rig.run.path.exists(), timeout=20, what="the run is gone")
 
 
+def test_a_bound_that_can_not_be_set_is_said_before_the_service_starts(shared_rig):
+    waiting = {"absent": "service_started"}
+    shared_rig.control.start(
+        [shared_rig.spec("app", FILL, depends_on=waiting, tmpfs={"/nowhere": "4m"})]
+    )
+    (notice,) = shared_rig.control.notices()
+    assert notice.startswith("app: /nowhere may hold more than 4m: ")
+
+
 def test_where_there_is_no_namespace_its_folder_has_no_bound_which_is_said():
     folders = MemoryFolders({"/x": "4m"}, private=False, mount=pytest.fail, unmount=pytest.fail)
     folders.renew()

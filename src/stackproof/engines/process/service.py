@@ -128,6 +128,7 @@ class Service:
         self.child: Child | None = None
         self.group: Group = host.groups.make(spec)
         self.memory_folders = MemoryFolders(spec.tmpfs, private=os.getpid() == 1)
+        self.memory_folders.renew()  # what can't be bounded is known before it starts
         self._life: asyncio.Task[None] | None = None
         self._started = 0.0
         self._lines = AwaitedLines(log)
