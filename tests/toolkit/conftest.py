@@ -106,6 +106,18 @@ FILES = {
 }  # fmt: skip
 
 
+@pytest.fixture(autouse=True)
+def usual_signals():
+    """Undo what started the tests: `nohup` and a script's `&` let all below ignore signals."""
+    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: signal.SIG_DFL}
+    ignored = [one for one in usual if signal.getsignal(one) is signal.SIG_IGN]
+    for one in ignored:
+        signal.signal(one, usual[one])
+    yield
+    for one in ignored:
+        signal.signal(one, signal.SIG_IGN)
+
+
 class Project:
     """A project folder, and the commands that a person types in it."""
 

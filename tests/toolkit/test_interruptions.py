@@ -27,9 +27,7 @@ def wait_for(process, words):
 def starting(project):
     """An `invoke up` that waits for a service which takes its time."""
     project.replace("compose.yaml", "print('prepared')", "import time; time.sleep(300)")
-    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup it would be ignored
     process = project.start("up")
-    signal.signal(signal.SIGHUP, before)
     wait_for(process, "web          waiting")
     yield process
     process.kill()
