@@ -222,7 +222,7 @@ def _reapers(run: RunFolder) -> list[ProcessId]:
     state = read_run(run.path)
     recorded = None if state is None else state.reaper
     own = [one.reaper for one in launched() if one.run.path == run.path]
-    return [one for one in (recorded, *own) if one is not None]
+    return [one for one in dict.fromkeys((recorded, *own)) if one is not None]
 
 
 def _wait_for_end(process: ProcessId, seconds: float) -> None:
