@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from stackproof.errors import ConfigError
-from stackproof.plan import patterns
-from stackproof.plan.addresses import LOOPBACK, WILDCARD
+from stackproof.plan.addressing import patterns
+from stackproof.plan.addressing.addresses import LOOPBACK, WILDCARD
 from stackproof.plan.drafts import Draft
 from stackproof.plan.extension import location
 from stackproof.settings.layers import variable_part

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import stackproof
-from stackproof.plan.addresses import Addresses
+from stackproof.plan.addressing.addresses import Addresses
 from stackproof.plan.commands import plan_commands
 from stackproof.plan.container_ports import (
     HostPort,

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from stackproof.plan.addresses import HOST, Addresses
+from stackproof.plan.addressing.addresses import HOST, Addresses
+from stackproof.plan.addressing.environment_rules import translate_environment
+from stackproof.plan.addressing.translation import Translated, Translator
 from stackproof.plan.drafts import Draft, local_command
-from stackproof.plan.environment_rules import translate_environment
 from stackproof.plan.extension import Ready
 from stackproof.plan.folders import Folders, folders_of
 from stackproof.plan.image_tag import image_of
@@ -18,7 +19,6 @@ from stackproof.plan.model import Endpoint, ServicePlan, Translation
 from stackproof.plan.notices import ignored_by_processes, unseen_mounts
 from stackproof.plan.paths import PathMap
 from stackproof.plan.probes import is_replaced, probe_for
-from stackproof.plan.translation import Translated, Translator
 from stackproof.readiness import (
     AliveProbe,
     CommandProbe,

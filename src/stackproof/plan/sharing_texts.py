@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from stackproof.plan import patterns
-from stackproof.plan.environment_rules import HOST_NAME
+from stackproof.plan.addressing import patterns
+from stackproof.plan.addressing.environment_rules import HOST_NAME
 
 _URL = re.compile(
     patterns.URL.pattern

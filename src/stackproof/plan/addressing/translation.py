@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from stackproof.plan import patterns
-from stackproof.plan.addresses import (
+from stackproof.plan.addressing import patterns
+from stackproof.plan.addressing.addresses import (
     DOCKER_HOST,
     HOST,
     LOOPBACK,

@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from stackproof.plan.addresses import HOST, LOOPBACK, WILDCARD
+from stackproof.plan.addressing.addresses import HOST, LOOPBACK, WILDCARD
+from stackproof.plan.addressing.translation import Kind, Translator
 from stackproof.plan.model import Translation
-from stackproof.plan.translation import Kind, Translator
 from stackproof.settings.layers import variable_part
 
 HOST_NAME = re.compile(

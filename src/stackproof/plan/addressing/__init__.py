@@ -1,0 +1,1 @@
+"""Addresses in environments and commands: how they are read, and what they become."""
