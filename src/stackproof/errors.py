@@ -6,6 +6,7 @@
     ├── CommandFailed            a command that was run for the user exited non-zero
     ├── StackBusy                another command is working on the same stack
     ├── NoStack                  the command needs a running stack and there is none
+    ├── NoAnswer                 what runs a stack was asked, and does not answer
     ├── Refused                  doing it could touch something stackproof did not make
     │   └── NotAttached          it is not possible with a stack that somebody else has started
     ├── StartFailed              a stack could not be started
@@ -122,6 +123,24 @@ class StackBusy(StackproofError):
 
 class NoStack(StackproofError):
     """The command needs a running stack, and there is none."""
+
+
+class NoAnswer(StackproofError):
+    """A process that runs a stack was asked something, and does not answer.
+
+    Args:
+        who: The process, such as `the supervisor of shop-e2e`.
+        waited: Seconds without an answer.
+        observed: What is known of the process.
+        remedy: What to do next.
+    """
+
+    def __init__(self, who: str, *, waited: float, observed: str, remedy: str) -> None:
+        self.who = who
+        self.waited = waited
+        super().__init__(
+            f"{who} did not answer for {int(waited)} s", observed=observed, remedy=remedy
+        )
 
 
 class Refused(StackproofError):

@@ -14,6 +14,7 @@ from stackproof.database import mark_databases, refuse_foreign_databases, requir
 from stackproof.engines.base import Lease, RunningPlan, Say
 from stackproof.errors import (
     CommandFailed,
+    NoAnswer,
     NoStack,
     NotAttached,
     StackproofError,
@@ -95,7 +96,7 @@ def up(
         known = read_about(blueprint.run)
         if known is not None and (fresh or not known.is_complete):
             say(f"taking down {blueprint.plan.project} first")
-            blueprint.engine.shut_down(blueprint.run, _stop_seconds(blueprint.plan))
+            blueprint.engine.shut_down(blueprint.run, _stop_seconds(blueprint.plan), say)
             known = None
         if known is not None:
             return Started(_update(blueprint, known, say), None)
@@ -335,7 +336,7 @@ def down(
             _require_marker_if_it_answers(blueprint)
         if keep_data:
             engine.keep_data(blueprint.plan, blueprint.run)
-        engine.shut_down(blueprint.run, _stop_seconds(blueprint.plan), disposable=disposable)
+        engine.shut_down(blueprint.run, _stop_seconds(blueprint.plan), say, disposable=disposable)
         rest = (
             "its data are kept for the next `invoke up`" if keep_data else "nothing of it is left"
         )
@@ -347,7 +348,7 @@ def _require_marker_if_it_answers(blueprint: Blueprint) -> None:
     try:
         stack = connect(blueprint)
         well = {one.name for one in stack.running.status() if one.is_well}
-    except NoStack:
+    except (NoAnswer, NoStack):
         return
     reachable = tuple(one for one in stack.plan.services if one.name in well)
     require_marker(Stack(replace(stack.plan, services=reachable), stack.running), "down")

@@ -270,12 +270,15 @@ class Engine(Protocol):
             NoStack: If there is none.
         """
 
-    def shut_down(self, run: RunFolder, seconds: float, *, disposable: bool = False) -> None:
+    def shut_down(
+        self, run: RunFolder, seconds: float, say: Say, *, disposable: bool = False
+    ) -> None:
         """Stop all services in order and remove everything that the run has made.
 
         Args:
             run: The run.
             seconds: What the services get to end in an orderly way.
+            say: Takes a line where it does not go in order.
             disposable: Nobody wants the data, so the services are killed, all at once.
 
         Raises:

@@ -14,6 +14,7 @@ from starlette.routing import Route
 from stackproof.gateway.encoding import from_bytes, to_bytes
 from stackproof.gateway.faults import UNITS, ArmedFault, parse_exactly
 from stackproof.gateway.namespaces import Namespace
+from stackproof.gateway.provider.budget import LedgerError
 from stackproof.gateway.provider.serving import Asking
 from stackproof.gateway.script_reading import read_script
 from stackproof.gateway.strict_fields import ScriptError
@@ -66,7 +67,10 @@ async def _bill(request: Request) -> Response:
     mode = request.app.state.mode
     if not isinstance(mode, Asking):
         return answer({"error": "this gateway spends nothing: it asks no real provider"}, 404)
-    return answer(mode.purse.budget.bill())
+    try:
+        return answer(mode.purse.budget.bill())
+    except LedgerError as error:
+        return answer({"error": str(error)}, 503)
 
 
 async def _recordings(request: Request) -> Response:

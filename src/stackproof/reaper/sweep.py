@@ -46,6 +46,11 @@ class ProcessId(NamedTuple):
         """Whether this very process still runs."""
         return ProcessId.of(self.pid) == self
 
+    def is_stopped(self) -> bool:
+        """Whether this very process is frozen by a signal such as SIGSTOP."""
+        fields = _stat(self.pid)
+        return fields is not None and fields[0] == "T" and int(fields[19]) == self.start_time
+
     def has_ended(self) -> bool:
         """Whether it runs no more."""
         return not self.is_alive()

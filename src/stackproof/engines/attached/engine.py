@@ -68,7 +68,9 @@ class AttachedEngine:
         """The stack at the addresses of the plan."""
         return AttachedPlan(plan)
 
-    def shut_down(self, run: RunFolder, seconds: float, *, disposable: bool = False) -> None:
+    def shut_down(
+        self, run: RunFolder, seconds: float, say: Say, *, disposable: bool = False
+    ) -> None:
         """Refuse."""
         _refuse("stop")
 

@@ -179,12 +179,15 @@ class ComposeEngine:
             )
         return self._attached(plan, run)
 
-    def shut_down(self, run: RunFolder, seconds: float, *, disposable: bool = False) -> None:
+    def shut_down(
+        self, run: RunFolder, seconds: float, say: Say, *, disposable: bool = False
+    ) -> None:
         """Stop all services in order and remove everything that the run has made.
 
         Args:
             run: The run.
             seconds: What the services get to end in an orderly way.
+            say: Takes a line where the supervisor has to be ended by force.
             disposable: Remove the containers as they run.
 
         Raises:
@@ -193,8 +196,12 @@ class ComposeEngine:
         state = read_run(run.path)
         if state is None:
             return
-        if state.supervisor is not None:
-            state.supervisor.kill(AT_ONCE if disposable else signal.SIGTERM)
+        supervisor = state.supervisor
+        if supervisor is not None and supervisor.is_stopped():
+            say(f"the supervisor of {run.project} is stopped (state T); ended it by force")
+            supervisor.kill(signal.SIGKILL)
+        elif supervisor is not None:
+            supervisor.kill(AT_ONCE if disposable else signal.SIGTERM)
         if not wait_gone(run, seconds=seconds + GONE_SECONDS):
             take_down(run, seconds=GONE_SECONDS)
         left = containers_of(connect(self.environment), state.run_id)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import socket
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from stackproof.engines.base import CommandResult, Say, ServiceStatus, Streams
-from stackproof.engines.process.socket_path import reachable
+from stackproof.engines.process.questions import Answer, Questions
 from stackproof.engines.process.spec import ServiceSpec
 from stackproof.errors import (
     NoStack,
@@ -27,8 +24,6 @@ from stackproof.run_folder import RunFolder
 CONNECT_SECONDS = 10.0
 """How long a supervisor that was just started gets to open its socket."""
 
-Answer = dict[str, Any]
-
 
 class Control:
     """Talks to the supervisor of a run.
@@ -39,6 +34,7 @@ class Control:
 
     def __init__(self, run: RunFolder) -> None:
         self.run_folder = run
+        self.questions = Questions(run)
 
     def wait_for_supervisor(self) -> None:
         """Wait until a supervisor that was just started answers.
@@ -63,51 +59,8 @@ class Control:
         text = log.read_text(errors="replace") if log.is_file() else ""
         return StartFailed("the supervisor could not be started", observed=text[-2000:])
 
-    def _connect(self) -> socket.socket:
-        link = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            with reachable(self.run_folder.control_socket) as address:
-                link.connect(address)
-        except OSError:
-            link.close()
-            raise NoStack(
-                f"{self.run_folder.project} is not up",
-                remedy="start it with `invoke up`",
-            ) from None
-        return link
-
-    def _ask(
-        self, op: str, *, streams: Sequence[int] = (), quiet: float | None = None, **fields: Any
-    ) -> Iterator[Answer]:
-        """Send a request and yield each answer; the last one has `done`.
-
-        Raises:
-            NoStack: If there is no supervisor, or it ends before it is done.
-            TimeoutError: If no answer comes for `quiet` seconds.
-        """
-        with closing(self._connect()) as link:
-            link.settimeout(quiet)
-            request = json.dumps({"op": op, **fields}).encode() + b"\n"
-            try:
-                socket.send_fds(link, [request[:1]], list(streams))
-                link.sendall(request[1:])
-                with link.makefile("rb") as answers:
-                    for line in answers:
-                        answer = json.loads(line)
-                        if "error" in answer:
-                            raise StackproofError(answer["error"]["what"])
-                        yield answer
-                        if answer.get("done"):
-                            return
-            except (BrokenPipeError, ConnectionResetError):
-                pass
-        raise NoStack(
-            f"{self.run_folder.project} has ended while it was being asked to {op}",
-            remedy="start it with `invoke up`",
-        )
-
     def _done(self, op: str, **fields: Any) -> Answer:
-        *_, answer = self._ask(op, **fields)
+        *_, answer = self.questions.ask(op, **fields)
         return answer
 
     def configure(self, secrets: Sequence[str]) -> None:
@@ -148,7 +101,7 @@ class Control:
         """
         began = time.monotonic()
         told = ""
-        for answer in self._ask("wait", services=list(services), since=since):
+        for answer in self.questions.ask("wait", services=list(services), since=since):
             waited = time.monotonic() - began
             if "event" in answer:
                 say(f"{waited:6.1f} s  {_event_line(answer['event'])}")
@@ -209,7 +162,7 @@ class Control:
         """
         lines: list[str] = []
         answer: Answer = {}
-        for answer in self._ask(
+        for answer in self.questions.ask(
             "run",
             name=name,
             argv=list(argv),
@@ -245,7 +198,7 @@ class Control:
             WaitTimeout: If it was ended because of the time-out.
             StackproofError: If it could not be started.
         """
-        *_, answer = self._ask(
+        *_, answer = self.questions.ask(
             "execute",
             streams=[streams.stdin, streams.stdout, streams.stderr],
             service=service,
@@ -262,9 +215,13 @@ class Control:
         return int(answer["exit_code"])
 
     def shut_down(self, seconds: float) -> bool:
-        """Stop all services in order; tells whether they ended in time."""
+        """Stop all services in order; tells whether they ended in time.
+
+        Raises:
+            NoAnswer: If the supervisor does not answer.
+        """
         try:
-            self._done("shutdown", quiet=seconds)
+            self._done("shutdown", within=seconds)
         except (NoStack, TimeoutError):
             return not self.run_folder.control_socket.exists()
         return True

@@ -104,6 +104,7 @@ class ControlServer:
         self.path = path
         self._clients: set[asyncio.Task[None]] = set()
         self._operations: dict[str, Callable[[Connection, Request], Awaitable[None]]] = {
+            "ping": self._ping,
             "configure": self._configure,
             "start": self._start,
             "replace": self._replace,
@@ -158,6 +159,9 @@ class ControlServer:
         if unknown:
             raise BadRequestError(f"the stack has no service {', '.join(unknown)}")
         return [services[name] for name in request["services"]]
+
+    async def _ping(self, connection: Connection, _request: Request) -> None:
+        await connection.send({"done": True})
 
     async def _configure(self, connection: Connection, request: Request) -> None:
         self.supervisor.configure([str(secret) for secret in request["secrets"]])

@@ -18,7 +18,7 @@ from stackproof.engines.process.environments import ensure_environment, script_f
 from stackproof.engines.process.running import ProcessRunning
 from stackproof.engines.process.snapshot_keeper import ProcessSnapshots, lay_out
 from stackproof.engines.process.spec import ServiceSpec
-from stackproof.errors import CommandFailed, EngineUnavailable, NoStack
+from stackproof.errors import CommandFailed, EngineUnavailable, NoAnswer, NoStack
 from stackproof.images import Step, native_image
 from stackproof.images.cache import reachable_by_others
 from stackproof.plan.model import Plan, Runtime, ServicePlan
@@ -157,12 +157,15 @@ class ProcessEngine:
             ) from None
         return ProcessRunning(plan, run, control)
 
-    def shut_down(self, run: RunFolder, seconds: float, *, disposable: bool = False) -> None:
+    def shut_down(
+        self, run: RunFolder, seconds: float, say: Say, *, disposable: bool = False
+    ) -> None:
         """Stop all services in order and remove everything that the run has made.
 
         Args:
             run: The run.
             seconds: What the services get to end in an orderly way.
+            say: Takes a line where the supervisor has to be ended by force.
             disposable: Kill the supervisor, which ends all of them at once.
 
         Raises:
@@ -172,7 +175,12 @@ class ProcessEngine:
         if disposable and state is not None and state.supervisor is not None:
             state.supervisor.kill(signal.SIGKILL)
         else:
-            Control(run).shut_down(seconds)
+            try:
+                Control(run).shut_down(seconds)
+            except NoAnswer as error:
+                say(f"{error.what}; ended it by force")
+                if state is not None and state.supervisor is not None:
+                    state.supervisor.kill(signal.SIGKILL)
         if not wait_gone(run, seconds=GONE_SECONDS):
             take_down(run, seconds=GONE_SECONDS)
 

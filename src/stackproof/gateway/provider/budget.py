@@ -2,7 +2,7 @@
 
 The ledger is a file that is read and written under a lock for each call, so that it holds for calls
 at once, for several gateways, and over restarts. What a gateway had reserved when it died counts
-as spent.
+as spent. A ledger that can't be read allows nothing: it would have to be taken for an empty one.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,10 @@ class BudgetSpentError(Exception):
     """The budget does not allow a call; nothing was sent."""
 
 
+class LedgerError(BudgetSpentError):
+    """What was spent can't be read, so nothing more may be."""
+
+
 class Budget:
     """What may be spent, and what was.
 
@@ -62,6 +66,7 @@ class Budget:
     def __init__(self, limits: Limits, path: Path) -> None:
         self.limits = limits
         self.path = path
+        self._known = json.dumps(_EMPTY)
         path.parent.mkdir(parents=True, exist_ok=True)
 
     def reserve(
@@ -77,6 +82,7 @@ class Budget:
 
         Raises:
             BudgetSpentError: If the budget does not allow it.
+            LedgerError: If the ledger can't be read.
         """
         with self._open() as ledger:
             line = _line(ledger, namespace, model)
@@ -93,16 +99,20 @@ class Budget:
         return Reservation(namespace, model, cost)
 
     def settle(self, reservation: Reservation, cost: Cost) -> None:
-        """Replace what was reserved by what the call has cost."""
+        """Replace what was reserved by what the call has cost.
+
+        It stays reserved where the ledger has become unreadable: the call was sent, and its answer
+        is not to be lost.
+        """
         difference = Cost(cost.tokens - reservation.cost.tokens, cost.usd - reservation.cost.usd)
-        with self._open() as ledger:
+        with suppress(LedgerError), self._open() as ledger:
             line = _line(ledger, reservation.namespace, reservation.model)
             _add(ledger, line, difference, requests=0)
 
     def release(self, reservation: Reservation) -> None:
         """Give back what was reserved for a call that was not sent after all."""
         nothing = Cost(-reservation.cost.tokens, -reservation.cost.usd)
-        with self._open() as ledger:
+        with suppress(LedgerError), self._open() as ledger:
             line = _line(ledger, reservation.namespace, reservation.model)
             _add(ledger, line, nothing, requests=-1)
 
@@ -124,7 +134,10 @@ class Budget:
 
     def summary(self) -> str:
         """What was spent, as a sentence."""
-        bill = self.bill()
+        try:
+            bill = self.bill()
+        except LedgerError as error:
+            return str(error)
         return (
             f"Spent so far: ${_money(Decimal(bill['usd']))} of ${self.limits.usd} in "
             f"{bill['requests']} requests, {bill['tokens']} tokens."
@@ -135,6 +148,9 @@ class Budget:
 
         `spent` says what the budget has last refused; it is empty while it is enough. What was
         refused by the limit of a namespace alone is counted only.
+
+        Raises:
+            LedgerError: If the ledger can't be read.
         """
         with self._open() as ledger:
             limits = {"usd": str(self.limits.usd), "requests": self.limits.requests,
@@ -146,15 +162,26 @@ class Budget:
         """The ledger, to be read and changed; nobody else can meanwhile."""
         with self.path.with_suffix(".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            try:
-                before = self.path.read_text()
-                ledger = json.loads(before)
-            except FileNotFoundError:
-                before, ledger = "", json.loads(json.dumps(_EMPTY))
+            before = self._read()
+            ledger = _parsed(before or self._known, self.path)
             yield ledger
             after = json.dumps(ledger, indent=1)
             if after != before:
                 self._write(after)
+            self._known = after
+
+    def _read(self) -> str:
+        """The ledger's text; empty where there is none, since nothing was spent or it was removed.
+
+        What this gateway knows to be spent is written anew in that case.
+        """
+        try:
+            text = self.path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return ""
+        except (OSError, UnicodeDecodeError) as error:
+            raise _unreadable(self.path, str(error)) from None
+        return text or "(nothing)"  # an empty file is a torn one
 
     def _write(self, text: str) -> None:
         """Put a text in place of the ledger, whole or not at all."""
@@ -164,6 +191,39 @@ class Budget:
             file.flush()
             os.fsync(file.fileno())
         fresh.replace(self.path)
+        folder = os.open(self.path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def _parsed(text: str, path: Path) -> dict[str, Any]:
+    """A ledger that was read.
+
+    Raises:
+        LedgerError: If it is not one.
+    """
+    try:
+        ledger: dict[str, Any] = json.loads(text)
+        accounts = [
+            ledger,
+            *(line for models in ledger["bill"].values() for line in models.values()),
+        ]
+        sums = [(int(one["requests"]), int(one["tokens"]), Decimal(one["usd"])) for one in accounts]
+        whole = isinstance(ledger["spent"], str) and isinstance(ledger["refused"], int)
+    except (ValueError, RecursionError, KeyError, TypeError, AttributeError, InvalidOperation):
+        raise _unreadable(path, f"it begins with {text[:60]!r}") from None
+    if not whole or any(not usd.is_finite() or usd < 0 or min(n) < 0 for *n, usd in sums):
+        raise _unreadable(path, "its sums are not what a ledger can have")
+    return ledger
+
+
+def _unreadable(path: Path, observed: str) -> LedgerError:
+    return LedgerError(
+        f"The ledger {path} can't be read, so what was spent is not known ({observed}); "
+        "nothing was sent. Put it right, or remove it to begin with nothing spent."
+    )
 
 
 def _line(ledger: dict[str, Any], namespace: str, model: str) -> dict[str, Any]:

@@ -1,0 +1,135 @@
+"""A supervisor that does not answer: every question ends, and says why."""
+
+import re
+import signal
+import socket
+import threading
+import time
+
+import pytest
+
+from stackproof.engines.base import Streams
+from stackproof.engines.process.control import Control
+from stackproof.engines.process.engine import ProcessEngine
+from stackproof.engines.process.questions import Patience
+from stackproof.errors import NoAnswer
+from stackproof.reaper.leftovers import read_run
+from stackproof.reaper.sweep import marked
+from stackproof.run_folder import RunFolder
+from stackproof.waiting import wait_until
+
+READY = "print('ready', flush=True)\nimport time\ntime.sleep(600)\n"
+SHORT = Patience(stopped=0.2, running=60.0)
+SHORT_FOR_ALL = Patience(stopped=0.1, running=0.3)
+
+
+@pytest.fixture
+def frozen(rig):
+    """A supervisor that is stopped as by `kill -STOP`."""
+    supervisor = read_run(rig.run.path).supervisor
+
+    def freeze():
+        supervisor.kill(signal.SIGSTOP)
+        wait_until(supervisor.is_stopped, timeout=20, what="it is stopped")
+        return supervisor
+
+    rig.control.questions.patience = SHORT
+    yield freeze
+    supervisor.kill(signal.SIGCONT)
+
+
+def nothing():
+    return Streams(0, 1, 2)
+
+
+QUESTIONS = {
+    "status": lambda control: control.status(),
+    "notices": lambda control: control.notices(),
+    "wait": lambda control: control.wait_ready(600, lambda _: None),
+    "stop": lambda control: control.stop(["api"]),
+    "signal": lambda control: control.signal(["api"], "SIGTERM"),
+    "run": lambda control: control.run("migrate", ["/bin/true"], service="api"),
+    "execute": lambda control: control.execute("api", ["/bin/true"], nothing()),
+    "shutdown": lambda control: control.shut_down(600),
+}
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_a_question_to_a_frozen_supervisor_ends_and_says_what_to_do(rig, frozen, question):
+    rig.start(rig.ready_spec("api", READY))
+    process = frozen()
+    with pytest.raises(NoAnswer) as raised:
+        QUESTIONS[question](rig.control)
+    assert f"process {process.pid} is stopped (state T in /proc)" in str(raised.value)
+    assert f"`kill -CONT {process.pid}` lets it go on" in str(raised.value)
+
+
+def test_a_supervisor_that_is_frozen_while_a_command_runs_is_noticed(rig, frozen):
+    failed = []
+
+    def run():
+        try:
+            rig.control.run("long", ["/bin/sleep", "600"], env={"LONG": "1"}, cwd="/")
+        except NoAnswer as error:
+            failed.append(error)
+
+    asking = threading.Thread(target=run)
+    asking.start()
+    wait_until(lambda: marked("LONG=1"), timeout=20, what="the command runs")
+    frozen()
+    asking.join(20)
+    assert len(failed) == 1
+
+
+def test_a_frozen_supervisor_with_a_full_queue_of_questions_is_noticed(rig, frozen):
+    frozen()
+    waiting = []
+    try:
+        for _ in range(200):
+            link = socket.socket(socket.AF_UNIX)
+            link.settimeout(0)
+            waiting.append(link)
+            link.connect(str(rig.run.control_socket))
+    except BlockingIOError:
+        pass
+    with pytest.raises(NoAnswer):
+        rig.control.status()
+    for link in waiting:
+        link.close()
+
+
+def test_a_request_that_does_not_fit_into_the_socket_is_given_up_as_well(rig, frozen):
+    frozen()
+    with pytest.raises(NoAnswer):
+        rig.control.configure(["x" * (4 << 20)])
+
+
+def test_a_long_command_of_a_supervisor_that_answers_is_waited_for(rig):
+    rig.control.questions.patience = Patience(stopped=0.05, running=5.0)
+    done = rig.control.run("long", ["/bin/sleep", "0.5"], env={"A": "b"}, cwd="/")
+    assert done.exit_code == 0
+
+
+def test_a_supervisor_that_runs_but_keeps_silent_is_given_up_after_longer(tmp_path):
+    run = RunFolder(tmp_path, "x-e2e")
+    run.path.mkdir(parents=True)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(run.control_socket))
+        listener.listen(8)
+        control = Control(run)
+        control.questions.patience = SHORT_FOR_ALL
+        with pytest.raises(NoAnswer, match="keeps silent"):
+            control.status()
+
+
+def test_down_ends_a_frozen_supervisor_by_force_and_says_so(rig, frozen, tmp_path):
+    rig.start(rig.ready_spec("api", READY))
+    frozen()
+    said, began = [], time.monotonic()
+    ProcessEngine({}, tmp_path).shut_down(rig.run, 60.0, said.append)
+    (line,) = said
+    words = r"the supervisor of rig-e2e did not answer for \d+ s; ended it by force"
+    assert re.fullmatch(words, line)
+    assert not rig.run.path.exists()
+    assert marked("STACKPROOF_SERVICE=rig-e2e/api") == []
+    assert time.monotonic() - began < 60.0  # it has not waited for what the services would get
