@@ -10,7 +10,7 @@ import secrets
 import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from stackproof.redaction import Redactor
@@ -21,6 +21,7 @@ LATEST = "latest"
 KEPT_RUNS = 20
 """How many runs of a suite are kept; older ones are removed when a new one begins."""
 
+_MOMENT = "%Y%m%dT%H%M%SZ"
 _RUN_NAME = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}")
 
 
@@ -82,12 +83,13 @@ def new_run(
         redactor: Masks the secrets of the run.
         now: The time that the folder is named after; the present if None.
     """
-    moment = (now or datetime.now(UTC)).strftime("%Y%m%dT%H%M%SZ")
-    name = f"{moment}-{secrets.token_hex(3)}"
-    folder = root / suite / name
-    folder.mkdir(parents=True)
+    folders = root / suite
+    folders.mkdir(parents=True, exist_ok=True)
+    moment = _moment_after(_runs(folders), now or datetime.now(UTC))
+    folder = folders / f"{moment}-{secrets.token_hex(3)}"
+    folder.mkdir()
     _point_latest(folder)
-    _drop_old(folder.parent)
+    _drop_old(folders)
     return RunArtifacts(folder, redactor)
 
 
@@ -99,6 +101,21 @@ def _point_latest(folder: Path) -> None:
 
 
 def _drop_old(suite: Path) -> None:
-    runs = sorted(path for path in suite.iterdir() if _RUN_NAME.fullmatch(path.name))
-    for run in runs[:-KEPT_RUNS]:
+    for run in _runs(suite)[:-KEPT_RUNS]:
         shutil.rmtree(run, ignore_errors=True)
+
+
+def _runs(suite: Path) -> list[Path]:
+    """The folders of a suite's runs, oldest first."""
+    return sorted(path for path in suite.iterdir() if _RUN_NAME.fullmatch(path.name))
+
+
+def _moment_after(runs: list[Path], now: datetime) -> str:
+    """The present as a name, or the second after the newest run's if the clock was set back."""
+    moment = now.strftime(_MOMENT)
+    newest = runs[-1].name.partition("-")[0] if runs else ""
+    if newest <= moment:
+        return moment
+    return (datetime.strptime(newest, _MOMENT).replace(tzinfo=UTC) + timedelta(seconds=1)).strftime(
+        _MOMENT
+    )

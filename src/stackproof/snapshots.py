@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -33,6 +34,9 @@ KEPT_BYTES = 4 << 30
 """What they may take together; the last one stays whatever it takes."""
 
 TRIES = 3
+
+TICK = 0.001
+"""Seconds by which the last use of a snapshot is later than that of another, at the least."""
 
 Engines = Callable[[str], Engine]
 """Gives the engine of a name."""
@@ -95,7 +99,7 @@ def held(blueprint: Blueprint, make: Make, say: Say) -> Iterator[Path]:
     for _ in range(TRIES):
         with locked(entry, shared=True):
             if not _fault(entry, engine):
-                os.utime(entry)
+                _note_use(entry)
                 yield entry
                 return
         with locked(entry):
@@ -105,7 +109,7 @@ def held(blueprint: Blueprint, make: Make, say: Say) -> Iterator[Path]:
                 _discard(entry, engine)
             if fault:
                 make(partial(_publish, entry, engine))
-        _drop_oldest(entry.parent, blueprint)
+        _drop_oldest(entry, blueprint)
     raise StackproofError(
         f"the snapshot {entry.name} is gone or damaged each time it was made",
         observed=fault,
@@ -187,13 +191,21 @@ def _entries(root: Path) -> list[Path]:
     return [path for path in root.iterdir() if path.is_dir() and not path.name.startswith(".")]
 
 
-def _drop_oldest(root: Path, blueprint: Blueprint) -> None:
+def _note_use(entry: Path) -> None:
+    """Let an entry be the most recently used one, whatever the clock was set to meanwhile."""
+    others = [_known(path).used for path in _entries(entry.parent) if path != entry]
+    used = max(time.time(), *(one + TICK for one in others), 0.0)
+    os.utime(entry, (used, used))
+
+
+def _drop_oldest(newest: Path, blueprint: Blueprint) -> None:
     """Keep the bounds; what is being used, or can't be removed now, waits for the next time."""
     taken = 0
-    found = sorted(map(_known, _entries(root)), key=lambda one: one.used, reverse=True)
+    _note_use(newest)
+    found = sorted(map(_known, _entries(newest.parent)), key=lambda one: one.used, reverse=True)
     for number, one in enumerate(found):
         taken += one.size
-        if number == 0 or (number < KEPT and taken <= KEPT_BYTES):
+        if one.path == newest or (number < KEPT and taken <= KEPT_BYTES):
             continue
         with locked_if_free(one.path) as is_free:
             if is_free:

@@ -49,3 +49,15 @@ def test_only_the_newest_runs_of_a_suite_are_kept_and_nothing_else_is_removed(tm
     assert len(names) == KEPT_RUNS
     assert names[0].startswith("20260102T1203")
     assert mine.is_dir()
+
+
+def test_a_run_after_the_clock_was_set_back_is_still_the_newest(tmp_path):
+    for minute in range(KEPT_RUNS + 3):
+        new_run(tmp_path, "integration", Redactor(), now=NOON + timedelta(minutes=minute))
+    later = [
+        new_run(tmp_path, "integration", Redactor(), now=NOON - timedelta(days=1))
+        for _ in range(KEPT_RUNS)
+    ]
+    assert all(run.folder.is_dir() for run in later)
+    names = sorted(path.name for path in (tmp_path / "integration").glob("2026*"))
+    assert names == [run.folder.name for run in later]

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Generator, Iterator
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 
+from stackproof.engines.timestamps import Moment
 from stackproof.pytest_plugin import repeating
 from stackproof.pytest_plugin.cleanliness import Cleanliness
 from stackproof.pytest_plugin.llm import CallCosts, note_calls, write_costs
@@ -36,7 +36,7 @@ _OWN = pytest.StashKey[OwnStacks]()
 _GATEWAYS = pytest.StashKey["dict[str, GatewayClient]"]()
 _END = pytest.StashKey[Cleanliness]()
 _COSTS = pytest.StashKey[list[CallCosts]]()
-_STARTED = pytest.StashKey[str]()
+_STARTED = pytest.StashKey[Moment]()
 _NEXT = pytest.StashKey["pytest.Item | None"]()
 
 
@@ -142,7 +142,7 @@ def pytest_runtest_protocol(
     item: pytest.Item, nextitem: pytest.Item | None
 ) -> Generator[None, object, object]:
     """Remember when the test began, for its slice of the logs, and what comes after it."""
-    item.stash[_STARTED] = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    item.stash[_STARTED] = Moment()
     item.stash[_NEXT] = nextitem
     return (yield)
 
@@ -209,7 +209,7 @@ def _keep(
         stack,
         artifacts,
         test=item.nodeid,
-        since=item.stash[_STARTED],
+        since=item.stash[_STARTED].earliest(),
         gateway=item.config.stash[_GATEWAYS].get(item.nodeid),
         report=report.longreprtext,
         history=history_of(item),

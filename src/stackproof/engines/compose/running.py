@@ -26,7 +26,7 @@ from stackproof.engines.compose.freezing import freeze, thaw
 from stackproof.engines.compose.labels import PROJECT
 from stackproof.engines.compose.notes import Notes
 from stackproof.engines.compose.starting import Starting
-from stackproof.engines.timestamps import timestamp
+from stackproof.engines.timestamps import Moment, timestamp
 from stackproof.errors import WaitTimeout
 from stackproof.plan.model import Plan
 from stackproof.reaper.sweep import ProcessId
@@ -121,12 +121,25 @@ class ComposeRunning:
 
     def follow(self, services: Sequence[str] = ()) -> Iterator[LogLine]:
         """New lines as they are written, until the stack is gone."""
-        seen = timestamp()
+        seen, clock = timestamp(), Moment()
         while self.run_folder.path.is_dir():
             for line in list(self.logs(services, since=seen)):
                 if line.at > seen:
                     yield line
                     seen = line.at
+            time.sleep(FOLLOW_SECONDS)
+            if clock.was_set_back():
+                yield from self._follow_whatever_the_time(services)
+
+    def _follow_whatever_the_time(self, services: Sequence[str]) -> Iterator[LogLine]:
+        """New lines where the clock was set back, so that times don't tell which ones are new."""
+        recent = timestamp(time.time() - 2 * FOLLOW_SECONDS)
+        known = {line for line in self.logs(services) if not recent < line.at <= timestamp()}
+        while self.run_folder.path.is_dir():
+            for line in list(self.logs(services)):
+                if line not in known:
+                    known.add(line)
+                    yield line
             time.sleep(FOLLOW_SECONDS)
 
     def run(
