@@ -10,6 +10,7 @@ from stackproof.errors import CommandFailed, Refused
 from stackproof.images.postgres import MARKER
 from stackproof.plan.model import Plan, ServicePlan
 from stackproof.stack import Stack
+from stackproof.stack_file.scalars import whole_number
 
 SAFE_ENDINGS = ("_e2e", "_test")
 MARKER_QUERY = "select made_by from stackproof.marker"
@@ -49,7 +50,7 @@ def _targets(environment: Mapping[str, str]) -> Iterator[tuple[str, str, int | N
     if "PGHOST" in environment:
         port = environment.get("PGPORT", "")
         name = environment.get("PGDATABASE", "")
-        yield "PGHOST", environment["PGHOST"], int(port) if port.isdigit() else None, name
+        yield "PGHOST", environment["PGHOST"], whole_number(port), name
 
 
 def _port(parts: SplitResult) -> int | None:

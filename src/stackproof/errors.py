@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+LONGEST_PART = 600
+"""Letters of each part of a `ConfigError`."""
+
+
 class StackproofError(Exception):
     """The root of all expected failures.
 
@@ -82,8 +86,11 @@ class ConfigError(StackproofError):
         self.line = line
         self.key = key
         place = "" if source is None else f"{source}:{line}" if line else f"{source}"
-        where = ": ".join(part for part in (place, key) if part)
-        super().__init__(f"{where}: {what}" if where else what, observed=observed, remedy=remedy)
+        where = ": ".join(part for part in (place, _cut(key)) if part)
+        what = _cut(what)
+        super().__init__(
+            f"{where}: {what}" if where else what, observed=_cut(observed), remedy=_cut(remedy)
+        )
 
 
 class EngineUnavailable(StackproofError):
@@ -316,6 +323,11 @@ class TeardownIncomplete(StackproofError):
             observed="\n".join(leftovers),
             remedy=remedy or "run `invoke clean`; it names what it can't end",
         )
+
+
+def _cut(text: str) -> str:
+    """A part of an error that may hold a value of any length."""
+    return text if len(text) <= LONGEST_PART else f"{text[:LONGEST_PART]}…"
 
 
 def _tail(service: str, lines: Sequence[str]) -> list[str]:

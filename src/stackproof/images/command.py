@@ -6,6 +6,9 @@ import re
 import shlex
 from collections.abc import Mapping, Sequence
 
+from stackproof.errors import ConfigError
+from stackproof.stack_file.scalars import LONGEST_SHOWN
+
 _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 _SHELLS = frozenset({"sh", "bash", "ash"})
 _ENTRYPOINTS = ("docker-entrypoint.sh", "docker-ensure-initdb.sh")
@@ -27,7 +30,14 @@ def server_arguments(
     words = list(argv)
     if len(words) > 2 and _name(words[0]) in _SHELLS and words[1].startswith("-"):  # noqa: PLR2004 - sh -c text
         text = _VARIABLE.sub(lambda match: environment.get(match[1] or match[2], ""), words[2])
-        words = shlex.split(text)
+        try:
+            words = shlex.split(text)
+        except ValueError as error:
+            raise ConfigError(
+                "the command of a server can't be split into words",
+                observed=f"{text[:LONGEST_SHOWN]!r}: {error}",
+                remedy="close the quote, or write the command as a list",
+            ) from None
     for number, word in enumerate(words):
         if _name(word) in programs:
             return tuple(words[number + 1 :])

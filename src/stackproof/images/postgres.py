@@ -17,6 +17,7 @@ from stackproof.images.postgres_server import locate_postgres, server_user
 from stackproof.images.search import identity
 from stackproof.plan.model import Runtime, ServicePlan
 from stackproof.run_folder import RunFolder
+from stackproof.stack_file.regular_files import read_text_file, shown_path
 
 TEMPLATE_VERSION = 2
 """Counted up whenever what goes into a template changes."""
@@ -100,19 +101,32 @@ def read_cluster(service: str, environment: Mapping[str, str]) -> Cluster:
         user=user,
         password=password,
         database=environment.get("POSTGRES_DB") or user,
-        arguments=tuple(shlex.split(environment.get("POSTGRES_INITDB_ARGS", ""))),
+        arguments=_arguments(service, environment.get("POSTGRES_INITDB_ARGS", "")),
         auth=auth,
     )
 
 
+def _arguments(service: str, text: str) -> tuple[str, ...]:
+    try:
+        return tuple(shlex.split(text))
+    except ValueError as error:
+        raise ConfigError(
+            "the arguments of initdb can't be split into words",
+            key=f"services.{service}.environment.POSTGRES_INITDB_ARGS",
+            observed=str(error),
+            remedy="close the quote",
+        ) from None
+
+
 def _from_file(service: str, path: str) -> str:
     try:
-        return Path(path).read_text(encoding="utf-8").rstrip("\n")
+        return read_text_file(Path(path)).rstrip("\n")
     except OSError as error:
         raise ConfigError(
             "the file with the password can't be read",
             key=f"services.{service}.environment.POSTGRES_PASSWORD_FILE",
-            observed=str(error),
+            observed=f"{shown_path(Path(path))}: {error.strerror}",
+            remedy="correct the path, or set POSTGRES_PASSWORD",
         ) from error
 
 

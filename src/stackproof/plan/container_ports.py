@@ -15,6 +15,7 @@ from stackproof.settings.layers import variable_part
 from stackproof.settings.model import Settings
 from stackproof.settings.suggestion import did_you_mean
 from stackproof.stack_file.model import StackFile
+from stackproof.stack_file.scalars import whole_number
 
 LOWEST_PAIR = 80
 """A smaller number after a name is a tag or version, unless the port is declared."""
@@ -101,9 +102,10 @@ def _addresses(text: str) -> Iterator[tuple[str, int]]:
     """Hosts with a port in URLs; a pair outside a URL counts only as a whole value."""
     for match in patterns.URL.finditer(text):
         for written in match["hosts"].split(","):
-            host, _, port = written.rpartition(":")
-            if host and port.isdecimal():
-                yield host, int(port)
+            host, _, digits = written.rpartition(":")
+            port = whole_number(digits)
+            if host and port is not None:
+                yield host, port
     pair = patterns.PAIR.fullmatch(text)
     if pair is not None and int(pair["port"]) >= LOWEST_PAIR:
         yield pair["host"], int(pair["port"])
@@ -128,8 +130,9 @@ def _own_ports(names: Mapping[str, str], draft: Draft) -> Iterator[int]:
     for match in patterns.PORT_FLAG.finditer(command):
         if not asks_peer and re.match(r"--port$|--bind$|-b$", match["flag"]):
             yield int(match["port"])
-    if draft.environment.get("PORT", "").isdecimal() and _valid(int(draft.environment["PORT"])):
-        yield int(draft.environment["PORT"])
+    told = whole_number(draft.environment.get("PORT", ""))
+    if told is not None and _valid(told):
+        yield told
 
 
 def _valid(port: int) -> bool:

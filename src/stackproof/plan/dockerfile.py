@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 _VARIABLE = re.compile(r"\\\$|\$(?:\{(\w+)(?:(:?[-+])([^}]*))?\}|(\w+))")
 _FLAG = re.compile(r"^--[\w-]+(=\S*)?$")
 _HEREDOC = re.compile(r"<<-?\s*[\"']?(\w+)[\"']?")
-_PORT = re.compile(r"^(\d+)(?:-(\d+))?(?:/tcp)?$")
+_PORT = re.compile(r"^(\d{1,5})(?:-(\d{1,5}))?(?:/tcp)?$")
 _FROM = re.compile(r"^(\S+)(?:\s+AS\s+(\S+))?$", re.IGNORECASE)
 
 

@@ -15,6 +15,7 @@ from stackproof.plan.model import Runtime
 from stackproof.plan.projects import find_lock, source_roots
 from stackproof.settings.model import Settings
 from stackproof.stack_file.model import Build, Service, StackFile
+from stackproof.stack_file.regular_files import read_text_file, shown_path
 
 NOT_INHERITED = frozenset({"PATH", "VIRTUAL_ENV", "PYTHONHOME", "UV_PROJECT_ENVIRONMENT"})
 """Variables of an image that describe the image's own file system."""
@@ -101,7 +102,7 @@ def _read_image(stack_file: StackFile, service: Service) -> Image | None:
         return read_dockerfile(build.dockerfile_inline, target=build.target, arguments=build.args)
     path = build.context / build.dockerfile
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
+        text = read_text_file(path, errors="replace")
     except OSError as error:
         place = location(stack_file, f"services.{service.name}.build")
         raise ConfigError(
@@ -109,7 +110,7 @@ def _read_image(stack_file: StackFile, service: Service) -> Image | None:
             source=place.source if place else None,
             line=place.line if place else None,
             key=f"services.{service.name}.build",
-            observed=f"{path}: {error.strerror}",
+            observed=f"{shown_path(path)}: {error.strerror}",
             remedy="correct `context` or `dockerfile`",
         ) from error
     return read_dockerfile(text, target=build.target, arguments=build.args)

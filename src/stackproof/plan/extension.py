@@ -13,6 +13,8 @@ from typing import Any, NoReturn
 from stackproof.errors import ConfigError
 from stackproof.settings.suggestion import did_you_mean
 from stackproof.stack_file.model import Location, Service, StackFile
+from stackproof.stack_file.regular_files import real_path
+from stackproof.stack_file.scalars import whole_number
 
 KEYS = (
     "bindir",
@@ -141,14 +143,14 @@ class _Reader:
 
     def _path(self, key: str) -> Path | None:
         value = self._text(key)
-        return (self.stack_file.project_directory / value).resolve() if value else None
+        return real_path(self.stack_file.project_directory, value) if value else None
 
     def _paths(self, key: str) -> list[Path]:
         value = self.values.get(key, [])
         values = [value] if isinstance(value, str) else value
         if not isinstance(values, list | tuple) or not all(isinstance(one, str) for one in values):
             self._refuse(key, "should be a folder or a list of folders")
-        return [(self.stack_file.project_directory / one).resolve() for one in values]
+        return [real_path(self.stack_file.project_directory, one) for one in values]
 
     def _command(self, key: str, value: Any) -> tuple[str, ...] | None:
         if value is None:
@@ -185,9 +187,10 @@ class _Reader:
         return [self._port("ports", one) for one in value]
 
     def _port(self, key: str, value: Any) -> int:
-        if isinstance(value, bool) or not str(value).isdecimal() or not 0 < int(value) < 65536:  # noqa: PLR2004 - the last port
+        number = None if isinstance(value, bool) else whole_number(str(value))
+        if number is None or not 0 < number < 65536:  # noqa: PLR2004 - the last port
             self._refuse(key, f"{value!r} is no port")
-        return int(value)
+        return number
 
     def _data(self) -> list[str]:
         value = self.values.get("data", [])
@@ -219,7 +222,8 @@ class _Reader:
         if kind == "command":
             return self._command(key, value)
         if kind == "alive":
-            if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
+            is_number = isinstance(value, int | float) and not isinstance(value, bool)
+            if not is_number or not 0 < value < float("inf"):
                 self._refuse(key, "should be a number of seconds")
             return float(value)
         if not isinstance(value, str):
@@ -229,7 +233,7 @@ class _Reader:
         if kind == "log":
             try:
                 re.compile(value)
-            except re.error as error:
+            except (re.error, OverflowError, RecursionError, ValueError) as error:
                 self._refuse(key, f"is no regular expression: {error}")
         return value
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stackproof.plan.drafts import Draft
+from stackproof.stack_file.regular_files import real_path
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ def _image_paths(draft: Draft) -> Iterator[tuple[str, Path]]:
         return
     keeps_layout = False
     for copied in image.copied:
-        source = (build.context / copied.source).resolve()
+        source = real_path(build.context, "./" + copied.source)
         if re.search(r"[*?\[]", copied.source) or not source.exists():
             continue
         target = copied.target

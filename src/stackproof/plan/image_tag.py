@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from stackproof.stack_file.model import Build, Service
+from stackproof.stack_file.regular_files import read_file
 
 FORMAT = "1"
 """Part of every tag; changes when images are built in another way."""
@@ -42,7 +43,7 @@ def _parts(build: Build, platform: str) -> Iterator[bytes]:
     if build.dockerfile_inline is not None:
         yield build.dockerfile_inline.encode()
     else:
-        yield _bytes(build.context / build.dockerfile)
+        yield _written(build.context / build.dockerfile)
     for name in _context(build):
         path = build.context / name
         if path.is_symlink():
@@ -64,10 +65,17 @@ def _context(build: Build) -> list[str]:
     dockerfile = Path(build.dockerfile)
     own = build.context / dockerfile.with_name(dockerfile.name + ".dockerignore")
     ignored = own if own.is_file() else build.context / ".dockerignore"
-    lines = _bytes(ignored).decode(errors="replace").splitlines()
+    lines = _written(ignored).decode(errors="replace").splitlines()
     patterns = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
     found: set[str] = exclude_paths(str(build.context), patterns)
     return sorted(found)
+
+
+def _written(path: Path) -> bytes:
+    try:
+        return read_file(path)
+    except OSError:  # Docker says what is wrong with it
+        return b""
 
 
 def _bytes(path: Path) -> bytes:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from stackproof.plan.known_images import KnownImage
 from stackproof.readiness import CommandProbe, HttpProbe, PostgresProbe, Probe, RedisProbe, TcpProbe
+from stackproof.stack_file.scalars import whole_number
 
 _OR_FAIL = re.compile(r"\s*\|\|\s*(?:exit\s+\d+|false)\s*;?\s*$")
 _SHELL = re.compile(r"[|&;<>`]|\$\(")
@@ -97,7 +98,7 @@ def _http_client(program: str, arguments: Sequence[str]) -> Probe | None:
 
 def _tcp(url: str) -> Probe | None:
     """Without --fail any answer will do, whatever its status."""
-    match = re.match(r"http://([\w.\-]+):(\d+)", url)
+    match = re.match(r"http://([\w.\-]+):(\d{1,5})(?!\d)", url)
     return TcpProbe(match[1], int(match[2])) if match else None
 
 
@@ -116,9 +117,8 @@ def _netcat(arguments: Sequence[str]) -> Probe | None:
         "z" in one for one in arguments if one[0] == "-"
     ):
         return None
-    if len(places) >= 2 and places[-1].isdecimal():  # noqa: PLR2004 - host and port
-        return TcpProbe(places[-2], int(places[-1]))
-    return None
+    port = whole_number(places[-1]) if len(places) >= 2 else None  # noqa: PLR2004 - host and port
+    return None if port is None else TcpProbe(places[-2], port)
 
 
 def is_replaced(probe: Probe | None) -> bool:

@@ -9,14 +9,15 @@ from urllib.parse import unquote
 
 from stackproof.plan.addressing import patterns
 from stackproof.plan.addressing.environment_rules import HOST_NAME
+from stackproof.stack_file.scalars import whole_number
 
 _URL = re.compile(
     patterns.URL.pattern
     + r"(?P<path>/[^\s/?#'\"\x1f]*)?(?![^\s?#'\"\x1f])(?P<query>\?[^\s#'\"\x1f]*)?"
 )
 _REDIS_SCHEMES = frozenset({"redis", "rediss", "valkey", "valkeys"})
-_REDIS_PATH = re.compile(r"/?(\d*)")
-_QUERY_INDEX = re.compile(r"(?<=[?&]db=)\d+")
+_REDIS_PATH = re.compile(r"/?(\d{0,18}+)")
+_QUERY_INDEX = re.compile(r"(?<=[?&]db=)\d{1,18}+(?!\d)")
 _DATABASE_NAME = re.compile(r"(?:DB|DATABASE)(?:_?NAME)?$", re.IGNORECASE)
 _USER_NAME = re.compile(r"USER(?:_?NAME)?$", re.IGNORECASE)
 _INDEX_NAME = r"\w*(?:DB|DATABASE|INDEX|DB_NUM|DB_NUMBER)"
@@ -138,7 +139,11 @@ class Rewriter:
         match = HOST_NAME.match(name)
         prefix = match["prefix"] if match else ""
         fitting = re.compile(re.escape(prefix) + _INDEX_NAME, re.IGNORECASE)
-        found = [key for key in before if fitting.fullmatch(key) and before[key].isdecimal()]
+        found = {
+            key: number
+            for key, value in before.items()
+            if fitting.fullmatch(key) and (number := whole_number(value)) is not None
+        }
         if not found:
             raise CantBeSure(
                 service,
@@ -146,8 +151,8 @@ class Rewriter:
                 f'add {prefix}DB: "0" if it is read there, or use a URL with /0 at its end',
                 place,
             )
-        for key in found:
-            yield key, self._index(service, int(before[key]))
+        for key, number in found.items():
+            yield key, self._index(service, number)
 
     def _index(self, service: str, number: int) -> str:
         self.indexes[service] = max(self.indexes.get(service, 1), number + 1)

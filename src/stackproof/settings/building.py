@@ -16,6 +16,7 @@ from stackproof.settings.model import (
 )
 from stackproof.settings.schema import CommandSection, ServiceLimitsSection, StackConfig
 from stackproof.stack_file.model import Limits
+from stackproof.stack_file.regular_files import real_path
 
 
 def build_settings(
@@ -75,7 +76,7 @@ def build_settings(
 
 
 def _absolute(folder: Path, written: str) -> Path:
-    return (folder / Path(written).expanduser()).resolve()
+    return real_path(folder, written)
 
 
 def _commands(sections: Sequence[CommandSection]) -> tuple[Command, ...]:

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 
 from stackproof.errors import ConfigError
+from stackproof.stack_file.regular_files import read_file, read_text_file
 
 ENV_FILE = ".env.integration"
 EXAMPLE = ".env.integration.example"
+
+MOST_BLANKS = 1000
+"""Blanks in a row; python-dotenv looks at each of them again from each other one."""
+
+_BLANKS = re.compile(rf"(?<![ \t])[ \t]{{{MOST_BLANKS}}}")
 
 OWN_PREFIX = "STACKPROOF_"
 """Variables that begin so are settings; all others are for `${…}` of the stack file."""
@@ -38,13 +46,13 @@ def ensure_env_file(root: Path) -> bool:
         ConfigError: If the example can't be read or the file can't be written.
     """
     target, example = root / ENV_FILE, root / EXAMPLE
-    if target.exists() or not example.is_file():
+    if os.path.lexists(target) or not example.is_file():
         return False
     try:
         handle, name = tempfile.mkstemp(prefix=ENV_FILE, dir=root)  # mkstemp makes it 0600
         try:
             with os.fdopen(handle, "wb") as file:
-                file.write(example.read_bytes())
+                file.write(read_file(example))
             os.link(name, target)  # fails where somebody else was faster, and replaces nothing
         finally:
             Path(name).unlink()
@@ -70,17 +78,27 @@ def read_env_file(path: Path) -> Mapping[str, EnvValue]:
     """
     from dotenv.parser import parse_stream
 
-    if not path.exists():
-        return {}
     found: dict[str, EnvValue] = {}
     try:
-        with path.open(encoding="utf-8") as file:
-            bindings = list(parse_stream(file))
-    except (OSError, UnicodeDecodeError) as error:
+        text = read_text_file(path)
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
         raise ConfigError(
-            "the file can't be read", source=path.name, observed=str(error)
+            "the file can't be read",
+            source=path.name,
+            observed=error.strerror or str(error),
+            remedy="make it a text file of NAME=value lines",
         ) from error
-    for binding in bindings:
+    blanks = _BLANKS.search(text)
+    if blanks is not None:
+        raise ConfigError(
+            f"more than {MOST_BLANKS} blanks stand in a row",
+            source=path.name,
+            line=text.count("\n", 0, blanks.start()) + 1,
+            remedy="remove them",
+        )
+    for binding in parse_stream(StringIO(text)):
         line = binding.original.line + _blank_lines_before(binding.original.string)
         if binding.error or (binding.key is not None and binding.value is None):
             raise ConfigError(
@@ -114,7 +132,7 @@ def example_names(root: Path) -> frozenset[str] | None:
     if not path.is_file():
         return None
     names = set(read_env_file(path))
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in read_text_file(path).splitlines():
         name, equals, _ = line.lstrip("# ").partition("=")
         if line.lstrip().startswith("#") and equals and name.isidentifier() and name.isupper():
             names.add(name)

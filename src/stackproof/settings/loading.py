@@ -13,6 +13,7 @@ from stackproof.settings.env_file import ENV_FILE, EXAMPLE, EnvValue, example_na
 from stackproof.settings.layers import RESERVED, Layers, is_setting, setting_path
 from stackproof.settings.model import Origin, Settings
 from stackproof.settings.suggestion import did_you_mean
+from stackproof.stack_file.scalars import unusable_letter
 
 CONFIG_FOLDER = "config"
 COMMAND_LINE = Origin("command line")
@@ -60,7 +61,7 @@ def stacks(root: Path) -> tuple[str, ...]:
 def _env_file(root: Path) -> Path:
     """The env file; until it is made from its example, that is what it will say."""
     made = root / ENV_FILE
-    return made if made.exists() else root / EXAMPLE
+    return made if os.path.lexists(made) else root / EXAMPLE
 
 
 def _config_file(
@@ -163,6 +164,10 @@ def _lay_environment(
     }
     for name, value in environment.items():
         origin = Origin(f"environment {name}")
+        if (is_setting(name) or name in declared) and (unusable := unusable_letter(value)):
+            raise ConfigError(
+                f"its value has {unusable}", source=origin.name, remedy="write it in UTF-8"
+            )
         if is_setting(name):
             if name not in RESERVED and value:
                 path = setting_path(name, origin, services)
@@ -229,5 +234,11 @@ def default_cache(environment: Mapping[str, str]) -> Path:
         return Path(environment["XDG_CACHE_HOME"]) / "stackproof"
     if os.geteuid() == 0:
         return Path("/var/cache/stackproof")
-    home = environment.get("HOME")
-    return (Path(home) if home else Path.home()) / ".cache" / "stackproof"
+    home = environment.get("HOME") or os.path.expanduser("~")  # noqa: PTH111 - pathlib's raises
+    if not os.path.isabs(home):  # noqa: PTH117 - of a text
+        raise ConfigError(
+            "there is no home folder to keep prepared files in",
+            source="environment HOME",
+            remedy="set HOME, or STACKPROOF_CACHE_DIR to a folder",
+        )
+    return Path(home) / ".cache" / "stackproof"

@@ -11,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from stackproof.errors import ConfigError
 from stackproof.settings.suggestion import did_you_mean
 from stackproof.stack_file import parse_duration, parse_size
+from stackproof.stack_file.scalars import LARGEST_SIZE, whole_number
 
 SAFE_ENDINGS = ("_e2e", "_test")
 
@@ -66,10 +67,10 @@ def _ports(value: Any) -> Any:
 
 
 def _port(value: Any, what: str = "a port") -> int:
-    text = str(value).strip()
-    if isinstance(value, bool) or not text.isdecimal() or not 0 < int(text) <= LAST_PORT:
+    number = value if isinstance(value, int) else whole_number(str(value).strip())
+    if isinstance(value, bool) or number is None or not 0 < number <= LAST_PORT:
         raise ValueError(f"should be {what} between 1 and {LAST_PORT}, not {value!r}")
-    return int(text)
+    return number
 
 
 def _commands(value: Any) -> Any:
@@ -100,7 +101,7 @@ Isolation = Literal["shared", "session", "module", "test"]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class CommandSection(_Section):
@@ -127,8 +128,8 @@ class ServiceLimitsSection(_Section):
     """One entry of `limits.services`."""
 
     cpus: Annotated[float, Field(gt=0)] | None = None
-    memory: Annotated[int, BeforeValidator(_size), Field(gt=0)] | None = None
-    pids: Annotated[int, Field(gt=0)] | None = None
+    memory: Annotated[int, BeforeValidator(_size), Field(gt=0, le=LARGEST_SIZE)] | None = None
+    pids: Annotated[int, Field(gt=0, le=LARGEST_SIZE)] | None = None
 
 
 class LimitsSection(ServiceLimitsSection):
@@ -160,7 +161,7 @@ class IsolationSection(_Section):
     default: Isolation = "test"
     shared: Names = []
     pool: Annotated[int, Field(ge=0)] | None = None
-    memory: Annotated[int, BeforeValidator(_size), Field(gt=0)] | None = None
+    memory: Annotated[int, BeforeValidator(_size), Field(gt=0, le=LARGEST_SIZE)] | None = None
 
 
 Commands = Annotated[list[CommandSection], BeforeValidator(_commands)]

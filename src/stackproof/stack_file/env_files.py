@@ -14,6 +14,7 @@ from stackproof.stack_file.env_format import parse_env_text
 from stackproof.stack_file.fields import Field
 from stackproof.stack_file.interpolation import Interpolation
 from stackproof.stack_file.mounts import host_path
+from stackproof.stack_file.regular_files import read_text_file, shown_path
 
 
 def read_environment(
@@ -53,14 +54,17 @@ def _read_file(
     else:
         path = host_path(field.text(), base)
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text_file(path)
     except FileNotFoundError:
         if required:
-            field.fail(f"the env_file {path} does not exist",
+            field.fail(f"the env_file {shown_path(path)} does not exist",
                        remedy="make it, or write required: false")  # fmt: skip
         return {}
-    except (OSError, ValueError) as error:
-        field.fail(f"the env_file {path} can't be read: {error}")
+    except OSError as error:
+        field.fail(
+            f"the env_file {shown_path(path)} can't be read: {error.strerror}",
+            remedy="name a text file of KEY=value lines",
+        )
     return parse_env_text(io.StringIO(text), path, variables, earlier)
 
 
@@ -84,9 +88,10 @@ def read_dotenv(folder: Path, environment: Mapping[str, str]) -> dict[str, str]:
     """
     path = folder / ".env"
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text_file(path)
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"it can't be read: {error}", source=path) from None
+    except OSError as error:
+        raise ConfigError(f"it can't be read: {error.strerror}", source=path,
+                          remedy="make it a text file of KEY=value lines")  from None  # fmt: skip
     return parse_env_text(io.StringIO(text), path, Interpolation(environment))

@@ -8,7 +8,8 @@ quotes; what is looked up comes from the environment first, then from earlier li
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections import ChainMap
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
@@ -17,10 +18,15 @@ from stackproof.stack_file.interpolation import Interpolation
 from stackproof.stack_file.model import Location
 from stackproof.stack_file.yaml_nodes import Node
 
-_LINE = re.compile(r"(?:export\s+)?(?P<name>[\w.\[\]-]+)\s*(?:(?P<equals>[=:])\s*(?P<value>.*))?")
-_DOUBLE = re.compile(r'"((?:[^"\\]|\\.)*)"\s*(?:#.*)?', re.DOTALL)
-_SINGLE = re.compile(r"'((?:[^'\\]|\\.)*)'\s*(?:#.*)?", re.DOTALL)
-_COMMENT = re.compile(r"\s+#.*$")
+_LINE = re.compile(
+    r"(?:export\s++)?(?P<name>[\w.\[\]-]++)\s*+(?:(?P<equals>[=:])\s*+(?P<value>.*))?"
+)
+_QUOTED = {
+    quote: re.compile(rf"(?:[^{quote}\\]|\\.)*+", re.DOTALL) for quote in ("'", '"')
+}  # up to the quote that ends it
+_AFTER_QUOTE = re.compile(r"\s*+(?:#.*)?", re.DOTALL)
+_COMMENT = re.compile(r"(?<!\s)\s++#.*$")
+_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", '"': '"', "\\": "\\", "$": "$$"}
 
 
@@ -42,6 +48,7 @@ def parse_env_text(
         ConfigError: At a line that is none of the format.
     """
     found: dict[str, str] = {}
+    known = ChainMap(dict(earlier), dict(variables.environment), found)
     numbered = enumerate(lines, 1)
     for number, line in numbered:
         text = line.strip()
@@ -56,35 +63,40 @@ def parse_env_text(
             if passed is not None:
                 found[match["name"]] = passed
             continue
-        value = match["value"] or ""
-        while _is_open(value):
-            following = next(numbered, None)
-            if following is None:
-                raise ConfigError("a quote is not closed, or text follows it", source=path,
-                                  line=number, remedy="end the line with the quote")  # fmt: skip
-            value += "\n" + following[1].rstrip("\n")
+        value, quote = match["value"] or "", ""
+        if value[:1] in _QUOTED:
+            quote = value[0]
+            value = _quoted(value[1:], quote, numbered, Location(path, number))
         node = Node(value, Location(path, number))
-        inner = Interpolation({**found, **variables.environment, **earlier})
-        value = _value(value, node, match["name"], inner)
+        inner = variables.beside(known)
+        value = _value(value, quote, node, match["name"], inner)
         variables.seen.update(
-            {key: inner.seen[key] for key in inner.seen if key not in {*found, *earlier}}
+            {key: inner.seen[key] for key in inner.seen if key not in found and key not in earlier}
         )
         found[match["name"]] = value
     return found
 
 
-def _is_open(value: str) -> bool:
-    if value.startswith('"'):
-        return _DOUBLE.fullmatch(value) is None
-    return value.startswith("'") and _SINGLE.fullmatch(value) is None
+def _quoted(rest: str, quote: str, lines: Iterator[tuple[int, str]], where: Location) -> str:
+    """What stands between the quotes; it may go on over several lines."""
+    parts: list[str] = []
+    while True:
+        match = _QUOTED[quote].match(rest)
+        end = match.end() if match else 0
+        parts.append(rest[:end])
+        if rest[end : end + 1] == quote and _AFTER_QUOTE.fullmatch(rest, end + 1):
+            return "".join(parts)
+        following = next(lines, None)
+        if rest[end : end + 1] == quote or following is None:
+            raise ConfigError("a quote is not closed, or text follows it", source=where.source,
+                              line=where.line, remedy="end the line with the quote")  # fmt: skip
+        rest = rest[end:] + "\n" + following[1].rstrip("\n")  # at most a backslash is left over
 
 
-def _value(value: str, node: Node, name: str, variables: Interpolation) -> str:
-    single = _SINGLE.fullmatch(value)
-    if single is not None:
-        return single[1].replace("\\'", "'")
-    double = _DOUBLE.fullmatch(value)
-    if double is not None:
-        text = re.sub(r"\\(.)", lambda m: _ESCAPES.get(m[1], m[0]), double[1], flags=re.DOTALL)
+def _value(value: str, quote: str, node: Node, name: str, variables: Interpolation) -> str:
+    if quote == "'":
+        return value.replace("\\'", "'")
+    if quote:
+        text = _ESCAPE.sub(lambda m: _ESCAPES.get(m[1], m[0]), value)
         return variables.text(text, node, name)
     return variables.text(_COMMENT.sub("", value).strip(), node, name)

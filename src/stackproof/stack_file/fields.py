@@ -9,15 +9,17 @@ from difflib import get_close_matches
 from typing import Any, NoReturn, TypeVar
 
 from stackproof.errors import ConfigError
-from stackproof.stack_file.scalars import parse_duration, parse_size
+from stackproof.stack_file.scalars import (
+    LONGEST_SHOWN,
+    parse_duration,
+    parse_size,
+    whole_number,
+)
 from stackproof.stack_file.words import split_words
 from stackproof.stack_file.yaml_nodes import Node
 from stackproof.stack_file.yaml_scalars import float_text
 
 T = TypeVar("T")
-
-LONGEST_SHOWN = 60
-"""Characters of a wrong value that an error shows."""
 
 _GO_DURATION = re.compile(r"0|((\d+(\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h))+")
 _EXAMPLES = {
@@ -90,8 +92,11 @@ class Field:
         """A whole number, also as a text of digits."""
         if isinstance(self.value, int) and not isinstance(self.value, bool):
             return self.value
-        if isinstance(self.value, str) and self.value.strip().removeprefix("-").isdecimal():
-            return int(self.value)
+        if isinstance(self.value, str):
+            written = self.value.strip()
+            found = whole_number(written.removeprefix("-"))
+            if found is not None:
+                return -found if written.startswith("-") else found
         return self._wrong_type("a whole number", "digits")
 
     def number(self) -> float:

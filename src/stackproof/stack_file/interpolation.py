@@ -9,10 +9,14 @@ import re
 from collections.abc import Mapping, MutableMapping
 
 from stackproof.errors import ConfigError
+from stackproof.stack_file.scalars import LONGEST_SHOWN
 from stackproof.stack_file.yaml_nodes import Node
 
 DEEPEST = 20
 """Levels of `${A:-${B:-…}}`."""
+
+MOST_TEXT = 32 * 1024 * 1024
+"""Letters that all variables of a stack may put in: a short `${…}` can have a long value."""
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _OPERATORS = (":-", ":?", ":+", "-", "?", "+")
@@ -28,6 +32,13 @@ class Interpolation:
     def __init__(self, environment: Mapping[str, str]) -> None:
         self.environment = environment
         self.seen: MutableMapping[str, str | None] = {}
+        self.put_in = [0]
+
+    def beside(self, environment: Mapping[str, str]) -> Interpolation:
+        """The same with other variables; what is put in counts together."""
+        other = Interpolation(environment)
+        other.put_in = self.put_in
+        return other
 
     def text(self, text: str, node: Node, key: str) -> str:
         """A text with its variables put in.
@@ -109,7 +120,7 @@ class _Text:
             self.at += 1
             return "$"
         self.at = match.end()
-        return self.source.look_up(match[0]) or ""
+        return self._counted(self.source.look_up(match[0]) or "")
 
     def _braced(self, depth: int) -> str:
         match = _NAME.match(self.text, self.at)
@@ -123,7 +134,13 @@ class _Text:
             raise self._wrong(f"after ${{{name} comes neither }} nor one of {' '.join(_OPERATORS)}")
         operand = self._until_end(closing=True, depth=depth + 1) if operator else ""
         self.at += 1
-        return self._choose(name, operator, operand)
+        return self._counted(self._choose(name, operator, operand))
+
+    def _counted(self, value: str) -> str:
+        self.source.put_in[0] += len(value)
+        if self.source.put_in[0] > MOST_TEXT:
+            raise self._wrong("the variables put in are too long all together")
+        return value
 
     def _choose(self, name: str, operator: str, operand: str) -> str:
         value = self.source.look_up(name)
@@ -145,7 +162,7 @@ class _Text:
 
     def _wrong(self, why: str) -> ConfigError:
         return ConfigError(
-            f"{self.text!r} can't be interpolated: {why}",
+            f"{self.text[:LONGEST_SHOWN]!r} can't be interpolated: {why}",
             source=self.node.where.source,
             line=self.node.where.line,
             key=self.key,

@@ -16,11 +16,13 @@ from stackproof.stack_file.model import NamedVolume, Network, Service, StackFile
 from stackproof.stack_file.mounts import host_path
 from stackproof.stack_file.order import start_order
 from stackproof.stack_file.ports import refuse_shared_ports
+from stackproof.stack_file.regular_files import read_file, real_path
 from stackproof.stack_file.schema import ignored_keys
 from stackproof.stack_file.service_reader import read_service
 from stackproof.stack_file.yaml_nodes import Node, read_yaml, walk
 
-LARGEST_FILE = 10 * 1024 * 1024
+MOST_INHERITED = 1_000_000
+"""Entries that all services together may get by `extends`."""
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
 
@@ -55,60 +57,83 @@ def load_stack_file(
     return reader.model(drop_reset(merged))
 
 
+_Place = tuple[Path, str]
+"""A file, and a service in it."""
+
+
 class _Reader:
     """Reads the files of one stack."""
 
     def __init__(self, base: Path, variables: Interpolation) -> None:
         self.base = base
         self.variables = variables
-        self.sources: list[Path] = []
+        self.roots: dict[Path, Node] = {}
+        self.whole: dict[_Place, Node] = {}
+        self.inherited = 0
 
     def file(self, path: Path) -> Node:
         """One file, interpolated, its services with what they extend."""
         root = self._read(path)
         services = root.value.get("services")
         if services is not None and isinstance(services.value, dict):
-            extended = {name: self._extended(path, root, name, ()) for name in services.value}
+            extended = {name: self._extended((path, name)) for name in services.value}
             services = Node(extended, services.where, services.tag)
             root = Node({**root.value, "services": services}, root.where)
         return root
 
     def _read(self, path: Path) -> Node:
+        if path not in self.roots:
+            self.roots[path] = self._parsed(path)
+        return self.roots[path]
+
+    def _parsed(self, path: Path) -> Node:
         try:
-            if path.stat().st_size > LARGEST_FILE:
-                raise ConfigError("the file is too large for a stack file", source=path)
-            data = path.read_bytes()
+            data = read_file(path)
         except OSError as error:
             raise ConfigError(
                 f"it can't be read: {error.strerror}",
                 source=path,
                 remedy="check compose_files in the stack config",
             ) from None
-        if path not in self.sources:
-            self.sources.append(path)
         root = read_yaml(path, data)
         top = Field(root, "")
         if not isinstance(root.value, dict):
             top.fail("a stack file is a mapping with `services`", remedy="begin with services:")
         return self.variables.tree(root)
 
-    def _extended(self, path: Path, root: Node, name: str, seen: tuple[str, ...]) -> Node:
-        field = Field(root, "").child("services").child(name)
-        if not isinstance(field.value, dict) or "extends" not in field.value:
-            return field.node
-        extends = field.child("extends")
-        file, other = self._extends_target(extends, path, name)
-        mark = f"{file}:{other}"
-        if mark in seen:
-            extends.fail(
-                f"services extend each other in a circle: {' → '.join([*seen, mark])}",
-                remedy="remove one extends",
-            )
-        other_root = root if file == path else self._read(file)
-        services = other_root.value.get("services")
-        if services is None or not isinstance(services.value, dict) or other not in services.value:
-            extends.fail(f"{file} has no service {other!r}", remedy="check the name")
-        below = self._extended(file, other_root, other, (*seen, mark))
+    def _extended(self, place: _Place) -> Node:
+        """A service with all that it extends; each service of a chain is made once."""
+        chain: dict[_Place, tuple[Field, _Place]] = {}
+        while place not in self.whole:
+            field = self._service_field(place)
+            if not isinstance(field.value, dict) or "extends" not in field.value:
+                self.whole[place] = field.node
+                break
+            extends = field.child("extends")
+            other = self._extends_target(extends, *place)
+            if other in chain or other == place:
+                names = " → ".join(name for _, name in [*chain, place, other])
+                extends.fail(f"services extend each other in a circle: {names}",
+                             remedy="remove one extends")  # fmt: skip
+            if other not in self.whole:
+                self._refuse_unknown(extends, other)
+            chain[place] = field, other
+            place = other
+        for below, (field, other) in reversed(chain.items()):
+            place = below
+            self.whole[below] = self._inherit(field, self.whole[other], other[0])
+        return self.whole[place]
+
+    def _service_field(self, place: _Place) -> Field:
+        return Field(self._read(place[0]), "").child("services").child(place[1])
+
+    def _refuse_unknown(self, extends: Field, other: _Place) -> None:
+        services = self._read(other[0]).value.get("services")
+        known = services.value if services is not None else None
+        if not isinstance(known, dict) or other[1] not in known:
+            extends.fail(f"{other[0]} has no service {other[1]!r}", remedy="check the name")
+
+    def _inherit(self, field: Field, below: Node, file: Path) -> Node:
         if not isinstance(below.value, dict):
             return field.node
         if file.parent != self.base:
@@ -118,7 +143,17 @@ class _Reader:
         )
         own = Node({key: one for key, one in field.value.items() if key != "extends"},
                    field.node.where, field.node.tag)  # fmt: skip
-        return merge_services(inherited, own)
+        merged = merge_services(inherited, own)
+        parts = merged.value.values() if isinstance(merged.value, dict) else ()
+        self.inherited += sum(
+            len(one.value) if isinstance(one.value, dict | list) else 1 for one in parts
+        )
+        if self.inherited > MOST_INHERITED:
+            field.child("extends").fail(
+                f"what the services extend has more than {MOST_INHERITED:,} entries",
+                remedy="let fewer services extend others",
+            )
+        return merged
 
     def _extends_target(self, extends: Field, path: Path, name: str) -> tuple[Path, str]:
         if isinstance(extends.value, str):
@@ -128,7 +163,7 @@ class _Reader:
         service = parts["service"].text() if "service" in parts else name
         if "file" not in parts:
             return path, service
-        return (path.parent / parts["file"].text()).resolve(), service
+        return real_path(path.parent, parts["file"].text()), service
 
     def model(self, root: Node) -> StackFile:
         """The model of a merged tree, checked as a whole."""
@@ -146,7 +181,7 @@ class _Reader:
         extension = parts["x-stackproof"].plain() if "x-stackproof" in parts else {}
         return StackFile(
             name=parts["name"].text() if "name" in parts else None,
-            sources=tuple(self.sources),
+            sources=tuple(self.roots),
             project_directory=self.base,
             services=services,
             volumes=volumes,

@@ -63,7 +63,8 @@ def _absolute(field: Field, target: str) -> str:
 def host_path(text: str, base: Path) -> Path:
     """A path of this machine as Compose resolves it: no symbolic link is followed."""
     if text.startswith("~"):
-        return Path(os.path.normpath(Path.home() / text[1:].lstrip("/")))
+        home = os.path.expanduser("~")  # noqa: PTH111 - pathlib's raises where there is none
+        return Path(os.path.normpath(Path(home) / text[1:].lstrip("/")))
     return Path(os.path.normpath(base / text))
 
 

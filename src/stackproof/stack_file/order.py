@@ -29,13 +29,14 @@ def select_services(
         if name not in stack_file.services:
             known = ", ".join(stack_file.services)
             raise ConfigError(f"the stack file has no service {name!r}", remedy=f"known: {known}")
+    named, active = set(services), set(profiles)
     on = {
         name: service
         for name, service in stack_file.services.items()
         if not service.profiles
-        or name in services
-        or "*" in profiles
-        or set(service.profiles) & set(profiles)
+        or name in named
+        or "*" in active
+        or not active.isdisjoint(service.profiles)
     }
     selected = {name: _with_known(stack_file, service, on) for name, service in on.items()}
     return _needed(selected, services) if services else selected
@@ -77,29 +78,41 @@ def start_order(services: Mapping[str, Service]) -> tuple[str, ...]:
     Raises:
         ConfigError: If they depend on each other in a circle, which is named.
     """
+    place = {name: number for number, name in enumerate(services)}
+    missing = {name: len(service.depends_on) for name, service in services.items()}
+    users: dict[str, list[str]] = {name: [] for name in services}
+    for name, service in services.items():
+        for other in service.depends_on:
+            if other in users:
+                users[other].append(name)
+            else:
+                missing[name] -= 1
     order: list[str] = []
-    left = dict(services)
-    while left:
-        free = [
-            name
-            for name, service in left.items()
-            if not any(other in left for other in service.depends_on)
-        ]
-        if not free:
-            circle = " → ".join(find_cycle(left))
-            raise ConfigError(f"services depend on each other in a circle: {circle}",
-                              remedy="remove one of the dependencies")  # fmt: skip
+    free = [name for name, count in missing.items() if not count]
+    while free:
         order += free
+        freed = []
         for name in free:
-            del left[name]
+            for user in users[name]:
+                missing[user] -= 1
+                if not missing[user]:
+                    freed.append(user)
+        free = sorted(freed, key=place.__getitem__)
+    if len(order) < len(services):
+        done = set(order)
+        left = {name: service for name, service in services.items() if name not in done}
+        circle = " → ".join(find_cycle(left))
+        raise ConfigError(f"services depend on each other in a circle: {circle}",
+                          remedy="remove one of the dependencies")  # fmt: skip
     return tuple(order)
 
 
 def find_cycle(services: Mapping[str, Service]) -> list[str]:
     """A circle among services each of which depends on another one of them."""
-    path = [next(iter(services))]
+    path = {next(iter(services)): 0}
     while True:
-        following = next(name for name in services[path[-1]].depends_on if name in services)
+        last = next(reversed(path))
+        following = next(name for name in services[last].depends_on if name in services)
         if following in path:
-            return [*path[path.index(following) :], following]
-        path.append(following)
+            return [*list(path)[path[following] :], following]
+        path[following] = len(path)

@@ -12,6 +12,7 @@ from ipaddress import ip_address
 from stackproof.errors import ConfigError
 from stackproof.stack_file.fields import Field
 from stackproof.stack_file.model import Port, Service
+from stackproof.stack_file.scalars import LONGEST_SHOWN, whole_number
 
 HIGHEST = 65535
 WIDEST = 1000
@@ -104,9 +105,11 @@ def _expand(
 
 def _range(field: Field, text: str) -> range:
     first, _, last = text.partition("-")
-    if not (first.isdecimal() and (last.isdecimal() or not last)):
-        field.fail(f"{text!r} is not a port", remedy="write a number from 0 to 65535")
-    found = range(int(first), int(last or first) + 1)
+    lowest, highest = whole_number(first), whole_number(last or first)
+    if lowest is None or highest is None:
+        field.fail(f"{text[:LONGEST_SHOWN]!r} is not a port",
+                   remedy="write a number from 0 to 65535")  # fmt: skip
+    found = range(lowest, highest + 1)
     if not found or found[-1] > HIGHEST or len(found) > WIDEST:
         field.fail(f"{text!r} is not a port, or a range of up to {WIDEST}",
                    remedy=f"ports go up to {HIGHEST}")  # fmt: skip

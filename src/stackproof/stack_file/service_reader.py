@@ -22,6 +22,7 @@ from stackproof.stack_file.model import (
 )
 from stackproof.stack_file.mounts import host_path, read_mount
 from stackproof.stack_file.ports import distinct_ports, read_exposed, read_ports
+from stackproof.stack_file.scalars import whole_number
 from stackproof.stack_file.yaml_nodes import Node
 
 _CONDITIONS = {"service_started", "service_healthy", "service_completed_successfully"}
@@ -173,13 +174,14 @@ def _test(field: Field) -> tuple[str, ...]:
 
 def _restart(field: Field) -> Restart:
     text = field.text() or "no"
-    policy, colon, retries = text.partition(":")
-    if policy not in _POLICIES or (colon and not (policy == "on-failure" and retries.isdecimal())):
+    policy, colon, written = text.partition(":")
+    retries = whole_number(written)
+    if policy not in _POLICIES or (colon and (policy != "on-failure" or retries is None)):
         field.fail(
             f"the restart policy {text!r} is not known",
             remedy='write "no", always, unless-stopped, on-failure or on-failure:3',
         )
-    return Restart(policy, int(retries) if colon else None)  # type: ignore[arg-type] # checked above
+    return Restart(policy, retries)  # type: ignore[arg-type] # checked above
 
 
 def _only_one(field: Field) -> None:

@@ -14,6 +14,7 @@ import yaml
 
 from stackproof.errors import ConfigError
 from stackproof.stack_file.model import Location
+from stackproof.stack_file.scalars import unusable_letter
 from stackproof.stack_file.yaml_scalars import plain_value
 
 DEEPEST = 60
@@ -97,6 +98,7 @@ class _Builder:
         self.anchors: dict[str, Node] = {}
         self.open: list[_Open] = []
         self.root: Node | None = None
+        self.merged = 0
 
     def build(self, text: str) -> Node:
         documents = 0
@@ -136,17 +138,24 @@ class _Builder:
     def _end(self, event: Any) -> None:
         closed = self.open.pop()
         for source in closed.merged:
+            self.merged += len(source.value)
+            if self.merged > MOST_NODES:
+                self._fail_too_much(event)
             for key, value in source.value.items():
                 if key not in closed.node.value:
                     closed.node.value[key] = value
                     closed.node.size += value.size
-        if closed.node.size > MOST_NODES:
-            self._fail("the aliases of this file expand to too much", event)
         self._add(closed.node, event, closed.anchor)
+
+    def _fail_too_much(self, event: Any) -> None:
+        self._fail(f"this file has more than {MOST_NODES:,} values, aliases followed", event,
+                   remedy="use fewer or smaller aliases, or several files")  # fmt: skip
 
     def _add(self, node: Node, event: Any, anchor: str | None) -> None:
         if anchor:
             self.anchors[anchor] = node
+        if node.size > MOST_NODES or (self.open and self.open[-1].node.size > MOST_NODES):
+            self._fail_too_much(event)
         if not self.open:
             self.root = node
             return
@@ -202,6 +211,8 @@ class _Builder:
 
     def _scalar(self, event: Any) -> Node:
         tag = self._own_tag(event)
+        if unusable := unusable_letter(event.value):
+            self._fail(f"this text has {unusable}", event, remedy="remove it")
         plain = event.implicit[0] or tag == "!reset"  # what !override tags is a text
         is_text = event.tag == _STRING_TAG or not plain or event.style in {"'", '"', "|", ">"}
         value = event.value if is_text else plain_value(event.value)

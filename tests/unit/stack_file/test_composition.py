@@ -203,3 +203,43 @@ def test_the_start_order_puts_dependencies_first(load):
         "services: {c: {image: i, depends_on: [b]}, a: {image: i}, b: {image: i, depends_on: [a]}}"
     )
     assert start_order(load(text).services) == ("a", "b", "c")
+
+
+def chain(tmp_path, *, extends):
+    count = 1500
+    lines = ["services:", "  s0: {image: i, environment: {DEEP: '1'}}"]
+    for n in range(1, count):
+        below = f"extends: s{n - 1}" if extends else f"image: i, depends_on: [s{n - 1}]"
+        lines.append(f"  s{n}: {{{below}}}")
+    path = tmp_path / "compose.yaml"
+    path.write_text("\n".join(lines))
+    return load_stack_file([path], {}).services
+
+
+def test_a_chain_of_extends_may_be_of_any_length(tmp_path):
+    assert chain(tmp_path, extends=True)["s1499"].environment == {"DEEP": "1"}
+
+
+def test_a_chain_of_dependencies_may_be_of_any_length(tmp_path):
+    assert start_order(dict(reversed(chain(tmp_path, extends=False).items())))[-1] == "s1499"
+
+
+def test_each_file_of_a_long_chain_of_extends_is_read_once(tmp_path, monkeypatch):
+    from stackproof.stack_file import loader
+
+    read = []
+    monkeypatch.setattr(loader, "read_file", lambda path: read.append(path) or path.read_bytes())
+    (tmp_path / "base.yaml").write_text("services: {base: {image: i}}")
+    services = "\n".join(
+        f"  s{n}: {{extends: {{file: base.yaml, service: base}}}}" for n in range(50)
+    )
+    (tmp_path / "compose.yaml").write_text(f"services:\n{services}")
+    assert len(load_stack_file([tmp_path / "compose.yaml"], {}).services) == 50
+    assert [path.name for path in read] == ["compose.yaml", "base.yaml"]
+
+
+def test_services_that_extend_each_other_in_a_circle_are_named(tmp_path):
+    path = tmp_path / "compose.yaml"
+    path.write_text("services: {a: {extends: b}, b: {extends: c}, c: {extends: b}}")
+    with pytest.raises(ConfigError, match="in a circle: a → b → c → b"):
+        load_stack_file([path], {})

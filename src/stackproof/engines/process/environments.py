@@ -18,6 +18,7 @@ from stackproof.images import Runner, Step
 from stackproof.images.cache import cached_folder, content_key, locked
 from stackproof.images.search import program_version
 from stackproof.plan.model import Runtime
+from stackproof.stack_file.regular_files import read_text_file, real_path
 
 FORMAT = 1
 """Counted up whenever virtualenvs are made in another way."""
@@ -97,9 +98,11 @@ def _source(runtime: Runtime) -> Path | None:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError("the file can't be read", source=path, observed=str(error)) from error
+        return read_text_file(path)
+    except OSError as error:
+        raise ConfigError(
+            "the file can't be read", source=path, observed=error.strerror or str(error)
+        ) from error
 
 
 def _contents(path: Path) -> list[str]:
@@ -112,7 +115,7 @@ def _contents(path: Path) -> list[str]:
         one = waiting.pop()
         if one not in seen:
             seen[one] = _read(one)
-            waiting += [(one.parent / name).resolve() for name in _INCLUDE.findall(seen[one])]
+            waiting += [real_path(one.parent, name) for name in _INCLUDE.findall(seen[one])]
     return list(seen.values())
 
 

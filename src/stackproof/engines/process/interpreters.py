@@ -52,7 +52,7 @@ def _places(version: str) -> Iterator[Path]:
     on_path = shutil.which(f"python{version}", path=os.environ.get("PATH"))
     if on_path:
         yield Path(on_path)
-    home = Path.home()
+    home = Path(os.path.expanduser("~"))  # noqa: PTH111 - pathlib's raises where there is none
     minor = ".".join(version.split(".")[:2])
     patterns = (
         f"{os.environ.get('PYENV_ROOT', home / '.pyenv')}/versions/{version}*/bin/python",

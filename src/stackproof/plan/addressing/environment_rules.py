@@ -10,6 +10,7 @@ from stackproof.plan.addressing.addresses import HOST, LOOPBACK, WILDCARD
 from stackproof.plan.addressing.translation import Kind, Translator
 from stackproof.plan.model import Translation
 from stackproof.settings.layers import variable_part
+from stackproof.stack_file.scalars import whole_number
 
 HOST_NAME = re.compile(
     r"^(?P<prefix>.*?)(?:HOST|HOSTNAME|SERVER|ADDR|ADDRESS|ENDPOINT)$", re.IGNORECASE
@@ -88,7 +89,8 @@ class _Work:
 
     def _check_port_of(self, name: str, peer: str, port_name: str) -> None:
         written = self.before[port_name]
-        if not written.isdecimal() or self.addresses.port(peer, int(written)) is None:
+        target = whole_number(written)
+        if target is None or self.addresses.port(peer, target) is None:
             self._notice(
                 f"{name} names {peer}, but {port_name}={written} is no container port of it; "
                 f"add it under `expose` of {peer}"
@@ -113,9 +115,9 @@ class _Work:
 
     def _port(self, name: str, value: str) -> bool:
         match = _PORT_NAME.match(name)
-        if match is None or not value.isdecimal():
+        target = whole_number(value)
+        if match is None or target is None:
             return False
-        target = int(value)
         prefix = match["prefix"]
         hosts = [self.before[one] for one in self._host_names(prefix) if one in self.before]
         peers = [peer for one in hosts if (peer := self.addresses.service(one)) is not None]

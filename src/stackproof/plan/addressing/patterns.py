@@ -10,9 +10,11 @@ import re
 
 ARGUMENT_END = "\x1f"
 
+_PORT = r"\d{1,5}+"
+
 _WORD = r"[A-Za-z0-9_]++(?:[.\-]++[A-Za-z0-9_]++)*+"
 _HOST = rf"(?:\[[0-9A-Fa-f:.]+\]|\*|{_WORD})"
-_HOST_PORT = rf"{_HOST}(?::\d+)?+"
+_HOST_PORT = rf"{_HOST}(?::{_PORT})?+"
 
 URL = re.compile(
     r"(?P<scheme>[A-Za-z][A-Za-z0-9+.\-]*)://"
@@ -21,16 +23,18 @@ URL = re.compile(
 )
 """A URL up to the end of its authority; several hosts are separated by commas."""
 
-PAIR = re.compile(rf"(?<![\w.\-\]*])(?<![^/:]/)(?P<host>{_HOST}):(?P<port>\d+)(?![\w:@])(?!\.\d)")
+PAIR = re.compile(
+    rf"(?<![\w.\-\]*])(?<![^/:]/)(?P<host>{_HOST}):(?P<port>{_PORT})(?![\w:@])(?!\.\d)"
+)
 """`host:port` that is no user and password, and no part of a longer name or of a path."""
 
-BARE_PORT = re.compile(r"(?:^|(?<=[\s=,'\"])):(?P<port>\d+)(?![\w:@.])")
+BARE_PORT = re.compile(rf"(?:^|(?<=[\s=,'\"])):(?P<port>{_PORT})(?![\w:@.])")
 """`:8000`, which many servers take as the address to listen on."""
 
 KEYWORD_HOST = re.compile(
     rf"(?<![\w\-])(?P<key>host|server)(?P<equals>\s*=\s*)(?P<host>{_WORD})(?![\w:])", re.IGNORECASE
 )
-KEYWORD_PORT = re.compile(r"(?<![\w\-])(?P<key>port\s*=\s*)(?P<port>\d+)(?!\w)", re.IGNORECASE)
+KEYWORD_PORT = re.compile(rf"(?<![\w\-])(?P<key>port\s*=\s*)(?P<port>{_PORT})(?!\w)", re.IGNORECASE)
 """`host=db port=5432`, as in connection strings of libpq and others."""
 
 HOST_FLAG = re.compile(
@@ -39,13 +43,13 @@ HOST_FLAG = re.compile(
 )
 PORT_FLAG = re.compile(
     r"(?<!\S)(?P<flag>-[pPbl]|--?(?:[\w.\-]*[\-.])?(?:port|listen|bind|http))"
-    r"(?P<between>[=\s]+)(?P<port>\d+)(?![\w.:])"
+    rf"(?P<between>[=\s]+)(?P<port>{_PORT})(?![\w.:])"
 )
-PORT_DEFAULT = re.compile(r"(?P<flag>\$\{\w*PORT:?-)(?P<between>)(?P<port>\d+)(?=\})")
+PORT_DEFAULT = re.compile(rf"(?P<flag>\$\{{\w*PORT:?-)(?P<between>)(?P<port>{_PORT})(?=\}})")
 PORT_ARGUMENT = re.compile(
-    r"(?P<flag>\b(?:runserver|http\.server))(?P<between>\s+)(?P<port>\d+)(?![\w.:])"
+    rf"(?P<flag>\b(?:runserver|http\.server))(?P<between>\s+)(?P<port>{_PORT})(?![\w.:])"
 )
-HOST_AND_PORT = re.compile(rf"(?<!\S)(?P<host>{_WORD})(?P<between>\s+)(?P<port>\d+)(?![\w.:])")
+HOST_AND_PORT = re.compile(rf"(?<!\S)(?P<host>{_WORD})(?P<between>\s+)(?P<port>{_PORT})(?![\w.:])")
 """`nc -z db 5432`."""
 
 CLIENTS = re.compile(r"\b(?:psql|pg_isready|pg_dump|pg_restore|createdb|dropdb|redis-cli)\b")

@@ -17,6 +17,7 @@ from stackproof.plan.addressing.addresses import (
     scheme_port,
 )
 from stackproof.plan.paths import PathMap
+from stackproof.stack_file.scalars import whole_number
 
 Kind = Literal["environment", "arguments", "command"]
 
@@ -128,13 +129,14 @@ class _Work:
         return f"{match['scheme']}://{match['user'] or ''}{self._put(before, after, 'url')}"
 
     def _authority(self, written: str, preferred: int | None) -> str:
-        host, colon, digits = written.rpartition(":")
-        if not colon or not digits.isdecimal():
-            host, digits = written, ""
+        host, _, digits = written.rpartition(":")
+        named = whole_number(digits)
+        if named is None:
+            host = written
         service = self.addresses.service(host)
         if service is None:
-            return self._local(host, int(digits)) if digits else written
-        target = int(digits) if digits else self.addresses.only_port(service, preferred)
+            return written if named is None else self._local(host, named)
+        target = self.addresses.only_port(service, preferred) if named is None else named
         port = None if target is None else self.addresses.port(service, target)
         if port is None:
             self.problems.append(written)
