@@ -16,7 +16,7 @@ def awaited(tmp_path):
 
 def test_a_line_written_before_anybody_asked_is_found(tmp_path):
     log, lines = awaited(tmp_path)
-    log.write("out", [b"celery@vm ready."])
+    log.write("out", ["celery@vm ready."])
 
     assert lines.has("ready")
     assert not lines.has("stopped")
@@ -29,7 +29,7 @@ def test_a_pause_ends_when_the_awaited_line_is_written(tmp_path):
         assert not lines.has("ready")
         pause = asyncio.create_task(lines.pause(3600))
         await asyncio.sleep(0)
-        log.write("out", [b"celery@vm ready."])
+        log.write("out", ["celery@vm ready."])
         await asyncio.wait_for(pause, BOUND)
 
     asyncio.run(write_in_the_pause())
@@ -38,7 +38,7 @@ def test_a_pause_ends_when_the_awaited_line_is_written(tmp_path):
 
 def test_a_line_of_an_earlier_start_does_not_count(tmp_path):
     log, lines = awaited(tmp_path)
-    log.write("out", [b"celery@vm ready."])
+    log.write("out", ["celery@vm ready."])
     assert lines.has("ready")
 
     lines.forget()

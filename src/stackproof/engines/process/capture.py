@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
 import os
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from stackproof.engines.timestamps import timestamp
 from stackproof.redaction import Redactor
 
 LONGEST_LINE = 16 * 1024
-"""Bytes after which a line is cut, so that a program that never ends its line costs no memory."""
+"""Characters after which a line is cut, so that one that never ends costs no memory."""
 
 LARGEST_FILE = 32 * 1024 * 1024
 """Bytes after which a log is put aside as `NAME.log.1`, in place of an older one."""
@@ -46,10 +47,15 @@ class LogFile:
         self._file = os.open(self.path, flags, 0o600)
         self._size = os.fstat(self._file).st_size
 
-    def write(self, stream: str, raw_lines: list[bytes]) -> None:
-        """Write lines that arrived together."""
+    def write(self, stream: str, lines: Sequence[str]) -> None:
+        """Mask and write whole lines that arrived together."""
+        self.put(stream, self.redactor.lines(lines))
+
+    def put(self, stream: str, masked: Sequence[str]) -> None:
+        """Write masked lines, cut to a bounded length."""
         prefix = f"{timestamp()} {stream} "
-        lines = [self.redactor.text(_readable(line)) for line in raw_lines]
+        texts = map(_readable, masked)
+        lines = [text[at : at + LONGEST_LINE] for text in texts for at in _starts(text)]
         self.tail.extend(lines)
         data = "".join(f"{prefix}{line}\n" for line in lines).encode()
         if self._size + len(data) > self.largest:
@@ -74,9 +80,8 @@ class LogFile:
         return list(self.tail)[-count:]
 
 
-def _readable(line: bytes) -> str:
-    text = line.rstrip(b"\r").decode("utf-8", "backslashreplace")
-    return text.replace("\0", "\\x00").replace("\r", "\\r")
+def _readable(line: str) -> str:
+    return line.rstrip("\r").replace("\0", "\\x00").replace("\r", "\\r")
 
 
 class Pipe:
@@ -92,7 +97,9 @@ class Pipe:
         self._loop = loop
         self._log = log
         self._stream = stream
-        self._rest = b""
+        self._decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
+        self._masked = ""  # the beginning of an unfinished line that is too long to be kept
+        self._rest = ""
         self.reading, self.writing = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(self.reading, False)
         self.closed: asyncio.Future[None] = loop.create_future()
@@ -111,14 +118,28 @@ class Pipe:
         if not data:
             self.close()
             return False
-        *lines, self._rest = (self._rest + data).split(b"\n")
-        while len(self._rest) > LONGEST_LINE:
-            lines.append(self._rest[:LONGEST_LINE])
-            self._rest = self._rest[LONGEST_LINE:]
-        cut = [line[at : at + LONGEST_LINE] for line in lines for at in _starts(line)]
-        if cut:
-            self._log.write(self._stream, cut)
+        *lines, self._rest = (self._rest + self._decoder.decode(data)).split("\n")
+        if lines:
+            self._finish(lines)
+        self._bound()
         return True
+
+    def _finish(self, lines: list[str]) -> None:
+        """Write whole lines, of which the first may have been begun already."""
+        first, *others = self._log.redactor.lines(lines)
+        self._log.put(self._stream, [self._masked + first, *others])
+        self._masked = ""
+
+    def _bound(self) -> None:
+        """Write what is known of a line that does not end, up to where a secret may begin."""
+        redactor = self._log.redactor
+        if len(self._rest) > LONGEST_LINE + redactor.longest:
+            masked, self._rest = redactor.part(self._rest)
+            text = self._masked + masked
+            whole = len(text) - len(text) % LONGEST_LINE
+            self._masked = text[whole:]
+            if whole:
+                self._log.put(self._stream, [text[:whole]])
 
     def drain(self) -> None:
         """Read what has been written so far, then close."""
@@ -133,11 +154,12 @@ class Pipe:
             return
         self._loop.remove_reader(self.reading)
         os.close(self.reading)
-        if self._rest:
-            self._log.write(self._stream, [self._rest])
-            self._rest = b""
+        self._rest += self._decoder.decode(b"", final=True)
+        if self._masked or self._rest:
+            self._finish([self._rest])
+            self._rest = ""
         self.closed.set_result(None)
 
 
-def _starts(line: bytes) -> range:
+def _starts(line: str) -> range:
     return range(0, max(len(line), 1), LONGEST_LINE)

@@ -34,11 +34,23 @@ class BadRequestError(Exception):
 
 
 class Connection:
-    """One client with its one request."""
+    """One client with its one request.
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, link: socket.socket) -> None:
+    Args:
+        loop: The running event loop.
+        link: The connection.
+        mask: Masks secrets in what is sent: answers end in terminals and artifacts.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        link: socket.socket,
+        mask: Callable[[object], object],
+    ) -> None:
         self.loop = loop
         self.link = link
+        self.mask = mask
         self.streams: list[int] = []
 
     async def request(self) -> Request:
@@ -66,7 +78,8 @@ class Connection:
 
     async def send(self, answer: dict[str, object]) -> None:
         """Send one line."""
-        await self.loop.sock_sendall(self.link, json.dumps(answer).encode() + b"\n")
+        masked = json.dumps(self.mask(answer)).encode()
+        await self.loop.sock_sendall(self.link, masked + b"\n")
 
     async def gone(self) -> None:
         """Wait until the client has closed its side."""
@@ -130,9 +143,12 @@ class ControlServer:
         while True:
             link, _ = await loop.sock_accept(listener)
             link.setblocking(False)  # noqa: FBT003 - as above
-            task = loop.create_task(self._answer(Connection(loop, link)))
+            task = loop.create_task(self._answer(Connection(loop, link, self._mask)))
             self._clients.add(task)
             task.add_done_callback(self._clients.discard)
+
+    def _mask(self, answer: object) -> object:
+        return self.supervisor.redactor.value(answer, numbers=False)
 
     async def finish(self) -> None:
         """Let the answers that are under way be sent."""

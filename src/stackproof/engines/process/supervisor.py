@@ -13,6 +13,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -29,6 +30,7 @@ from stackproof.reaper import sweep
 from stackproof.reaper.daemon import remove_cgroups, remove_empty_parents, remove_tree
 from stackproof.reaper.namespace import become_subreaper
 from stackproof.redaction import Redactor
+from stackproof.redaction.streams import MaskedStream
 
 KEPT_EVENTS = 5000
 PROBE_OUTPUT = 2000
@@ -50,6 +52,7 @@ class Supervisor:
         self.children = Children(loop, run_id)
         self.groups = ControlGroups(run_id, folder / "cgroups")
         self.redactor = Redactor()
+        self._secrets: set[str] = set()
         self.services: dict[str, Service] = {}
         self.events: deque[dict[str, object]] = deque(maxlen=KEPT_EVENTS)
         self.over = asyncio.Event()
@@ -58,8 +61,15 @@ class Supervisor:
         self._sequence = 0
 
     def configure(self, secrets: Sequence[str]) -> None:
-        """Take the values that must never be written."""
-        self.redactor = Redactor(secrets)
+        """Take the values that must never be written, beside those that are known already."""
+        self._secrets |= set(secrets)
+        self.redactor = Redactor(self._secrets)
+        for service in self.services.values():
+            service.log.redactor = self.redactor
+
+    def mask(self, text: str) -> str:
+        """A text without secrets."""
+        return self.redactor.text(text)
 
     def changed(self, service: Service, kind: str, detail: str) -> None:
         """Note an event of a service and wake everybody who waits for one."""
@@ -168,7 +178,7 @@ class Supervisor:
                 argv, env=env, cwd=cwd, streams=(nothing, out.writing, err.writing), uid=uid
             )
         except (OSError, ValueError, subprocess.SubprocessError) as error:
-            log.write("err", [f"{argv[0]}: {error}".encode()])
+            log.write("err", [f"{argv[0]}: {error}"])
             return 127
         finally:
             os.close(nothing)
@@ -225,8 +235,8 @@ class _Memory(LogFile):
         self.lines: list[str] = []
         self.redactor = redactor
 
-    def write(self, stream: str, raw_lines: list[bytes]) -> None:  # noqa: ARG002 - as the base
-        self.lines += [line.decode(errors="backslashreplace") for line in raw_lines]
+    def put(self, stream: str, masked: Sequence[str]) -> None:  # noqa: ARG002 - as the base
+        self.lines += masked
 
 
 def _input(given: str | None) -> int:
@@ -267,6 +277,8 @@ async def supervise(folder: Path) -> None:
     """
     loop = asyncio.get_running_loop()
     supervisor = Supervisor(folder, loop)
+    sys.stdout = MaskedStream(sys.stdout, supervisor.mask)  # both lead to supervisor.log
+    sys.stderr = MaskedStream(sys.stderr, supervisor.mask)
     _watch_reaper(supervisor)
     server = ControlServer(supervisor, folder / "control.sock")
     ending: list[asyncio.Task[None]] = []
