@@ -17,7 +17,7 @@ from stackproof.lifecycle import Blueprint, Choice, resolve
 from stackproof.reaper.leftovers import find_runs, read_run
 from stackproof.reaper.namespace import namespaces_allowed
 from stackproof.reaper.port_claims import is_free
-from stackproof.run_folder import ensure_state_root, state_root
+from stackproof.run_folder import state_root
 
 LEAST_DISK = 1 << 30
 """Bytes that must be free for data folders and logs."""
@@ -82,8 +82,6 @@ def _uv(_choice: Choice) -> Finding:
 
 def _state(choice: Choice) -> Finding:
     root = state_root(choice.environment)
-    if root.exists():
-        ensure_state_root(root)
     runs = find_runs(root)
     alive = sum(run.is_alive for run in runs)
     left = len(runs) - alive

@@ -77,7 +77,7 @@ def runs_of_owner(root: Path, pid: int) -> list[Launched]:
         pid: The process's number.
     """
     return [
-        Launched(RunFolder(root, one.project), one.run_id, one.reaper, bool(one.farewell))
+        Launched(RunFolder(root, one.project), one.run_id, one.reaper, bool(one.docker_host))
         for one in find_runs(root)
         if one.owner is not None and one.owner.pid == pid and not one.path.name.startswith(".")
     ]

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from stackproof.errors import ConfigError, Refused
+from stackproof.errors import ConfigError
 
 PROJECT_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
@@ -24,26 +23,6 @@ def state_root(environment: Mapping[str, str]) -> Path:
     if chosen:
         return Path(chosen).absolute()
     return Path(tempfile.gettempdir()) / f"stackproof-{os.getuid()}"
-
-
-def ensure_state_root(root: Path) -> None:
-    """Make the state root, or check that the one that exists belongs to this user.
-
-    Root's can be passed through (not listed) by others, since PostgreSQL refuses to run as root.
-
-    Raises:
-        Refused: If it belongs to somebody else, is a link, or others may write to it.
-    """
-    root.mkdir(mode=0o711 if os.getuid() == 0 else 0o700, parents=True, exist_ok=True)
-    found = root.lstat()
-    if not stat.S_ISDIR(found.st_mode):
-        raise Refused(f"{root} is not a folder", remedy="remove it, or set STACKPROOF_STATE_DIR")
-    if found.st_uid != os.getuid() or found.st_mode & 0o022:
-        raise Refused(
-            f"{root} is not safe to keep runs in",
-            observed=f"owner {found.st_uid}, mode {stat.S_IMODE(found.st_mode):o}",
-            remedy="remove it, or set STACKPROOF_STATE_DIR to a folder of your own",
-        )
 
 
 class RunFolder:

@@ -13,14 +13,45 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from stackproof.errors import Refused
+from stackproof.reaper import ownership
+from stackproof.reaper.ownership import NotOurs
+from stackproof.reaper.removal import CACHE_TAG
+
 SYSTEM_CACHE = Path("/var/cache/stackproof")
 _DRAFT = ".new-"
+_TAG = b"""Signature: 8a477f597d28d172789f06886806bc55
+# This file is a cache directory tag created by stackproof.
+# For information about cache directory tags, see https://bford.info/cachedir/
+"""
 
 
 def content_key(*parts: object) -> str:
     """A short digest of values, for the name of a cache entry."""
     text = json.dumps(parts, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+def ensure_shelf(folder: Path) -> None:
+    """Make a folder of cache entries, marked as such (bford.info/cachedir).
+
+    Raises:
+        Refused: If somebody else could have made it, or what is in it.
+    """
+    try:
+        handle = ownership.open_folder(str(folder.absolute()), make=True)
+        try:
+            ownership.create_in(handle, CACHE_TAG, _TAG)
+        except FileExistsError:
+            pass
+        finally:
+            os.close(handle)
+    except NotOurs as error:
+        raise Refused(
+            f"the cache {folder} is not safe to use",
+            observed=str(error),
+            remedy="set STACKPROOF_CACHE_DIR to a folder that only you can write to",
+        ) from None
 
 
 @contextmanager
@@ -31,7 +62,7 @@ def locked(path: Path, *, shared: bool = False) -> Iterator[None]:
         path: The entry; the lock is a file beside it.
         shared: Let others hold it as well who want it shared; whoever wants it alone waits.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    ensure_shelf(path.parent)
     lock = _lock_of(path)
     while True:
         with lock.open("w") as file:

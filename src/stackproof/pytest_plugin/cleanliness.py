@@ -116,7 +116,7 @@ def _run_of(project: str) -> Launched | None:
     state = read_run(run.path)
     if state is None:
         return None
-    return Launched(run, state.run_id, state.reaper, bool(state.farewell))
+    return Launched(run, state.run_id, state.reaper, bool(state.docker_host))
 
 
 def _runs_of_process(pid: int | None) -> list[Launched]:

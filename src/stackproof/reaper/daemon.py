@@ -12,20 +12,24 @@ import contextlib
 import json
 import os
 import select
-import shutil
 import signal
 import socket
 import sys
 import time
 
-from stackproof.reaper import namespace, port_claims, sweep
+from stackproof.reaper import namespace, ownership, port_claims, record, sweep
+from stackproof.reaper.removal import (
+    draft_fault,
+    remove_cgroups,
+    remove_docker,
+    remove_draft,
+    remove_empty_parents,
+    remove_tree,
+)
 from stackproof.reaper.sweep import ProcessId
 
 ORDERLY_SECONDS = 15.0
 """What the supervisor gets to stop its services when the reaper is asked to end."""
-
-REMOVALS = 60
-"""How often a folder is removed that somebody still writes to: for about 6 s."""
 
 KILL_SECONDS = 10.0
 
@@ -36,8 +40,8 @@ class Reaper:
     Args:
         order: What the owner sent: `run_id`, `folder`, `root`, `project`, `owner` (process id and
             start time, or null), `argv` and `env` of the supervisor, `private` (whether to try for
-            a namespace), `farewell` (a command that removes what is neither process nor file;
-            empty where there is nothing of that kind).
+            a namespace), `docker` (where the Docker Engine listens that may have things of the run;
+            empty where none has).
         owner_side: The connection to the owner.
     """
 
@@ -70,39 +74,34 @@ class Reaper:
 
     def _make_folder(self) -> None:
         """Make the run folder complete with its record, or not at all."""
-        runs = os.path.dirname(self.folder)
-        draft = os.path.join(runs, f".new-{self.order['run_id']}")
+        runs, name = os.path.split(self.folder)
+        draft = f".new-{self.order['run_id']}"
         for attempt in range(20):
             try:
-                os.makedirs(draft, mode=self._mode())
-                break
+                with ownership.opened(runs, make=True) as handle:
+                    ownership.make_folder(draft, handle)
+                    self._write_record(os.path.join(runs, draft))
+                    os.rename(draft, name, src_dir_fd=handle, dst_dir_fd=handle)
+                    return
             except FileNotFoundError:  # another run's reaper has just removed an empty parent
                 time.sleep(0.01 * attempt)
-        os.chmod(draft, self._mode())
-        self._write_record(draft)
-        os.rename(draft, self.folder)
-
-    def _mode(self) -> int:
-        return 0o711 if os.getuid() == 0 else 0o700
+        raise FileNotFoundError(2, "it is removed as often as it is made", runs)
 
     def _write_record(self, folder: str | None = None) -> None:
-        where = folder or self.folder
-        record = {
-            "run_id": self.order["run_id"],
-            "project": self.order["project"],
-            "boot_id": boot_id(),
-            "owner": self.order["owner"] if self.held else None,
-            "reaper": list(ProcessId.current()),
-            "supervisor": list(self._supervisor_id()) if self.supervisor else None,
-            "namespace": self.kind,
-            "intended": self.intended,
-            "farewell": self.order.get("farewell") or [],
-            "created": time.time(),
-        }
-        draft = os.path.join(where, "record.json.new")
-        with open(draft, "w", encoding="utf-8") as file:
-            json.dump(record, file)
-        os.replace(draft, os.path.join(where, "record.json"))
+        owner = self.order["owner"]
+        text = record.text_of(
+            run_id=str(self.order["run_id"]),
+            project=str(self.order["project"]),
+            boot_id=boot_id(),
+            created=time.time(),
+            reaper=ProcessId.current(),
+            supervisor=self._supervisor_id() if self.supervisor else None,
+            owner=owner if self.held and isinstance(owner, list) else None,
+            namespace=self.kind,
+            intended=self.intended,
+            docker_host=str(self.order["docker"]),
+        )
+        ownership.write_file(folder or self.folder, record.NAME, text)
 
     def _supervisor_id(self) -> ProcessId:
         return ProcessId.of(self.supervisor) or ProcessId(self.supervisor, 0)
@@ -187,7 +186,12 @@ class Reaper:
         if message.get("op") == "release":
             self.held = False
         elif message.get("op") == "intend":
-            self.intended.append(str(message["path"]))
+            path = str(message["path"])
+            fault = draft_fault(path)
+            if fault:
+                self._tell({"error": f"{path} could not be removed again: {fault}"})
+                return
+            self.intended.append(path)
         elif message.get("op") == "claim":
             wanted = int(str(message["count"]))
             ports = port_claims.claim(wanted, self.claims)
@@ -199,8 +203,8 @@ class Reaper:
     def _end_processes(self) -> bool:
         """SIGKILL to PID 1 of a namespace ends all in it; what has no namespace is swept.
 
-        Tells whether the farewell, if there is one, left nothing; the files stay if it did, for the
-        next command to go on from.
+        Tells whether the Docker Engine, if there is one, has nothing left; the files stay if it
+        has, for the next command to go on from.
         """
         process = ProcessId.of(self.supervisor) if self.supervisor else None
         if process is not None and self.kind == namespace.PRIVATE:
@@ -209,11 +213,13 @@ class Reaper:
                 os.waitpid(self.supervisor, 0)
         in_order = process is None and self._ended_well()
         sweep.kill_descendants(os.getpid(), seconds=KILL_SECONDS)
-        farewell = self.order.get("farewell")
-        if not isinstance(farewell, list) or not farewell or in_order:
+        host, run_id = str(self.order["docker"]), str(self.order["run_id"])
+        if not host or in_order:
             return True
-        sweep.kill_all(sweep.marked(f"STACKPROOF_RUN={self.order['run_id']}"))
-        return not say_farewell([str(part) for part in farewell], self.order["env"])
+        sweep.kill_all(sweep.marked(f"STACKPROOF_RUN={run_id}"))
+        given = self.order["env"]
+        environment = dict(given) if isinstance(given, dict) else {}
+        return not remove_docker(host, str(self.order["project"]), run_id, environment)
 
     def _ended_well(self) -> bool:
         """Whether the supervisor has ended by itself, everything taken down."""
@@ -222,30 +228,11 @@ class Reaper:
         return False
 
     def _remove_files(self) -> None:
-        remove_cgroups(os.path.join(self.folder, "cgroups"))
-        for path in [*self.intended, self.folder]:
-            remove_tree(path)
+        remove_cgroups(self.folder, str(self.order["run_id"]))
+        for path in self.intended:
+            remove_draft(path)
+        remove_tree(self.folder)
         remove_empty_parents(self.folder)
-
-
-def say_farewell(argv: list[str], environment: object) -> str:
-    """Run the command that removes what is neither process nor file.
-
-    Returns:
-        What it says is left; empty where it could remove everything.
-    """
-    given = dict(environment) if isinstance(environment, dict) else {}
-    reading, writing = os.pipe()
-    files: list[tuple[int, ...] | tuple[int, int, str, int, int]] = [
-        *((os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in (0, 2)),
-        (os.POSIX_SPAWN_DUP2, writing, 1),
-    ]
-    child = os.posix_spawn(argv[0], argv, given, file_actions=files)
-    os.close(writing)
-    with os.fdopen(reading, encoding="utf-8", errors="replace") as answers:
-        said = answers.read().strip()
-    failed = os.waitpid(child, 0)[1] != 0
-    return (said or f"`{' '.join(argv)}` failed") if failed else ""
 
 
 def boot_id() -> str:
@@ -255,61 +242,6 @@ def boot_id() -> str:
             return file.read().strip()
     except OSError:
         return ""
-
-
-def remove_tree(path: str) -> None:
-    """Remove a folder or file; tries again for seconds, since a writer may just be ending.
-
-    Such as the copying of a snapshot's data, which goes on for a moment when its parent is killed.
-    """
-    for attempt in range(REMOVALS):
-        if os.path.isdir(path) and not os.path.islink(path):
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            with contextlib.suppress(OSError):
-                os.unlink(path)
-        if not os.path.lexists(path):
-            return
-        time.sleep(min(0.02 * (attempt + 1), 0.1))
-
-
-def remove_empty_parents(folder: str) -> None:
-    """Remove `runs` and the state root when the last run is gone."""
-    runs = os.path.dirname(folder)
-    for parent in (runs, os.path.dirname(runs)):
-        with contextlib.suppress(OSError):
-            os.rmdir(parent)
-
-
-def remove_cgroups(listing: str) -> None:
-    """End what is in the control groups that a file lists, and remove them, deepest first."""
-    try:
-        with open(listing, encoding="utf-8") as file:
-            paths = [line.strip() for line in file if line.strip()]
-    except OSError:
-        return
-    for path in sorted(set(paths), key=len, reverse=True):
-        _remove_cgroup(path)
-
-
-def _remove_cgroup(path: str) -> None:
-    for attempt in range(50):
-        try:
-            os.rmdir(path)
-        except FileNotFoundError:
-            return
-        except OSError:
-            _kill_cgroup(path)
-            time.sleep(0.002 * attempt)
-        else:
-            return
-
-
-def _kill_cgroup(path: str) -> None:
-    with contextlib.suppress(OSError, ValueError):
-        with open(os.path.join(path, "cgroup.procs"), encoding="ascii") as file:
-            found = [ProcessId.of(int(line)) for line in file]
-        sweep.kill_all(process for process in found if process is not None)
 
 
 def _watch(owner: object) -> int | None:
@@ -340,6 +272,7 @@ def _signals_as_bytes() -> int:
 
 def main() -> None:
     """Take the order from the inherited socket, and carry it out."""
+    os.umask(0o077)
     link = socket.socket(fileno=int(sys.argv[1]))
     received = b""
     while not received.endswith(b"\n"):

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stackproof.errors import StartFailed, TeardownIncomplete
-from stackproof.reaper.leftovers import RunState, read_run, remove_leftover
+from stackproof.reaper.leftovers import RunState, read_run, refuse_foreign_root, remove_leftover
 from stackproof.reaper.sweep import ProcessId
-from stackproof.run_folder import RunFolder, ensure_state_root
+from stackproof.run_folder import RunFolder
 
 ANSWER_SECONDS = 30.0
 ESCALATION_SECONDS = 5.0
@@ -138,7 +138,7 @@ def launch(
     environment: Mapping[str, str],
     owner: ProcessId | None = None,
     private: bool = True,
-    farewell: Sequence[str] = (),
+    docker_host: str = "",
 ) -> Lease:
     """Start a run's reaper, which makes the run folder and starts the supervisor.
 
@@ -148,8 +148,8 @@ def launch(
         environment: The supervisor's whole environment.
         owner: Whose death ends the run; None for the calling process.
         private: Whether to try for a PID namespace.
-        farewell: A command that removes what is neither process nor file, run at the end of the
-            run with the run's identity as its last argument; empty where there is no such thing.
+        docker_host: Where the Docker Engine listens that may have things of the run; empty where
+            none has.
 
     Returns:
         The lease, held by the calling process.
@@ -158,8 +158,7 @@ def launch(
         Refused: If the state root is not safe to use.
         StartFailed: If the reaper or the supervisor could not be started; nothing is left then.
     """
-    if run.root.exists():
-        ensure_state_root(run.root)
+    refuse_foreign_root(run.root)
     run_id = uuid.uuid4().hex[:16]
     ours, theirs = socket.socketpair()
     source = str(Path(__file__).parents[2])
@@ -178,7 +177,7 @@ def launch(
     process = ProcessId.of(reaper.pid) or ProcessId(reaper.pid, 0)
     reaper.returncode = 0  # it is not waited for: it outlives this process on purpose
     lease = Lease(run, run_id, process, ours)
-    _LAUNCHED[run_id] = Launched(run, run_id, process, bool(farewell))
+    _LAUNCHED[run_id] = Launched(run, run_id, process, bool(docker_host))
     holder = owner or ProcessId.current()
     order = {
         "run_id": run_id,
@@ -188,7 +187,7 @@ def launch(
         "argv": list(argv),
         "env": dict(environment),
         "private": private,
-        "farewell": [*farewell, run_id] if farewell else [],
+        "docker": docker_host,
     }
     try:
         ours.sendall(json.dumps(order).encode() + b"\n")

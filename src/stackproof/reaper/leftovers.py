@@ -1,24 +1,28 @@
 """What runs have left whose reaper could not do its work, and how it is removed.
 
-Only things that carry the run's mark, or stand in its record, are touched.
+Only things that carry the run's mark, or stand in its record, are touched; and nothing at all of
+a record or folder that somebody else could have written.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from stackproof.reaper.daemon import (
-    boot_id,
+from stackproof.errors import Refused
+from stackproof.reaper import ownership, record
+from stackproof.reaper.daemon import boot_id
+from stackproof.reaper.ownership import NotOurs
+from stackproof.reaper.removal import (
     remove_cgroups,
+    remove_docker,
+    remove_draft,
     remove_empty_parents,
     remove_tree,
-    say_farewell,
 )
 from stackproof.reaper.sweep import ProcessId, kill_all, marked
 
@@ -26,6 +30,11 @@ DRAFT_SECONDS = 60.0
 """A run folder that is still being made is complete long before that."""
 
 SWEEPS = 100
+
+REMEDY = (
+    "nothing of it was read or removed; have its owner or root remove it, or set "
+    "STACKPROOF_STATE_DIR to a folder of your own"
+)
 
 
 @dataclass(frozen=True)
@@ -39,9 +48,9 @@ class RunState:
         owner: Who holds the lease; None where it was released.
         reaper: The reaper.
         supervisor: The supervisor; None before it was started.
-        intended: Paths outside the run folder.
+        intended: Drafts in a cache.
         same_boot: Whether the machine has not been started anew since.
-        farewell: The command that removes what is neither process nor file; empty for none.
+        docker_host: The Docker Engine that may have things of the run; empty for none.
     """
 
     path: Path
@@ -52,7 +61,7 @@ class RunState:
     supervisor: ProcessId | None = None
     intended: tuple[str, ...] = ()
     same_boot: bool = True
-    farewell: tuple[str, ...] = ()
+    docker_host: str = ""
 
     @property
     def is_alive(self) -> bool:
@@ -63,44 +72,108 @@ class RunState:
 
 
 def read_run(path: Path) -> RunState | None:
-    """The state of the run in a folder; None if there is no folder."""
+    """The state of the run in a folder; None if there is no folder.
+
+    Raises:
+        Refused: If somebody else could have made the folder or the record.
+    """
     try:
-        record = json.loads((path / "record.json").read_text(encoding="utf-8"))
-        return RunState(
-            path=path,
-            project=path.name,
-            run_id=str(record["run_id"]),
-            owner=_process(record["owner"]),
-            reaper=_process(record["reaper"]),
-            supervisor=_process(record["supervisor"]),
-            intended=tuple(str(one) for one in record["intended"]),
-            same_boot=record["boot_id"] == boot_id(),
-            farewell=tuple(str(one) for one in record.get("farewell", ())),
-        )
-    except (OSError, ValueError, KeyError, TypeError):
+        return _read(path)
+    except NotOurs as error:
+        raise refused(error) from None
+
+
+def refused(error: NotOurs) -> Refused:
+    """The error for a command that needs what somebody else could have made."""
+    return Refused(f"{error.path} is not safe to use", observed=error.why, remedy=REMEDY)
+
+
+def _read(path: Path) -> RunState | None:
+    try:
+        with ownership.opened(str(path)) as handle:
+            data = ownership.read_in(handle, record.NAME, str(path))
+        found = record.Record(data)
+    except NotOurs:
+        raise
+    except NotADirectoryError as error:
+        raise NotOurs(str(path), str(error.strerror)) from None
+    except (OSError, record.BadRecordError):
         return RunState(path, path.name) if path.is_dir() else None
-
-
-def _process(value: Any) -> ProcessId | None:
-    return None if value is None else ProcessId(int(value[0]), int(value[1]))
+    if path.name not in {found.project, f".new-{found.run_id}"}:
+        return RunState(path, path.name)
+    return RunState(
+        path=path,
+        project=found.project,
+        run_id=found.run_id,
+        owner=found.owner,
+        reaper=found.reaper,
+        supervisor=found.supervisor,
+        intended=found.intended,
+        same_boot=found.boot_id == boot_id(),
+        docker_host=found.docker_host,
+    )
 
 
 def find_runs(root: Path) -> list[RunState]:
-    """Every run below a state root, drafts of run folders that were given up included."""
+    """Every run below a state root, drafts of run folders that were given up included.
+
+    What somebody else has put there is left out; see `foreign`.
+
+    Args:
+        root: The state root.
+
+    Raises:
+        Refused: If somebody else could have made the root, or the folder of all runs.
+    """
     found = []
-    with suppress(OSError):
-        for path in sorted((root / "runs").iterdir()):
-            if path.name.startswith(".new-") and not _is_old(path):
-                continue
-            state = read_run(path)
+    for path in _run_folders(root):
+        if path.name.startswith(".new-") and not _is_old(path):
+            continue
+        with suppress(NotOurs):
+            state = _read(path)
             if state is not None:
                 found.append(state)
     return found
 
 
+def foreign(root: Path) -> list[str]:
+    """What somebody else has put among the runs, a line each; it is neither read nor removed."""
+    found = []
+    for path in _run_folders(root):
+        try:
+            _read(path)
+        except NotOurs as error:
+            found.append(f"{error.path} is not looked at: {error.why}")
+    return found
+
+
+def refuse_foreign_root(root: Path) -> None:
+    """Make sure of a state root, and of the folder of all runs in it, as far as they are there.
+
+    Raises:
+        Refused: If somebody else could have made one, or can change it.
+    """
+    for folder in (root, root / "runs"):
+        try:
+            with ownership.opened(str(folder)):
+                pass
+        except FileNotFoundError:
+            return
+        except NotOurs as error:
+            raise refused(error) from None
+        except NotADirectoryError as error:
+            raise refused(NotOurs(str(error.filename), str(error.strerror))) from None
+
+
+def _run_folders(root: Path) -> Iterator[Path]:
+    refuse_foreign_root(root)
+    with suppress(OSError):
+        yield from sorted((root / "runs").iterdir())
+
+
 def _is_old(path: Path) -> bool:
     with suppress(OSError):
-        return time.time() - path.stat().st_mtime > DRAFT_SECONDS
+        return time.time() - path.lstat().st_mtime > DRAFT_SECONDS
     return False
 
 
@@ -111,31 +184,34 @@ def clean(root: Path) -> list[str]:
         root: The state root.
 
     Returns:
-        What was removed, a line a run.
+        What was removed, a line a run, and what somebody else has put there.
     """
-    return [
+    removed = [
         remove_leftover(state)
         for state in find_runs(root)
         if not state.is_alive and state.path.exists()
     ]
+    return [*removed, *foreign(root)]
 
 
 def remove_leftover(state: RunState) -> str:
     """End a dead run's processes and remove its files; says what was there."""
     ended = _end_marked(state) if state.run_id and state.same_boot else 0
-    said = say_farewell(list(state.farewell), dict(os.environ)) if state.farewell else ""
-    if said:
-        return (
-            f"can't remove all that a run of {state.project} had left: {said}; "
-            f"{state.path} is kept until the next `invoke clean` can"
-        )
-    remove_cgroups(str(state.path / "cgroups"))
-    for path in state.intended:
-        remove_tree(path)
+    if state.docker_host:
+        said = remove_docker(state.docker_host, state.project, state.run_id, dict(os.environ))
+        if said:
+            return (
+                f"can't remove all that a run of {state.project} had left: {said}; "
+                f"{state.path} is kept until the next `invoke clean` can"
+            )
+    remove_cgroups(str(state.path), state.run_id)
+    kept = "".join(f"; {said}" for said in map(remove_draft, state.intended) if said)
     remove_tree(str(state.path))
     remove_empty_parents(str(state.path))
     processes = f"{ended} processes and " if ended else ""
-    return f"removed what a run of {state.project} had left: {processes}the folder {state.path}"
+    return (
+        f"removed what a run of {state.project} had left: {processes}the folder {state.path}{kept}"
+    )
 
 
 def _end_marked(state: RunState) -> int:

@@ -21,7 +21,7 @@ class Owned:
 
     def __init__(self, root, namespaces, lease, services):
         self.run = RunFolder(root, "kill-e2e")
-        self.intended = root.parent / "intended-kill-e2e"
+        self.intended = root.parent / "cache" / "snapshots" / ".new-kill-e2e"
         argv = [sys.executable, str(OWNER), str(root), "kill-e2e", namespaces, lease, *services]
         self.owner = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
         words = self.owner.stdout.readline().split(maxsplit=2)

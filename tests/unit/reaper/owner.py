@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+from stackproof.images.cache import ensure_shelf
 from stackproof.reaper.launch import launch
 from stackproof.run_folder import RunFolder
 
@@ -20,9 +21,11 @@ def main():
     private = namespaces == "private"
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": os.environ.get("PYTHONPATH", "")}
     lease = launch(run, argv, environment=environment, private=private)
-    outside = Path(root).parent / f"intended-{project}"
+    shelf = Path(root).parent / "cache" / "snapshots"
+    ensure_shelf(shelf)
+    outside = shelf / f".new-{project}"
     lease.intend(outside)
-    outside.write_text("x")
+    outside.mkdir()
     while not (run.path / "started").exists():
         time.sleep(0.005)
     if lease_kind == "released":

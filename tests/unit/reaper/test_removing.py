@@ -3,7 +3,7 @@
 import shutil
 import time
 
-from stackproof.reaper.daemon import remove_tree
+from stackproof.reaper.removal import remove_tree
 
 
 def test_a_folder_that_is_still_being_filled_goes_when_its_writer_ends(tmp_path, monkeypatch):

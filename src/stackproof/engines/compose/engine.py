@@ -64,18 +64,13 @@ class ComposeEngine:
         require_compose(self.environment)
         client = connect(self.environment)
         _refuse_strangers(client, run.project)
-        source = [sys.executable, "-m"]
+        module = "stackproof.engines.compose.supervisor"
         return launch(
             run,
-            [*source, "stackproof.engines.compose.supervisor", "--run-folder", str(run.path)],
+            [sys.executable, "-m", module, "--run-folder", str(run.path)],
             environment={**docker_environment(self.environment), "LANG": "C.UTF-8"},
             private=False,
-            farewell=[
-                *source,
-                "stackproof.engines.compose",
-                address(self.environment),
-                run.project,
-            ],
+            docker_host=address(self.environment),
         )
 
     @property

@@ -14,7 +14,7 @@ import signal
 from pathlib import Path
 
 from stackproof.engines.compose import relay
-from stackproof.reaper.daemon import remove_empty_parents, remove_tree
+from stackproof.reaper.removal import remove_empty_parents, remove_tree
 
 AT_ONCE = signal.SIGUSR1
 """Tells it to take everything down at once, as nobody wants the data."""

@@ -27,8 +27,8 @@ from stackproof.engines.process.service import ATTEMPT_PAUSE, ATTEMPTS, Service
 from stackproof.engines.process.spec import ServiceSpec
 from stackproof.engines.timestamps import timestamp
 from stackproof.reaper import sweep
-from stackproof.reaper.daemon import remove_cgroups, remove_empty_parents, remove_tree
 from stackproof.reaper.namespace import become_subreaper
+from stackproof.reaper.removal import remove_cgroups, remove_empty_parents, remove_tree
 from stackproof.redaction import Redactor
 from stackproof.redaction.streams import MaskedStream
 
@@ -48,9 +48,9 @@ class Supervisor:
     def __init__(self, folder: Path, loop: asyncio.AbstractEventLoop) -> None:
         self.folder = folder
         self.loop = loop
-        run_id = os.environ.get("STACKPROOF_RUN", "test")
-        self.children = Children(loop, run_id)
-        self.groups = ControlGroups(run_id, folder / "cgroups")
+        self.run_id = os.environ.get("STACKPROOF_RUN", "test")
+        self.children = Children(loop, self.run_id)
+        self.groups = ControlGroups(self.run_id, folder / "cgroups")
         self.redactor = Redactor()
         self._secrets: set[str] = set()
         self.services: dict[str, Service] = {}
@@ -261,7 +261,7 @@ def _watch_reaper(supervisor: Supervisor) -> None:
         supervisor.kill_everything()
         for service in supervisor.services.values():
             service.memory_folders.drop()
-        remove_cgroups(str(supervisor.folder / "cgroups"))
+        remove_cgroups(str(supervisor.folder), supervisor.run_id)
         remove_tree(str(supervisor.folder))
         remove_empty_parents(str(supervisor.folder))
         os._exit(1)

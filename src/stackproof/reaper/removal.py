@@ -1,0 +1,144 @@
+"""Removes what a run has made: for each kind of thing one way, which stands here and in no record.
+
+Standard library only, since the reaper and the supervisor load this module.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import sys
+import time
+from collections.abc import Mapping
+
+from stackproof.reaper import ownership, sweep
+from stackproof.reaper.sweep import ProcessId
+
+REMOVALS = 60
+"""How often a folder is removed that somebody still writes to: for about 6 s."""
+
+CACHE_TAG = "CACHEDIR.TAG"
+"""Marks the folders of a cache's entries; what has no such file beside it is not removed."""
+
+DRAFT = re.compile(r"\.new-[A-Za-z0-9][A-Za-z0-9._-]*")
+"""Name of a cache entry that is being made."""
+
+_CONTROL_GROUP = r"/sys/fs/cgroup(?:/[A-Za-z0-9_,=-][A-Za-z0-9_.,=-]*)*/stackproof-{}(?:/[\w.-]+)*"
+
+
+def remove_tree(path: str, folder: int | None = None) -> None:
+    """Remove a folder or file; tries again for seconds, since a writer may just be ending.
+
+    Such as the copying of a snapshot's data, which goes on for a moment when its parent is killed.
+    No link is followed (see `shutil.rmtree.avoids_symlink_attacks`).
+
+    Args:
+        path: What.
+        folder: Handle of the folder that the path is relative to.
+    """
+    for attempt in range(REMOVALS):
+        shutil.rmtree(path, ignore_errors=True, dir_fd=folder)
+        with contextlib.suppress(OSError):
+            os.unlink(path, dir_fd=folder)
+        try:
+            os.stat(path, dir_fd=folder, follow_symlinks=False)
+        except OSError:
+            return
+        time.sleep(min(0.02 * (attempt + 1), 0.1))
+
+
+def remove_empty_parents(folder: str) -> None:
+    """Remove `runs` and the state root when the last run is gone."""
+    runs = os.path.dirname(folder)
+    for parent in (runs, os.path.dirname(runs)):
+        with contextlib.suppress(OSError):
+            os.rmdir(parent)
+
+
+def draft_fault(path: str) -> str:
+    """Why a path can't be that of a draft in a cache of this user's; empty where it can."""
+    parent, name = os.path.split(path)
+    if not path.startswith("/") or os.path.normpath(path) != path or not DRAFT.fullmatch(name):
+        return "it is no draft of a cache entry"
+    try:
+        ownership.read_file(parent, CACHE_TAG)
+    except OSError as error:
+        return f"it is not in a cache of this user's ({error})"
+    return ""
+
+
+def remove_draft(path: str) -> str:
+    """Remove a draft in a cache; tells why it is left where it is none."""
+    fault = draft_fault(path)
+    if fault:
+        return f"{path} is left: {fault}"
+    parent, name = os.path.split(path)
+    with ownership.opened(parent) as handle:
+        remove_tree(name, handle)
+    return ""
+
+
+def remove_docker(host: str, project: str, run_id: str, environment: Mapping[str, str]) -> str:
+    """Remove what a run has in a Docker Engine, in a process of its own.
+
+    Args:
+        host: Where the Docker Engine listens.
+        project: Name of the copy of the stack.
+        run_id: Identity of the run.
+        environment: The process's environment.
+
+    Returns:
+        What is left; empty where everything could be removed.
+    """
+    argv = [sys.executable, "-P", "-m", "stackproof.engines.compose", host, project, run_id]
+    reading, writing = os.pipe()
+    files: list[tuple[int, ...] | tuple[int, int, str, int, int]] = [
+        *((os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in (0, 2)),
+        (os.POSIX_SPAWN_DUP2, writing, 1),
+    ]
+    child = os.posix_spawn(argv[0], argv, environment, file_actions=files)
+    os.close(writing)
+    with os.fdopen(reading, encoding="utf-8", errors="replace") as answers:
+        said = answers.read().strip()
+    failed = os.waitpid(child, 0)[1] != 0
+    return (said or f"`{' '.join(argv)}` failed") if failed else ""
+
+
+def remove_cgroups(folder: str, run_id: str) -> None:
+    """End what is in the control groups that a run folder lists, and remove them, deepest first.
+
+    Args:
+        folder: The run folder.
+        run_id: Identity of the run, which names its groups; others are left alone.
+    """
+    try:
+        listed = ownership.read_file(folder, "cgroups").decode(errors="replace").splitlines()
+    except OSError:
+        return
+    own = re.compile(_CONTROL_GROUP.format(re.escape(run_id)))
+    paths = {line.strip() for line in listed if run_id and own.fullmatch(line.strip())}
+    for path in sorted(paths, key=len, reverse=True):
+        if "/.." not in path:
+            _remove_cgroup(path)
+
+
+def _remove_cgroup(path: str) -> None:
+    for attempt in range(50):
+        try:
+            os.rmdir(path)
+        except FileNotFoundError:
+            return
+        except OSError:
+            _kill_cgroup(path)
+            time.sleep(0.002 * attempt)
+        else:
+            return
+
+
+def _kill_cgroup(path: str) -> None:
+    with contextlib.suppress(OSError, ValueError):
+        with open(os.path.join(path, "cgroup.procs"), encoding="ascii") as file:
+            found = [ProcessId.of(int(line)) for line in file]
+        sweep.kill_all(process for process in found if process is not None)
