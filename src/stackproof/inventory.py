@@ -22,7 +22,7 @@ from stackproof.waiting import CLOCK, Clock, wait_until
 CONTROL_GROUPS = Path("/sys/fs/cgroup")
 
 _MARK = re.compile(rb"(?:^|\0)STACKPROOF_RUN=([^\0]*)")
-_CLAIM = re.compile(r"(\d+) @stackproof-port-(\d+)$")
+_CLAIM = re.compile(r"(?<!\d)(\d++) @stackproof-port-(\d++)$")
 
 
 def left_behind(runs: Sequence[Launched], environment: Mapping[str, str]) -> list[str]:

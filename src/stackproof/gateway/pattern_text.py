@@ -26,7 +26,7 @@ def text_for(pattern: str) -> str | None:
         parsed = _parser.parse(pattern)
         text = _sequence(parsed)
         return text if re.search(pattern, text) else None
-    except (re.error, OverflowError, RecursionError, _TooLongError):
+    except (re.error, OverflowError, RecursionError, ValueError, _TooLongError):
         return None
 
 

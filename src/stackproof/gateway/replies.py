@@ -19,7 +19,7 @@ SUMMARY_WORDS = 20
 
 _EXACTLY = re.compile(r"Reply with exactly:[ \t]*([^\n]*)")
 _SUMMARIZE = re.compile(r"\s*(?:please\s+)?summari[sz]e\b[^:\n]*[:\n]?", re.IGNORECASE)
-_PIECE = re.compile(r"\s*\S+\s*$|\s*\S+")
+_PIECE = re.compile(r"(?<!\s)\s*+\S++(?:\s*+$)?")
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,7 @@ def _when(fields: Fields) -> When:
     regex = fields.take("regex", str, "a regular expression")
     try:
         pattern = re.compile(regex) if regex is not None else None
-    except re.error as error:
+    except (re.error, OverflowError, RecursionError, ValueError) as error:
         raise fields.error(f"{regex!r} is no regular expression: {error}", "regex") from None
     when = When(
         model=fields.take("model", str, "a pattern of names") or "*",

@@ -10,7 +10,7 @@ from stackproof.plan.known_images import KnownImage
 from stackproof.readiness import CommandProbe, HttpProbe, PostgresProbe, Probe, RedisProbe, TcpProbe
 from stackproof.stack_file.scalars import whole_number
 
-_OR_FAIL = re.compile(r"\s*\|\|\s*(?:exit\s+\d+|false)\s*;?\s*$")
+_OR_FAIL = re.compile(r"(?<!\s)\s*+\|\|\s*+(?:exit\s++\d++|false)\s*+;?\s*+$")
 _SHELL = re.compile(r"[|&;<>`]|\$\(")
 _URL_OPEN = re.compile(
     r"(?:urlopen|\bget)\(\s*(?:url\s*=\s*)?(?P<quote>['\"])(?P<url>http://[^'\"]+)(?P=quote)"
@@ -87,7 +87,7 @@ def _http_client(program: str, arguments: Sequence[str]) -> Probe | None:
         elif not word.startswith("-"):
             urls.append(word if "://" in word else f"http://{word}")
         elif not _PLAIN_FLAGS.match(word) and not re.match(
-            r"-[a-zA-Z]*[mtToO]\S*$|--[\w-]+=", word
+            r"(?>-[a-zA-Z]*[mtToO])\S*+$|--[\w-]++=", word
         ):
             return None
     if len(urls) != 1 or not urls[0].startswith("http://") or "$" in urls[0]:

@@ -12,7 +12,7 @@ from stackproof.engines.process.listeners import holder_of
 from stackproof.errors import CommandFailed, PortTaken, StackproofError, StartFailed
 from stackproof.plan.model import ServicePlan
 
-_PORT = re.compile(r"(?:\d+\.\d+\.\d+\.\d+|\[::\]):(\d+)")
+_PORT = re.compile(r"(?:\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}|\[::\]):(\d{1,5}+)")
 _TAKEN = re.compile(r"port is already allocated|address already in use", re.IGNORECASE)
 
 

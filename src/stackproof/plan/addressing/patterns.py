@@ -17,7 +17,7 @@ _HOST = rf"(?:\[[0-9A-Fa-f:.]+\]|\*|{_WORD})"
 _HOST_PORT = rf"{_HOST}(?::{_PORT})?+"
 
 URL = re.compile(
-    r"(?P<scheme>[A-Za-z][A-Za-z0-9+.\-]*)://"
+    r"(?P<scheme>[A-Za-z][A-Za-z0-9+.\-]{0,40}+)://"
     r"(?P<user>[^\s/?#'\"]*@)?"
     rf"(?P<hosts>{_HOST_PORT}(?:,(?!{_WORD}://){_HOST_PORT})*)(?![\w:])"
 )
