@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import select
+import signal
 import socket
 import subprocess
 import sys
@@ -18,6 +18,7 @@ from pathlib import Path
 from stackproof.errors import StartFailed, TeardownIncomplete
 from stackproof.reaper.leftovers import RunState, read_run, refuse_foreign_root, remove_leftover
 from stackproof.reaper.sweep import ProcessId
+from stackproof.reaper.waking import LOOK_SECONDS, MARK, wait_for_end
 from stackproof.run_folder import RunFolder
 
 ANSWER_SECONDS = 30.0
@@ -108,13 +109,7 @@ class Lease:
         Raises:
             StartFailed: If it has ended, or says what went wrong.
         """
-        self._link.settimeout(ANSWER_SECONDS)
-        with contextlib.suppress(OSError):
-            while b"\n" not in self._received:
-                data = self._link.recv(65536)
-                if not data:
-                    break
-                self._received += data
+        self._receive_line()
         line, _, self._received = self._received.partition(b"\n")
         answer: dict[str, object] = json.loads(line) if line else {"error": "it gave no answer"}
         if "error" in answer:
@@ -124,6 +119,22 @@ class Lease:
                 remedy="run `invoke doctor`; it checks the temporary folder and namespaces",
             )
         return answer
+
+    def _receive_line(self) -> None:
+        """Wait for the end of a line, and let a stopped reaper go on meanwhile."""
+        end = time.monotonic() + ANSWER_SECONDS
+        self._link.settimeout(LOOK_SECONDS)
+        with contextlib.suppress(OSError):
+            while b"\n" not in self._received and time.monotonic() < end:
+                try:
+                    data = self._link.recv(65536)
+                except TimeoutError:
+                    if self.reaper.is_stopped():
+                        self.reaper.kill(signal.SIGCONT)
+                    continue
+                if not data:
+                    return
+                self._received += data
 
     def _ask(self, message: Mapping[str, object]) -> dict[str, object]:
         with contextlib.suppress(OSError):
@@ -171,7 +182,7 @@ def launch(
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        env={"PATH": os.defpath},
+        env={"PATH": os.defpath, MARK: str(run.path)},
     )
     theirs.close()
     process = ProcessId.of(reaper.pid) or ProcessId(reaper.pid, 0)
@@ -209,7 +220,7 @@ def wait_gone(run: RunFolder, *, seconds: float) -> bool:
         Whether both are gone.
     """
     for reaper in _reapers(run):
-        _wait_for_end(reaper, seconds)
+        wait_for_end(reaper, seconds)
     end = time.monotonic() + 0.5
     while run.path.exists() and time.monotonic() < end:
         time.sleep(0.005)
@@ -222,18 +233,6 @@ def _reapers(run: RunFolder) -> list[ProcessId]:
     recorded = None if state is None else state.reaper
     own = [one.reaper for one in launched() if one.run.path == run.path]
     return [one for one in dict.fromkeys((recorded, *own)) if one is not None]
-
-
-def _wait_for_end(process: ProcessId, seconds: float) -> None:
-    try:
-        handle = os.pidfd_open(process.pid)
-    except OSError:
-        return
-    try:
-        if process.is_alive():
-            select.select([handle], [], [], seconds)
-    finally:
-        os.close(handle)
 
 
 def take_down(run: RunFolder, *, seconds: float) -> None:
@@ -250,6 +249,8 @@ def take_down(run: RunFolder, *, seconds: float) -> None:
     if state is None:
         wait_gone(run, seconds=seconds)
         return
+    if state.supervisor is not None and state.supervisor.is_stopped():
+        state.supervisor.kill(9)  # it can't stop anything in order
     if state.reaper is not None and state.reaper.kill(15) and wait_gone(run, seconds=seconds):
         return
     for process in (state.supervisor, state.reaper):
@@ -264,4 +265,4 @@ def take_down(run: RunFolder, *, seconds: float) -> None:
 def _wait_until_dead(state: RunState) -> None:
     for process in (state.supervisor, state.reaper):
         if process is not None:
-            _wait_for_end(process, ESCALATION_SECONDS)
+            wait_for_end(process, ESCALATION_SECONDS)

@@ -9,10 +9,13 @@ import time
 import pytest
 
 from stackproof.engines.base import Streams
+from stackproof.engines.process import engine
 from stackproof.engines.process.control import Control
 from stackproof.engines.process.engine import ProcessEngine
 from stackproof.engines.process.questions import Patience
 from stackproof.errors import NoAnswer
+from stackproof.reaper.daemon import ORDERLY_SECONDS
+from stackproof.reaper.launch import take_down
 from stackproof.reaper.leftovers import read_run
 from stackproof.reaper.sweep import marked
 from stackproof.run_folder import RunFolder
@@ -133,3 +136,49 @@ def test_down_ends_a_frozen_supervisor_by_force_and_says_so(rig, frozen, tmp_pat
     assert not rig.run.path.exists()
     assert marked("STACKPROOF_SERVICE=rig-e2e/api") == []
     assert time.monotonic() - began < 60.0  # it has not waited for what the services would get
+
+
+def freeze(process):
+    process.kill(signal.SIGSTOP)
+    wait_until(process.is_stopped, timeout=20, what="it is stopped")
+    return process
+
+
+def test_down_lets_a_frozen_reaper_go_on_and_do_its_work(rig, tmp_path, monkeypatch):
+    monkeypatch.setattr(engine, "take_down", lambda *_, **__: pytest.fail("it had to be forced"))
+    rig.start(rig.ready_spec("api", READY))
+    reaper = freeze(rig.lease.reaper)
+    ProcessEngine({}, tmp_path).shut_down(rig.run, 60.0, pytest.fail)
+    assert not rig.run.path.exists()
+    assert not reaper.is_alive()
+
+
+def test_down_gets_by_where_supervisor_and_reaper_are_both_frozen(rig, frozen, tmp_path):
+    rig.start(rig.ready_spec("api", READY))
+    frozen()
+    reaper = freeze(rig.lease.reaper)
+    said = []
+    ProcessEngine({}, tmp_path).shut_down(rig.run, 60.0, said.append)
+    assert len(said) == 1
+    assert not rig.run.path.exists()
+    assert not reaper.is_alive()
+
+
+def test_a_disposable_stack_with_a_frozen_reaper_is_ended_as_well(rig, tmp_path):
+    reaper = freeze(rig.lease.reaper)
+    ProcessEngine({}, tmp_path).shut_down(rig.run, 60.0, print, disposable=True)
+    assert not rig.run.path.exists()
+    assert not reaper.is_alive()
+
+
+def test_a_start_that_failed_ends_a_frozen_supervisor_without_waiting_for_it(rig):
+    freeze(read_run(rig.run.path).supervisor)
+    began = time.monotonic()
+    take_down(rig.run, seconds=60.0)
+    assert not rig.run.path.exists()
+    assert time.monotonic() - began < ORDERLY_SECONDS
+
+
+def test_a_frozen_reaper_is_let_go_on_by_whoever_asks_it(rig):
+    freeze(rig.lease.reaper)
+    assert len(rig.lease.claim_ports(2)) == 2
