@@ -21,6 +21,7 @@ from stackproof.errors import (
     TeardownIncomplete,
 )
 from stackproof.forensics import collect
+from stackproof.images.unfinished import sweep_cache
 from stackproof.plan.model import Plan, PlannedCommand
 from stackproof.reaper.launch import take_down
 from stackproof.reaper.leftovers import clean as clean_leftovers
@@ -64,7 +65,10 @@ def prepare(choice: Choice, say: Say) -> Blueprint:
         say(line)
     if ensure_env_file(choice.root):
         say("made .env.integration from .env.integration.example")
-    return resolve(choice)
+    blueprint = resolve(choice)
+    for line in sweep_cache(blueprint.settings.cache):
+        say(line)
+    return blueprint
 
 
 def up(

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from stackproof.clones import clone_name
-from stackproof.errors import ConfigError
-from stackproof.lifecycle import Blueprint, resolve
+from stackproof.errors import ConfigError, StackproofError
+from stackproof.images.unfinished import sweep_cache
+from stackproof.lifecycle import Blueprint, Choice, resolve
 from stackproof.plan import explain_plan, shared_needs
 from stackproof.plan.sharing import SHARED_RULE, SharedPart
 from stackproof.reaper.leftovers import clean, find_runs
 from stackproof.redaction import Redactor
 from stackproof.run_folder import state_root
 from stackproof.running_record import RunningRecord, changes, read_about
+from stackproof.settings import default_cache
 from stackproof.stack_file import parse_duration
 
 
@@ -99,12 +102,21 @@ def moment(text: str, *, now: datetime | None = None) -> str:
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def clean_and_list(environment: Mapping[str, str]) -> Iterator[str]:
+def clean_and_list(choice: Choice) -> Iterator[str]:
     """Remove what dead runs have left, then tell what still runs."""
-    root = state_root(environment)
-    removed = clean(root)
+    root = state_root(choice.environment)
+    removed = [*clean(root), *sweep_cache(_cache(choice))]
     yield from removed or ["nothing was left behind"]
     for run in find_runs(root):
         owner = f", ends with process {run.owner.pid}" if run.owner else ", stays until `down`"
         if run.is_alive:
             yield f"running: {run.project}{owner}"
+
+
+def _cache(choice: Choice) -> Path:
+    """The cache of the chosen stack, or the default one where its config can't be read."""
+    try:
+        return resolve(choice).settings.cache
+    except StackproofError:
+        chosen = choice.environment.get("STACKPROOF_CACHE_DIR")
+        return Path(chosen).absolute() if chosen else default_cache(choice.environment)

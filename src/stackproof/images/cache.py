@@ -6,6 +6,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
@@ -14,12 +15,15 @@ from pathlib import Path
 from typing import IO
 
 from stackproof.errors import Refused
+from stackproof.images.lock_holder import take
 from stackproof.reaper import ownership
 from stackproof.reaper.ownership import NotOurs
 from stackproof.reaper.removal import CACHE_TAG
 
 SYSTEM_CACHE = Path("/var/cache/stackproof")
-_DRAFT = ".new-"
+DRAFT = ".new-"
+"""How the name of an entry begins that is being made."""
+
 _TAG = b"""Signature: 8a477f597d28d172789f06886806bc55
 # This file is a cache directory tag created by stackproof.
 # For information about cache directory tags, see https://bford.info/cachedir/
@@ -61,12 +65,15 @@ def locked(path: Path, *, shared: bool = False) -> Iterator[None]:
     Args:
         path: The entry; the lock is a file beside it.
         shared: Let others hold it as well who want it shared; whoever wants it alone waits.
+
+    Raises:
+        StackBusy: If its holder is stopped.
     """
     ensure_shelf(path.parent)
     lock = _lock_of(path)
     while True:
         with lock.open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
+            take(file, fcntl.LOCK_SH if shared else fcntl.LOCK_EX, path)
             if _is_that_file(lock, file):
                 yield
                 return
@@ -132,9 +139,9 @@ def make_whole(
         build: Fills a new, empty folder beside it.
         intend: Is told of that folder before it is made.
     """
-    for left in path.parent.glob(f"{_DRAFT}{path.name}-*"):
+    for left in path.parent.glob(f"{DRAFT}{path.name}-*"):
         shutil.rmtree(left, ignore_errors=True)
-    draft = path.with_name(f"{_DRAFT}{path.name}-{secrets.token_hex(4)}")
+    draft = path.with_name(f"{DRAFT}{path.name}-{secrets.token_hex(4)}")
     if intend is not None:
         intend(draft)
     draft.mkdir(mode=0o700)
@@ -144,6 +151,12 @@ def make_whole(
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)
         raise
+
+
+def draft_entry(draft: Path) -> Path | None:
+    """The entry that a draft was to become; None where its name is not that of a draft."""
+    name, _, random = draft.name.removeprefix(DRAFT).rpartition("-")
+    return draft.with_name(name) if name and re.fullmatch("[0-9a-f]{8}", random) else None
 
 
 def reachable_by_others(path: Path) -> bool:

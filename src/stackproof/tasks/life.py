@@ -89,7 +89,7 @@ def clean(choice: Choice) -> None:
     """
     from stackproof.overview import clean_and_list
 
-    for line in clean_and_list(choice.environment):
+    for line in clean_and_list(choice):
         say(line)
 
 

@@ -17,13 +17,13 @@ from stackproof.errors import CommandFailed, ConfigError
 from stackproof.images import Runner, Step
 from stackproof.images.cache import cached_folder, content_key, locked
 from stackproof.images.search import program_version
+from stackproof.images.unfinished import COMPLETE, IN_PLACE
 from stackproof.plan.model import Runtime
 from stackproof.stack_file.regular_files import read_text_file, real_path
 
 FORMAT = 1
 """Counted up whenever virtualenvs are made in another way."""
 
-COMPLETE = ".complete"
 _INCLUDE = re.compile(r"^\s*(?:-r|-c|--requirement|--constraint)[=\s]+(\S+)", re.MULTILINE)
 _LOCAL = re.compile(r"^\s*(?:-e|--editable|\.|/|file:)", re.MULTILINE)
 _QUIET = {"UV_NO_PROGRESS": "1", "UV_PYTHON_DOWNLOADS": "never"}
@@ -71,7 +71,7 @@ def ensure_environment(runtime: Runtime, cache: Path, runner: Runner) -> Environ
         _contents(source) if source else "",
         str(runtime.project) if source and _LOCAL.search(_read(source)) else "",
     )
-    path = cache / "virtualenvs" / key
+    path = cache / IN_PLACE / key
     if (path / COMPLETE).exists():
         return _environment(path, installed=False)
     with locked(path):
