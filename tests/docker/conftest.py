@@ -137,9 +137,9 @@ class Project:
         """Begin a task, in a process group of its own."""
         return self._popen([sys.executable, "-m", "invoke", *arguments])
 
-    def hold(self):
+    def hold(self, program="owner.py"):
         """Begin a program that brings the stack up and keeps its lease."""
-        return self._popen([sys.executable, "owner.py"])
+        return self._popen([sys.executable, program])
 
     def _popen(self, command):
         process = subprocess.Popen(

@@ -33,9 +33,6 @@ VICTIMS = (
     ("reaper", "supervisor"), ("owner", "reaper", "supervisor"),
 )  # fmt: skip
 
-LONGEST = 1.6
-"""Seconds that an owner's life takes on an idle machine; later kills meet its end."""
-
 
 class Round:
     """One life of a run, one kill, and the search for what is left."""
@@ -50,6 +47,17 @@ class Round:
         )
         self.reaper = self.supervisor = None
         self.run_id = ""
+
+    def wait_for(self, victims, moment):
+        """Wait until a moment, and until the victims are there; tells when that was."""
+        began = time.monotonic()
+        while victims != ("owner",) and self.owner.poll() is None:
+            state = read_run(self.run.path)
+            if state is not None and ("supervisor" not in victims or state.supervisor):
+                break
+            time.sleep(0.002)
+        time.sleep(max(0.0, moment - (time.monotonic() - began)))
+        return time.monotonic() - began
 
     def kill(self, victims):
         """SIGKILL to all of them at once, as far as they are there yet."""
@@ -110,6 +118,16 @@ class Round:
         return any(one.is_alive() for one in keepers)
 
 
+def whole_life(folder, namespaces):
+    """Seconds from the start of an owner to its end, if nobody is killed."""
+    began = time.monotonic()
+    one = Round(folder, namespaces, "unharmed")
+    assert one.owner.wait(timeout=120) == 0
+    assert not one.left()
+    assert (one.entry / "data").is_dir()
+    return time.monotonic() - began
+
+
 def next_command(one):
     """What every command does first."""
     return [*clean(one.root), *sweep_cache(one.cache)]
@@ -118,12 +136,13 @@ def next_command(one):
 @pytest.mark.parametrize("namespaces", ["private", "shared"])
 def test_whoever_is_killed_at_any_moment_nothing_is_left(tmp_path, namespaces, record_property):
     chosen = random.Random(f"{SEED} {namespaces}")
-    print("seed", SEED)
-    counted = Counter()
+
+    counted, longest = Counter(), whole_life(tmp_path, namespaces)
+    print(f"seed {SEED}; a whole life takes {longest:.2f} s")
     for number in range(KILLS if namespaces == "private" else max(KILLS // 10, 5)):
         one = Round(tmp_path, namespaces, number)
-        victims, moment = chosen.choice(VICTIMS), chosen.uniform(0.0, LONGEST)
-        time.sleep(moment)  # the moment is what this test varies
+        victims, moment = chosen.choice(VICTIMS), chosen.uniform(0.0, longest)
+        moment = one.wait_for(victims, moment)  # what this test varies
         killed = one.kill(victims)
         what = f"kill {number} of {victims} ({killed} were there) after {moment:.3f} s"
         left = one.wait_until_nothing_is_left(30 if one.is_looked_after() else 1)

@@ -20,12 +20,13 @@ PROJECT = "kills-e2e"
 SYSTEM = {"PATH": "/usr/local/bin:/usr/bin:/bin", "PYTHONUNBUFFERED": "1", "LANG": "C.UTF-8"}
 PLAIN = (
     "import signal, socket, time; signal.signal(15, signal.SIG_IGN)\n"
-    "listening = socket.create_server(('127.0.0.1', PORT)); print('ready'); time.sleep(600)\n"
+    "listening = socket.create_server(('127.0.0.1', PORT)); print('ready', flush=True)\n"
+    "time.sleep(600)\n"
 )
 DAEMON = (
     "import os, signal, time\n"
     "signal.signal(15, signal.SIG_IGN)\n"
-    "if os.fork(): print('ready'); time.sleep(600)\n"
+    "if os.fork(): print('ready', flush=True); time.sleep(600)\n"
     "os.setsid()\n"
     "if os.fork(): os._exit(0)\n"
     "os.closerange(0, 64)\n"
@@ -35,8 +36,9 @@ FILES = 60
 
 
 def spec(name, code, run, **fields):
+    environment = {**SYSTEM, "STACKPROOF_SERVICE": f"{PROJECT}/{name}"}
     return ServiceSpec(
-        name, (sys.executable, "-c", code), {**SYSTEM, "STACKPROOF_SERVICE": f"{PROJECT}/{name}"},
+        name, (sys.executable, "-I", "-S", "-c", code), environment,
         cwd=str(run.path), stop_grace=0.2, probe=LogProbe("^ready$"),
         timing=HealthTiming(interval=5.0, start_interval=0.1), **fields,
     )  # fmt: skip
