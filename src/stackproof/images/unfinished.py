@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from stackproof.images.cache import DRAFT, draft_entry, forget_lock, locked_if_free, server_cache
-from stackproof.reaper.daemon import remove_tree
+from stackproof.reaper.removal import remove_tree
 
 SHELVES = ("snapshots", "servers", "templates", "scripts")
 """Folders of a cache whose entries are made under another name."""
