@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from stackproof.images.cache import DRAFT, draft_entry, forget_lock, locked_if_free, server_cache
+from stackproof.reaper import ownership
 from stackproof.reaper.removal import remove_tree
 
 SHELVES = ("snapshots", "servers", "templates", "scripts")
@@ -46,12 +47,22 @@ def sweep_cache(cache: Path) -> list[str]:
 
 def _unfinished(cache: Path) -> Iterator[tuple[Path, Path]]:
     """Each unfinished thing, and the entry whose lock its maker holds."""
-    for root in dict.fromkeys((cache, server_cache(cache))):
-        for shelf in SHELVES:
-            for draft in (root / shelf).glob(f"{DRAFT}*"):
-                entry = draft_entry(draft)
-                if entry is not None:
-                    yield draft, entry
-        for entry in (root / IN_PLACE).glob("[!.]*"):
-            if not (entry / COMPLETE).exists():
-                yield entry, entry
+    for root in dict.fromkeys((cache.absolute(), server_cache(cache))):
+        for shelf in (root / name for name in (*SHELVES, IN_PLACE)):
+            with suppress(OSError), ownership.opened(str(shelf)):  # never another user's
+                if shelf.name == IN_PLACE:
+                    yield from ((one, one) for one in shelf.iterdir() if _is_unmarked(one))
+                else:
+                    yield from _drafts(shelf)
+
+
+def _drafts(shelf: Path) -> Iterator[tuple[Path, Path]]:
+    for draft in shelf.glob(f"{DRAFT}*"):
+        entry = draft_entry(draft)
+        if entry is not None:
+            yield draft, entry
+
+
+def _is_unmarked(entry: Path) -> bool:
+    is_entry = entry.is_dir() and not entry.name.startswith(".")
+    return is_entry and not (entry / COMPLETE).exists()

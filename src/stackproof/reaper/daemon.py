@@ -20,11 +20,8 @@ import time
 from stackproof.reaper import namespace, ownership, port_claims, record, sweep
 from stackproof.reaper.removal import (
     draft_fault,
-    remove_cgroups,
     remove_docker,
-    remove_draft,
-    remove_empty_parents,
-    remove_tree,
+    remove_files,
 )
 from stackproof.reaper.sweep import ProcessId
 
@@ -32,6 +29,9 @@ ORDERLY_SECONDS = 15.0
 """What the supervisor gets to stop its services when the reaper is asked to end."""
 
 KILL_SECONDS = 10.0
+
+LOOK_SECONDS = 0.5
+"""How often it is looked whether a supervisor that is to end is stopped."""
 
 
 class Reaper:
@@ -166,7 +166,11 @@ class Reaper:
     def _end_orderly(self, supervisor: int) -> None:
         with contextlib.suppress(OSError):
             signal.pidfd_send_signal(supervisor, signal.SIGTERM)
-        select.select([supervisor], [], [], ORDERLY_SECONDS)
+        end = time.monotonic() + ORDERLY_SECONDS
+        while not self._supervisor_id().is_stopped():  # such a one would not do it
+            left = end - time.monotonic()
+            if left <= 0 or select.select([supervisor], [], [], min(left, LOOK_SECONDS))[0]:
+                return
 
     def _take_messages(self) -> bool:
         """Answer the owner; False when it has closed its side, which by itself means nothing."""
@@ -228,11 +232,7 @@ class Reaper:
         return False
 
     def _remove_files(self) -> None:
-        remove_cgroups(self.folder, str(self.order["run_id"]))
-        for path in self.intended:
-            remove_draft(path)
-        remove_tree(self.folder)
-        remove_empty_parents(self.folder)
+        remove_files(self.folder, str(self.order["run_id"]), self.intended)
 
 
 def boot_id() -> str:

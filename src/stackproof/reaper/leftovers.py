@@ -15,19 +15,17 @@ from pathlib import Path
 
 from stackproof.errors import Refused
 from stackproof.reaper import ownership, record
-from stackproof.reaper.daemon import boot_id
+from stackproof.reaper.daemon import KILL_SECONDS, boot_id
 from stackproof.reaper.ownership import NotOurs
-from stackproof.reaper.removal import (
-    remove_cgroups,
-    remove_docker,
-    remove_draft,
-    remove_empty_parents,
-    remove_tree,
-)
-from stackproof.reaper.sweep import ProcessId, kill_all, marked
+from stackproof.reaper.removal import remove_docker, remove_files
+from stackproof.reaper.sweep import ProcessId, kill_all, kill_descendants, marked
+from stackproof.reaper.waking import wait_for_end, wake_reapers
 
 DRAFT_SECONDS = 60.0
-"""A run folder that is still being made is complete long before that."""
+"""A run folder has its record long before that."""
+
+WOKEN_SECONDS = 10.0
+"""What a reaper that was stopped gets to do its work."""
 
 SWEEPS = 100
 
@@ -65,10 +63,23 @@ class RunState:
 
     @property
     def is_alive(self) -> bool:
-        """Whether its reaper or supervisor runs; both clean up by themselves when they end."""
+        """Whether its reaper or supervisor runs; both clean up by themselves when they end.
+
+        A supervisor that is stopped sees nothing, so that of a dead reaper will never do so.
+        """
         if not self.same_boot:
             return False
-        return any(one is not None and one.is_alive() for one in (self.reaper, self.supervisor))
+        if self.reaper is not None and self.reaper.is_alive():
+            return True
+        one = self.supervisor
+        return one is not None and one.is_alive() and not one.is_stopped()
+
+    @property
+    def is_due(self) -> bool:
+        """Whether its reaper has to end it: its owner is dead, or there is no supervisor."""
+        if self.owner is not None and not self.owner.is_alive():
+            return True
+        return self.supervisor is not None and not self.supervisor.is_alive()
 
 
 def read_run(path: Path) -> RunState | None:
@@ -127,11 +138,10 @@ def find_runs(root: Path) -> list[RunState]:
     """
     found = []
     for path in _run_folders(root):
-        if path.name.startswith(".new-") and not _is_old(path):
-            continue
         with suppress(NotOurs):
             state = _read(path)
-            if state is not None:
+            is_begun = path.name.startswith(".new-") and state is not None and not state.run_id
+            if state is not None and not (is_begun and _is_fresh(path)):
                 found.append(state)
     return found
 
@@ -171,9 +181,10 @@ def _run_folders(root: Path) -> Iterator[Path]:
         yield from sorted((root / "runs").iterdir())
 
 
-def _is_old(path: Path) -> bool:
+def _is_fresh(path: Path) -> bool:
+    """Whether a folder was made just now; one of times to come was not: the clock was set back."""
     with suppress(OSError):
-        return time.time() - path.lstat().st_mtime > DRAFT_SECONDS
+        return abs(time.time() - path.lstat().st_mtime) <= DRAFT_SECONDS
     return False
 
 
@@ -186,16 +197,35 @@ def clean(root: Path) -> list[str]:
     Returns:
         What was removed, a line a run, and what somebody else has put there.
     """
+    woken = _wake(root)
     removed = [
         remove_leftover(state)
         for state in find_runs(root)
         if not state.is_alive and state.path.exists()
     ]
-    return [*removed, *foreign(root)]
+    return [*woken, *removed, *foreign(root)]
+
+
+def _wake(root: Path) -> list[str]:
+    """Let stopped reapers go on, and wait for those that have something to end."""
+    lines = []
+    for reaper, folder in wake_reapers(root):
+        outcome, state = "it goes on", None
+        with suppress(NotOurs):
+            state = _read(folder)
+        if state is not None and state.reaper == reaper and state.is_due:
+            if not wait_for_end(reaper, WOKEN_SECONDS):
+                reaper.kill()
+            outcome = "it has ended its run"
+        lines.append(f"the reaper of {folder.name} (process {reaper.pid}) was stopped; {outcome}")
+    return lines
 
 
 def remove_leftover(state: RunState) -> str:
     """End a dead run's processes and remove its files; says what was there."""
+    if state.supervisor is not None and state.same_boot and state.supervisor.is_alive():
+        kill_descendants(state.supervisor.pid, seconds=KILL_SECONDS)
+        state.supervisor.kill()
     ended = _end_marked(state) if state.run_id and state.same_boot else 0
     if state.docker_host:
         said = remove_docker(state.docker_host, state.project, state.run_id, dict(os.environ))
@@ -204,13 +234,10 @@ def remove_leftover(state: RunState) -> str:
                 f"can't remove all that a run of {state.project} had left: {said}; "
                 f"{state.path} is kept until the next `invoke clean` can"
             )
-    remove_cgroups(str(state.path), state.run_id)
-    kept = "".join(f"; {said}" for said in map(remove_draft, state.intended) if said)
-    remove_tree(str(state.path))
-    remove_empty_parents(str(state.path))
+    kept = remove_files(str(state.path), state.run_id, state.intended)
     processes = f"{ended} processes and " if ended else ""
-    return (
-        f"removed what a run of {state.project} had left: {processes}the folder {state.path}{kept}"
+    return f"removed what a run of {state.project} had left: {processes}the folder {state.path}" + (
+        f"; {kept}" if kept else ""
     )
 
 

@@ -11,9 +11,9 @@ import re
 import shutil
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-from stackproof.reaper import ownership, sweep
+from stackproof.reaper import ownership, record, sweep
 from stackproof.reaper.sweep import ProcessId
 
 REMOVALS = 60
@@ -78,6 +78,37 @@ def remove_draft(path: str) -> str:
     with ownership.opened(parent) as handle:
         remove_tree(name, handle)
     return ""
+
+
+def remove_files(folder: str, run_id: str, intended: Iterable[str]) -> str:
+    """Remove control groups, drafts and the run folder of a run whose processes have ended.
+
+    Args:
+        folder: The run folder.
+        run_id: Identity of the run.
+        intended: Drafts in a cache.
+
+    Returns:
+        Why drafts are left; empty where none is.
+    """
+    remove_cgroups(folder, run_id)
+    kept = "; ".join(filter(None, map(remove_draft, intended)))
+    remove_tree(folder)
+    remove_empty_parents(folder)
+    return kept
+
+
+def remove_abandoned(folder: str, run_id: str) -> None:
+    """Do the work of a dead reaper: remove what the record names, and the run folder.
+
+    Args:
+        folder: The run folder.
+        run_id: Identity of the run.
+    """
+    intended: tuple[str, ...] = ()
+    with contextlib.suppress(OSError, record.BadRecordError):
+        intended = record.Record(ownership.read_file(folder, record.NAME)).intended
+    remove_files(folder, run_id, intended)
 
 
 def remove_docker(host: str, project: str, run_id: str, environment: Mapping[str, str]) -> str:

@@ -81,7 +81,8 @@ def test_the_draft_of_a_maker_that_is_at_work_or_stopped_is_left(cache, making):
 
 def test_a_virtualenv_without_its_mark_is_removed_unless_somebody_makes_it(cache):
     for name in ("half", "whole"):
-        (cache / "virtualenvs" / name).mkdir(parents=True)
+        with locked(cache / "virtualenvs" / name):
+            (cache / "virtualenvs" / name).mkdir()
     (cache / "virtualenvs" / "whole" / COMPLETE).touch()
     with locked(cache / "virtualenvs" / "half"):
         assert sweep_cache(cache) == []
@@ -90,8 +91,9 @@ def test_a_virtualenv_without_its_mark_is_removed_unless_somebody_makes_it(cache
 
 
 def test_what_has_another_name_than_a_draft_is_left(cache):
-    for name in (".new-", ".new-x", ".new-x-nothex", "x-0123abcd", ".lock-x"):
-        (cache / "snapshots" / name).mkdir(parents=True)
+    with locked(cache / "snapshots" / "x"):
+        for name in (".new-", ".new-x", ".new-x-nothex", "x-0123abcd"):
+            (cache / "snapshots" / name).mkdir()
     assert sweep_cache(cache) == []
     assert len(names(cache)) == 6
 

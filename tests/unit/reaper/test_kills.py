@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -127,3 +128,56 @@ def test_a_process_number_that_was_given_anew_is_not_killed():
         assert real.is_alive()
     finally:
         process.communicate(b"\n")
+
+
+def frozen(process):
+    process.kill(signal.SIGSTOP)
+    wait_until(process.is_stopped, timeout=20, what="it is stopped")
+    return process
+
+
+def test_a_frozen_reaper_of_a_run_that_goes_on_is_let_go_on_by_the_next_command(own, root):
+    run = own("plain", lease="released")
+    reaper = frozen(run.state.reaper)
+    (line,) = clean(root)
+    assert line == f"the reaper of kill-e2e (process {reaper.pid}) was stopped; it goes on"
+    assert reaper.is_alive()
+    assert len(run.processes()) >= 2
+
+
+@BOTH
+def test_a_frozen_reaper_whose_owner_is_dead_is_made_to_do_its_work(own, root, namespaces):
+    run = own("plain", "daemon", namespaces=namespaces)
+    frozen(run.state.reaper)
+    run.kill_owner()
+    (line,) = clean(root)
+    assert line.endswith("was stopped; it has ended its run")
+    assert run.nothing_is_left()
+
+
+def test_a_frozen_reaper_whose_run_has_no_folder_any_more_does_not_stay(own, root):
+    run = own("plain")
+    reaper = frozen(run.state.reaper)
+    run.state.supervisor.kill()
+    shutil.rmtree(run.run.path)
+    run.kill_owner()
+    assert "was stopped" in clean(root)[0]
+    wait_until(reaper.has_ended, timeout=20, what="the reaper has ended")
+
+
+@BOTH
+def test_a_frozen_supervisor_without_a_reaper_is_ended_by_the_next_command(own, root, namespaces):
+    run = own("plain", "daemon", namespaces=namespaces)
+    frozen(run.state.supervisor)
+    run.state.reaper.kill()
+    run.kill_owner()
+    wait_until(run.state.reaper.has_ended, timeout=20, what="the reaper is dead")
+    (line,) = clean(root)
+    assert "removed what a run of kill-e2e had left" in line
+    assert run.nothing_is_left()
+
+
+def test_a_reaper_of_another_state_root_is_left_frozen(own, root, tmp_path):
+    reaper = frozen(own("plain").state.reaper)
+    assert clean(tmp_path / "other") == []
+    assert reaper.is_stopped()

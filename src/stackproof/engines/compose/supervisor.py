@@ -14,7 +14,7 @@ import signal
 from pathlib import Path
 
 from stackproof.engines.compose import relay
-from stackproof.reaper.removal import remove_empty_parents, remove_tree
+from stackproof.reaper.removal import remove_abandoned
 
 AT_ONCE = signal.SIGUSR1
 """Tells it to take everything down at once, as nobody wants the data."""
@@ -85,8 +85,7 @@ async def supervise(folder: Path, run_id: str) -> bool:
     relays.close()
     done = await asyncio.to_thread(_take_down, folder, run_id, reason)
     if reason is Reason.ABANDONED and done:  # the reaper can't do it
-        remove_tree(str(folder))
-        remove_empty_parents(str(folder))
+        remove_abandoned(str(folder), run_id)
     return done
 
 

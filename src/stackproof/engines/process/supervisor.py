@@ -28,7 +28,7 @@ from stackproof.engines.process.spec import ServiceSpec
 from stackproof.engines.timestamps import timestamp
 from stackproof.reaper import sweep
 from stackproof.reaper.namespace import become_subreaper
-from stackproof.reaper.removal import remove_cgroups, remove_empty_parents, remove_tree
+from stackproof.reaper.removal import remove_abandoned
 from stackproof.redaction import Redactor
 from stackproof.redaction.streams import MaskedStream
 
@@ -261,9 +261,7 @@ def _watch_reaper(supervisor: Supervisor) -> None:
         supervisor.kill_everything()
         for service in supervisor.services.values():
             service.memory_folders.drop()
-        remove_cgroups(str(supervisor.folder), supervisor.run_id)
-        remove_tree(str(supervisor.folder))
-        remove_empty_parents(str(supervisor.folder))
+        remove_abandoned(str(supervisor.folder), supervisor.run_id)
         os._exit(1)
 
     supervisor.loop.add_reader(handle, reaper_died)
