@@ -46,6 +46,7 @@ class Round:
             [*argv, self.entry.name], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         self.reaper = self.supervisor = None
+        self.survivors = []
         self.run_id = ""
 
     def wait_for(self, victims, moment):
@@ -71,6 +72,11 @@ class Round:
             "reaper": self.reaper,
             "supervisor": self.supervisor,
         }
+        self.survivors = [
+            found[one]
+            for one in ("reaper", "supervisor")
+            if one not in victims and found[one] is not None and found[one].is_alive()
+        ]
         doomed = [found[one] for one in victims if found[one] is not None]
         for process in doomed:
             process.kill(signal.SIGSTOP)  # so that none of them sees the death of another
@@ -112,11 +118,6 @@ class Round:
             return self.left()
         return []
 
-    def is_looked_after(self):
-        """Whether somebody is still there who ends and removes all by himself."""
-        keepers = [one for one in (self.reaper, self.supervisor) if one is not None]
-        return any(one.is_alive() for one in keepers)
-
 
 def whole_life(folder, namespaces):
     """Seconds from the start of an owner to its end, if nobody is killed."""
@@ -145,12 +146,12 @@ def test_whoever_is_killed_at_any_moment_nothing_is_left(tmp_path, namespaces, r
         moment = one.wait_for(victims, moment)  # what this test varies
         killed = one.kill(victims)
         what = f"kill {number} of {victims} ({killed} were there) after {moment:.3f} s"
-        left = one.wait_until_nothing_is_left(30 if one.is_looked_after() else 1)
+        left = one.wait_until_nothing_is_left(60 if one.survivors else 1)
         if left:
-            assert "reaper" in killed or one.supervisor is None, (what, left)
+            assert not one.survivors, (what, left)
             counted["removed by the next command"] += 1
             next_command(one)
-            left = one.wait_until_nothing_is_left(20)
+            left = one.wait_until_nothing_is_left(60)
         assert not left, (what, left)
         counted[" and ".join(killed) or "nobody: it had ended"] += 1
     for name, count in sorted(counted.items()):
