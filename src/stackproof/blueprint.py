@@ -13,8 +13,10 @@ from stackproof.engines.process.engine import ProcessEngine
 from stackproof.plan import make_plan, needed_ports
 from stackproof.plan.attached import attached_plan
 from stackproof.plan.container_ports import PortKey
+from stackproof.plan.gateway import TOKEN, with_token
 from stackproof.plan.model import Plan
 from stackproof.plan.sharing import SharedPart
+from stackproof.reaper import ownership
 from stackproof.run_folder import RunFolder, state_root
 from stackproof.running_record import read_about
 from stackproof.settings import Settings, load_settings
@@ -22,6 +24,9 @@ from stackproof.stack_file import load_stack_file
 from stackproof.stack_file.model import Limits, StackFile
 
 ENGINES = ("process", "compose")
+
+GATEWAY_SECRET = "gateway-token"  # noqa: S105 - the name of its file
+TOKEN_BYTES = 16
 
 UNDECIDED_PORT = 0
 """Stands in a plan for a port that is claimed when the stack is started."""
@@ -88,7 +93,23 @@ class Blueprint:
     def with_ports(self, ports: Mapping[tuple[str, int], int]) -> Blueprint:
         """The same with free ports decided."""
         plan = _plan(self.choice, self.settings, self.stack_file, self.run, ports)
-        return replace(self, plan=plan)
+        return replace(self, plan=with_token(plan, _gateway_token(self.settings, self.run)))
+
+    def of_run(self, ports: Mapping[tuple[str, int], int]) -> Blueprint:
+        """The same with the ports and secrets of the run that is there by now.
+
+        Args:
+            ports: Its ports.
+        """
+        is_chosen = bool(self.settings.variables.get(TOKEN))
+        known = "" if is_chosen else _kept_token(self.run)
+        return self if known in {"", self.plan.gateway_token} else self.with_ports(ports)
+
+    def keep_secrets(self) -> None:
+        """Keep what other commands need of the run in order to talk to it."""
+        token = self.plan.gateway_token
+        if token:
+            ownership.write_file(str(self.run.path), GATEWAY_SECRET, token.encode())
 
     def needed_ports(self) -> tuple[PortKey, ...]:
         """The container ports that need a free port of this machine before the start."""
@@ -128,8 +149,23 @@ def resolve(choice: Choice) -> Blueprint:
     if known is not None and not choice.profiles:
         settings = replace(settings, profiles=known.profiles)
     plan = _plan(choice, settings, stack_file, run, known.ports if known else {})
+    plan = with_token(plan, _gateway_token(settings, run))
     engine = make_engine(settings.engine, settings, choice.environment)
     return Blueprint(choice, settings, stack_file, run, engine, plan)
+
+
+def _gateway_token(settings: Settings, run: RunFolder) -> str:
+    """The token that the user chose, else the one of the run that is there, else a new one."""
+    chosen = settings.variables.get(TOKEN)
+    return chosen or _kept_token(run) or secrets.token_hex(TOKEN_BYTES)
+
+
+def _kept_token(run: RunFolder) -> str:
+    """The token of the run that is there; empty where there is none that this user has kept."""
+    try:
+        return ownership.read_file(str(run.path), GATEWAY_SECRET).decode("ascii", "replace")
+    except OSError:
+        return ""
 
 
 def _for_suite(settings: Settings, name: str) -> Settings:

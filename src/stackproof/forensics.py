@@ -79,23 +79,27 @@ def collect(stack: Stack, artifacts: RunArtifacts) -> None:
         artifacts.write_lines(f"logs/{service}.log", render_lines(lines))
     artifacts.write_json("services.json", [asdict(status) for status in stack.running.status()])
     artifacts.write_json("details.json", stack.running.details())
-    plan = {key: value for key, value in asdict(stack.plan).items() if key != "secrets"}
+    hidden = {"secrets", "gateway_token"}
+    plan = {key: value for key, value in asdict(stack.plan).items() if key not in hidden}
     artifacts.write_json("plan.json", plan)
 
 
-def read_journal(gateway: str) -> str:
+def read_journal(gateway: str, token: str = "") -> str:
     """The journal of a gateway, all namespaces, as JSON text.
 
     Args:
         gateway: Its address, such as `http://127.0.0.1:14000`.
+        token: Its token.
 
     Raises:
         StackproofError: If it does not answer.
     """
     import httpx
 
+    headers = {"X-Gateway-Token": token} if token else {}
     try:
-        return httpx.get(f"{gateway}/_gateway/journal", timeout=10).raise_for_status().text
+        answer = httpx.get(f"{gateway}/_gateway/journal", headers=headers, timeout=10)
+        return answer.raise_for_status().text
     except httpx.HTTPError as error:
         raise StackproofError(f"the gateway at {gateway} gave no journal: {error}") from None
 

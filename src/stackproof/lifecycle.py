@@ -103,7 +103,7 @@ def up(
             blueprint.engine.shut_down(blueprint.run, _stop_seconds(blueprint.plan), say)
             known = None
         if known is not None:
-            return Started(_update(blueprint, known, say), None)
+            return Started(_update(blueprint.of_run(known.ports), known, say), None)
         return _start(
             blueprint, say, hold=hold, artifacts=artifacts, snapshot=snapshot, share=share
         )
@@ -123,6 +123,7 @@ def _start(
     run, engine = blueprint.run, blueprint.engine
     lease = engine.open(run)
     try:
+        blueprint.keep_secrets()
         blueprint = _with_claimed_ports(blueprint, lease)
         write_about(run, RunningRecord.of(blueprint.plan, blueprint.settings, complete=False))
         lent = _lent(blueprint, artifacts)
@@ -190,6 +191,7 @@ def _update(blueprint: Blueprint, known: RunningRecord, say: Say) -> Stack:
     record = RunningRecord.of(blueprint.plan, blueprint.settings, complete=True)
     changed = changes(known, record)
     if changed:
+        blueprint.keep_secrets()
         for line in changed.lines:
             say(f"changed: {line}")
         if changed.removed:

@@ -210,7 +210,7 @@ class Stack:
                 f"the stack {self.plan.stack} has no gateway",
                 remedy=f"add `gateway: {{service: NAME}}` to its config/{self.plan.stack}.yaml",
             )
-        return GatewayClient(self.url(service), namespace)
+        return GatewayClient(self.url(service), namespace, self.plan.gateway_token)
 
     def close(self) -> None:
         """Close the connections that were opened for its user; the stack itself goes on."""

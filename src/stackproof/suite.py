@@ -164,7 +164,8 @@ class _Run:
         if service is None:
             return
         url = started.stack.url(service)
-        self.artifacts.write_text("gateway-journal.json", read_journal(url))
+        journal = read_journal(url, started.stack.plan.gateway_token)
+        self.artifacts.write_text("gateway-journal.json", journal)
 
     def _require_llm(self, started: Started) -> None:
         """Make sure that whoever was chosen is who answers the model calls."""

@@ -12,6 +12,8 @@ from stackproof.gateway.client import GatewayClient
 from stackproof.gateway.options import Options
 from stackproof.waiting import wait_until
 
+TOKEN = "token-of-the-tests"
+
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # read at its import, which would ask for news
 
 
@@ -25,7 +27,7 @@ def serving(**options):
     """A gateway on a real socket of its own."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
-        app = create_app(Options(**options))
+        app = create_app(Options(**{"token": TOKEN, **options}))
         config = uvicorn.Config(
             app,
             log_level="critical",
@@ -55,7 +57,7 @@ def server():
 @pytest.fixture
 def gateway(server, request):
     name = "".join(letter if letter.isalnum() else "-" for letter in request.node.name)[:80]
-    client = GatewayClient(server, name.strip("-"))
+    client = GatewayClient(server, name.strip("-"), TOKEN)
     client.reset()
     yield client
     client.close()

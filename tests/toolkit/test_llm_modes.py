@@ -173,6 +173,61 @@ def test_live_within_the_budget_leaves_the_bill(shop):
     assert shop.kept("llm-costs.json")[0]["usd"] > 0
 
 
+CLIENT = """\
+  app:
+    image: client
+    environment: {OPENAI_BASE_URL: "http://model:4000/v1", OPENAI_API_KEY: sk-local}
+    x-stackproof:
+      environment_of: stackproof
+      command: [sh, -c, 'echo "asks $$OPENAI_BASE_URL"; exec sleep infinity']
+"""
+ASKING_SERVICE = '''\
+import os, pytest
+pytestmark = pytest.mark.e2e_llm
+CODE = """
+import json, os, urllib.error, urllib.request
+body = {"model": "gpt-4o-mini", "max_tokens": 50, "messages": [{"role": "user", "content": "one"}]}
+def ask(url):
+    headers = {"Authorization": "Bearer " + os.environ["OPENAI_API_KEY"]}
+    data = json.dumps(body).encode()
+    request = urllib.request.Request(url + "/chat/completions", data, headers)
+    try:
+        return urllib.request.urlopen(request, timeout=20).status
+    except urllib.error.HTTPError as error:
+        return error.code
+url = os.environ["OPENAI_BASE_URL"]
+front, _, rest = url.partition("/k/")
+print(ask(url), ask(front + "/v1"))
+"""
+def test_a_service_asks(running_stack, gateway):
+    done = running_stack.service("app").exec(["python", "-c", CODE])
+    assert done.stdout.splitlines()[-1] == "200 401", done
+    assert [one.status for one in running_stack.gateway.requests()] == [200]
+    open(os.environ["TOLD"], "w").write(running_stack.plan.gateway_token)
+    assert not os.environ.get("FAILS")
+'''
+
+
+def test_a_service_that_knows_a_base_url_and_a_key_carries_the_token_which_is_kept_nowhere(shop):
+    path = shop.folder / "compose.yaml"
+    path.write_text(path.read_text().replace("volumes: {cass", CLIENT + "volumes: {cass"))
+    (shop.folder / "tests/e2e_llm/test_answers.py").write_text(ASKING_SERVICE)
+    told = shop.folder / "told"
+    options = ("--llm", "live", "--budget-usd", "0.50")
+    said = shop.nox(*options, code=1, TOLD=str(told), FAILS="1", **shop.key)
+    assert "1 failed" in said
+    assert "assert not" in said
+    token = told.read_text()
+    assert len(token) == 32
+    assert token not in said
+    kept = [one for one in (shop.folder / ".artifacts").rglob("*") if one.is_file()]
+    assert len(kept) > 5
+    assert not [one for one in kept if token.encode() in one.read_bytes()]
+    log = (shop.folder / ".artifacts/e2e_llm/latest/logs/app.log").read_text()
+    assert "asks http://127.0.0.1:" in log
+    assert "/k/********/v1" in log
+
+
 def test_a_spent_budget_ends_the_session_with_a_sentence_and_the_bill(shop):
     texts = f"one {'x' * 300} never"
     said = shop.nox("--llm", "live", "--budget-usd", "0.00006", code=1, TEXTS=texts, **shop.key)

@@ -7,11 +7,13 @@ import gc
 import logging
 import os
 import sys
+from collections.abc import Iterator
 
 import uvicorn
 
 from stackproof.gateway.app import create_app
-from stackproof.gateway.options import Options
+from stackproof.gateway.errors import ProviderError
+from stackproof.gateway.options import ASKING, Options
 from stackproof.gateway.provider.budget import BudgetSpentError
 from stackproof.gateway.provider.prices import UnpricedError
 from stackproof.gateway.provider.starting import make_check
@@ -33,26 +35,28 @@ def main() -> None:
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False  # not shown
     logging._srcfile = None  # noqa: SLF001 - as Python's logging HOWTO has it, under "Optimization"
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    told = options(arguments, os.environ)
     try:
+        told = options(arguments, os.environ)
         if told.llm == "check":
             sys.exit(asyncio.run(_check(told)))
-        _serve(told, arguments.host, arguments.port)
+        _serve(told, arguments.port)
     except ScriptError as error:
         sys.exit(f"{error}")
 
 
-def _serve(told: Options, host: str, port: int) -> None:
+def _serve(told: Options, port: int) -> None:
     app = create_app(told)
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr] # it is a text file
     app.state.say = sys.stdout.write  # a line a call through logging costs a tenth of it
     gc.freeze()
     gc.set_threshold(*RARE_COLLECTIONS)
-    log.info("serving an OpenAI-compatible API on http://%s:%s/v1 (%s)", host, port, told.llm)
+    for line in _welcome(told, port, app.state.token):
+        log.info("%s", line)
     config = uvicorn.Config(
         app,
-        host=host,
+        host=told.host,
         port=port,
+        proxy_headers=False,
         access_log=False,
         log_level="warning",
         lifespan="on",
@@ -62,6 +66,17 @@ def _serve(told: Options, host: str, port: int) -> None:
         lambda record: record.getMessage() != CUT_ON_PURPOSE
     )
     uvicorn.Server(config).run()
+
+
+def _welcome(told: Options, port: int, token: str) -> Iterator[str]:
+    """What a person needs in order to use it; a token that was given is known and not shown."""
+    address = f"http://{f'[{told.host}]' if ':' in told.host else told.host}:{port}"
+    yield f"serving an OpenAI-compatible API on {address}/v1 ({told.llm})"
+    if told.token:
+        return
+    if told.llm in ASKING:
+        yield f"calls cost money, so they need the token: base URL {address}/k/{token}/v1"
+    yield f"control interface: {address}/k/{token}/_gateway/journal (GATEWAY_TOKEN sets the token)"
 
 
 async def _check(told: Options) -> int:
@@ -75,7 +90,7 @@ async def _check(told: Options) -> int:
             for drift in await checking.check(cassette):
                 log.info("%s", drift)
                 broken = broken or drift.breaking
-    except (BudgetSpentError, UnpricedError, httpx.HTTPError) as error:
+    except (BudgetSpentError, UnpricedError, ProviderError, httpx.HTTPError) as error:
         log.info("the check did not come to its end: %s", error)
         return 2
     finally:

@@ -79,7 +79,7 @@ class Call:
             path=path,
             user_agent=headers.get("user-agent", ""),
             retry_count=int(retries[:6]) if retries.isdecimal() else None,
-            body=data[:LONGEST_BODY],
+            body=request.app.state.hiding.hide(data)[:LONGEST_BODY],
             digest=hashlib.sha256(path.encode() + b"\0" + data).hexdigest(),
         )
         self.created = FIRST_SECOND + namespace.clock_offset + self.entry.seq

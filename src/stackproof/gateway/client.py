@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stackproof.gateway.journal_entries import JournalEntry, Verdict, entry_of, verdict_of
+
+if TYPE_CHECKING:
+    import httpx
 
 TIMEOUT = 10.0
 """Seconds that the gateway gets to answer."""
 
 REFUSED = 400
+NOT_ADMITTED = (401, 403, 421)
 NOTHING_THERE = 404
 
 
@@ -75,19 +79,24 @@ class GatewayClient:
     Args:
         base_url: Address of the gateway, such as `http://127.0.0.1:14000`.
         namespace: The test's namespace: letters, digits, dots, - and _.
+        token: The gateway's token, which its control interface needs; empty where the address
+            holds it (`http://127.0.0.1:14000/k/TOKEN`).
     """
 
-    def __init__(self, base_url: str, namespace: str) -> None:
+    def __init__(self, base_url: str, namespace: str, token: str = "") -> None:
         import httpx
 
         self.base_url = base_url.rstrip("/")
         self.namespace = namespace
-        self._http = httpx.Client(base_url=self.base_url, timeout=TIMEOUT)
+        self._token = token
+        headers = {"X-Gateway-Token": token} if token else {}
+        self._http = httpx.Client(base_url=self.base_url, timeout=TIMEOUT, headers=headers)
 
     @property
     def openai_base_url(self) -> str:
-        """Base URL for an OpenAI client, which leads into the namespace."""
-        return f"{self.base_url}/t/{self.namespace}/v1"
+        """Base URL for an OpenAI client, which leads into the namespace; it holds the token."""
+        door = f"/k/{self._token}" if self._token else ""
+        return f"{self.base_url}{door}/t/{self.namespace}/v1"
 
     @property
     def api_key(self) -> str:
@@ -209,7 +218,7 @@ class GatewayClient:
         Raises:
             ValueError: If it asks no real provider.
         """
-        answer = self._http.get("/_gateway/bill")
+        answer = _admitted(self._http.get("/_gateway/bill"))
         if answer.status_code == NOTHING_THERE:
             raise ValueError(answer.json()["error"])
         found: dict[str, Any] = answer.raise_for_status().json()
@@ -217,7 +226,7 @@ class GatewayClient:
 
     def unused_recordings(self) -> list[str]:
         """Recordings that nobody has asked for since the gateway began."""
-        answer = self._http.get("/_gateway/recordings").raise_for_status()
+        answer = _admitted(self._http.get("/_gateway/recordings")).raise_for_status()
         names: list[str] = answer.json()["unused"]
         return names
 
@@ -231,23 +240,35 @@ class GatewayClient:
         Raises:
             ValueError: If it is not what it should be.
         """
-        answer = self._http.post(f"/_gateway/t/{self.namespace}/{what}", json=value)
+        answer = _admitted(self._http.post(f"/_gateway/t/{self.namespace}/{what}", json=value))
         if answer.status_code == REFUSED:
             raise ValueError(answer.json()["error"])
         return answer.raise_for_status().json()
 
     def _ask(self, what: str) -> Any:
-        return self._http.get(f"/_gateway/t/{self.namespace}/{what}").raise_for_status().json()
+        answer = _admitted(self._http.get(f"/_gateway/t/{self.namespace}/{what}"))
+        return answer.raise_for_status().json()
 
     def _told(self) -> str:
         return "\n".join(map(str, self.requests())) or "(no calls)"
 
     def namespaces(self) -> list[str]:
         """Names of all namespaces that were used."""
-        answer = self._http.get("/_gateway/namespaces").raise_for_status()
+        answer = _admitted(self._http.get("/_gateway/namespaces")).raise_for_status()
         names: list[str] = answer.json()["namespaces"]
         return names
 
     def close(self) -> None:
         """Close the connections."""
         self._http.close()
+
+
+def _admitted(answer: httpx.Response) -> httpx.Response:
+    """An answer of a gateway that has let the request in.
+
+    Raises:
+        PermissionError: If it has not, with its reason.
+    """
+    if answer.status_code in NOT_ADMITTED:
+        raise PermissionError(answer.json()["error"])
+    return answer

@@ -33,6 +33,12 @@ def _namespace(request: Request) -> Namespace:
     return found
 
 
+def _without_secrets(request: Request, value: Any) -> Response:
+    """A value as JSON; a client may have sent a secret in what is shown."""
+    hiding = request.app.state.hiding
+    return Response(hiding.hide(to_bytes(value)), media_type="application/json")
+
+
 async def _names(request: Request) -> Response:
     return answer({"namespaces": request.app.state.namespaces.names()})
 
@@ -40,13 +46,13 @@ async def _names(request: Request) -> Response:
 async def _whole_journal(request: Request) -> Response:
     namespaces = request.app.state.namespaces
     found = {name: namespaces.get(name).journal.to_json() for name in namespaces.names()}
-    return answer({"namespaces": found})
+    return _without_secrets(request, {"namespaces": found})
 
 
 async def _journal(request: Request) -> Response:
     journal = _namespace(request).journal
     entries = journal.to_json(model=request.query_params.get("model"))
-    return answer({"entries": entries, "dropped": journal.dropped})
+    return _without_secrets(request, {"entries": entries, "dropped": journal.dropped})
 
 
 async def _reset(request: Request) -> Response:

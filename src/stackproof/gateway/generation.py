@@ -85,7 +85,8 @@ def written(
     )
     if dialect.keep is not None:
         dialect.keep(call, prompt.body, completion)
-    call.entry.reply = completion.summary
+    summary = completion.summary.encode("utf-8", "replace")
+    call.entry.reply = call.request.app.state.hiding.short(summary)
     call.entry.usage = completion.usage
     if not pacing.ends:
         completion = completion.without_end()

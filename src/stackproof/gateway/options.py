@@ -7,6 +7,8 @@ from decimal import Decimal
 from pathlib import Path
 
 MODES = ("fake", "replay", "record", "live")
+ASKING = frozenset({"record", "live"})
+"""Modes that ask the real provider, which costs money."""
 
 
 @dataclass(frozen=True)
@@ -14,6 +16,10 @@ class Options:
     """Settings of a gateway.
 
     Attributes:
+        host: Address that it listens on.
+        allowed_hosts: Names that it answers to, beside those that are its own anyway.
+        allowed_origins: Origins whose pages may use it, such as `http://localhost:3000`.
+        token: What its control interface needs, and each call that costs money.
         scripts: YAML file of scripts that every namespace has.
         concepts: YAML file of synonyms and pinned texts for embeddings.
         strict_namespaces: Whether a request that names no namespace is refused.
@@ -31,6 +37,10 @@ class Options:
         prices: YAML file of prices beside the usual ones.
     """
 
+    host: str = "127.0.0.1"
+    allowed_hosts: tuple[str, ...] = ()
+    allowed_origins: tuple[str, ...] = ()
+    token: str = field(default="", repr=False)
     scripts: Path | None = None
     concepts: Path | None = None
     strict_namespaces: bool = False

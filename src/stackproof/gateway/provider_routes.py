@@ -107,13 +107,14 @@ PREFIXES = (
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 
-def provider_routes(*, everything: bool = False) -> list[Route]:
+def provider_routes(llm: str = "fake") -> list[Route]:
     """The routes of the provider.
 
     Args:
-        everything: Whether there is one for all paths, since the real provider answers.
+        llm: Who answers. Where it is recordings or the real provider there is one for all paths,
+            so that the journal has every call; what the real provider may get is decided there.
     """
-    if everything:
+    if llm != "fake":
         told = [(path, endpoint(relayed(dialect)), ["POST"]) for path, dialect in _DIALECTS]
         told.append(("/{path:path}", endpoint(relayed()), METHODS))
         return [

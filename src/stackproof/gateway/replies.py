@@ -83,11 +83,11 @@ class Completion:
 
     @property
     def summary(self) -> str:
-        """The answer in a few words."""
+        """What the answer says, of its first choice."""
         first = self.replies[0]
         if first.tool_calls:
             return f"tool call {first.tool_calls[0].name}"
-        return (first.content or first.refusal or "")[:200]
+        return first.content or first.refusal or ""
 
     def without_end(self) -> Completion:
         """The same answer, but nothing says why it ended."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 from stackproof.gateway.options import MODES, Options
+from stackproof.gateway.strict_fields import ScriptError
 
 GUIDE = """
 A local stand-in for an OpenAI- and Anthropic-compatible provider. Point a client's base URL at
@@ -19,11 +21,16 @@ A model whose name has -fail-once- fails once, -always-fail- every time, -fail-3
 times, -http429- with that status; -slow-, -cut- and -eof- answer so; every other name
 succeeds. GET /_gateway/journal shows all calls.
 
+The control interface (/_gateway) needs a token, and so does every call in the modes record and
+live: in the path (/k/TOKEN/v1), in the header X-Gateway-Token, or as the API key. GATEWAY_TOKEN
+sets it; else one is made and printed.
+
 record, live and check ask the real provider: with its key in GATEWAY_OPENAI_KEY or
 GATEWAY_ANTHROPIC_KEY, and within --budget-usd. Every option can also be given in the
 environment: GATEWAY_BUDGET_USD for --budget-usd, and so on.
 """
 PREFIX = "GATEWAY_"
+TOKEN = re.compile(r"[A-Za-z0-9_-]{16,200}")
 
 
 def parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
@@ -38,8 +45,12 @@ def parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
         epilog=GUIDE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    made.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
+    made.add_argument(
+        "--host", type=_host, default=Options.host,
+        help="address to listen on (%(default)s); 0.0.0.0 for all, as in a container",
+    )  # fmt: skip
     made.add_argument("--port", type=int, default=4000, help="port to listen on (%(default)s)")
+    _add_doors(made)
     made.add_argument("--scripts", type=Path, metavar="FILE", help="YAML file of scripted replies")
     made.add_argument(
         "--concepts", type=Path, metavar="FILE", help="YAML file of synonyms for embeddings"
@@ -62,6 +73,38 @@ def parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
         **{key: _converted(made, known[key], value) for key, value in given.items() if key in known}
     )
     return made
+
+
+def _add_doors(made: argparse.ArgumentParser) -> None:
+    made.add_argument(
+        "--allowed-host", dest="allowed_hosts", action="append", default=[], metavar="NAME",
+        help="a further name that it answers to (.NAME: all below it); can be repeated, or have "
+        "commas",
+    )  # fmt: skip
+    made.add_argument(
+        "--allowed-origin", dest="allowed_origins", action="append", default=[], metavar="ORIGIN",
+        help="an origin whose pages may use it, such as http://localhost:3000; the same",
+    )  # fmt: skip
+
+
+def _host(text: str) -> str:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("an empty address would mean all; write 0.0.0.0 for that")
+    return text
+
+
+def _listed(values: list[str]) -> tuple[str, ...]:
+    return tuple(one.strip() for value in values for one in value.split(",") if one.strip())
+
+
+def _token(environment: Mapping[str, str]) -> str:
+    found = environment.get("GATEWAY_TOKEN", "")
+    if found and not TOKEN.fullmatch(found):
+        raise ScriptError(
+            "a token is 16 or more letters, digits, - and _, since it stands in addresses; make "
+            "one with `openssl rand -hex 16`", "GATEWAY_TOKEN",
+        )  # fmt: skip
+    return found
 
 
 def _converted(made: argparse.ArgumentParser, action: argparse.Action, value: str) -> object:
@@ -109,9 +152,16 @@ def options(arguments: argparse.Namespace, environment: Mapping[str, str]) -> Op
 
     Args:
         arguments: The command line.
-        environment: Variables that hold the keys.
+        environment: Variables that hold the keys and the token.
+
+    Raises:
+        ScriptError: If the token is not one.
     """
     return Options(
+        host=arguments.host,
+        allowed_hosts=_listed(arguments.allowed_hosts),
+        allowed_origins=_listed(arguments.allowed_origins),
+        token=_token(environment),
         scripts=arguments.scripts,
         concepts=arguments.concepts,
         strict_namespaces=arguments.strict_namespaces,

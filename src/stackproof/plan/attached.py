@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from stackproof.errors import ConfigError
+from stackproof.plan.gateway import TOKEN
 from stackproof.plan.model import Endpoint, Plan, ServicePlan
 from stackproof.settings import Settings
 
@@ -44,6 +45,7 @@ def attached_plan(settings: Settings, run_folder: Path) -> Plan:
         notices=(NOTICE,),
         secrets=settings.secret_values(),
         gateway_service=gateway if gateway in read else None,
+        gateway_token=settings.variables.get(TOKEN, ""),
     )
 
 

@@ -21,6 +21,7 @@ from stackproof.plan.container_ports import (
     service_names,
 )
 from stackproof.plan.drafts import Draft, make_draft
+from stackproof.plan.gateway import with_names
 from stackproof.plan.model import ComposeSource, Plan, ServicePlan
 from stackproof.plan.resolving import Surroundings, container_service, native_service
 from stackproof.plan.secrets import secrets_of
@@ -129,6 +130,10 @@ def make_plan(
     planned = tuple(
         replace(one.service, shared=_project_of(one.service, shared)) for one in resolved
     )
+    names = service_names(outline.drafts)
+    planned = tuple(
+        with_names(one, names) if one.name == settings.gateway_service else one for one in planned
+    )
     secrets, secret_notices = secrets_of(settings, planned)
     migrate, migrate_told = plan_commands("migrate", settings.migrate, around, engine)
     seed, seed_told = plan_commands("seed", settings.seed, around, engine)
@@ -152,6 +157,9 @@ def make_plan(
         source=_compose_source(settings, stack_file) if engine == "compose" else ComposeSource(),
         hermetic=settings.hermetic,
         gateway_service=settings.gateway_service,
+        gateway_names=tuple(
+            name for name, owner in names.items() if owner == settings.gateway_service
+        ),
     )
 
 

@@ -185,6 +185,8 @@ class Plan:
         source: What the compose engine hands to Docker Compose.
         hermetic: Whether services can reach nothing but each other (compose engine).
         gateway_service: Name of the service that stands in for a model provider.
+        gateway_names: Names by which other services reach it.
+        gateway_token: What its control interface needs, and its clients where calls cost money.
         elsewhere: Services that are left out, and the project that has started each.
     """
 
@@ -202,6 +204,8 @@ class Plan:
     source: ComposeSource = ComposeSource()
     hermetic: bool = False
     gateway_service: str | None = None
+    gateway_names: tuple[str, ...] = ()
+    gateway_token: str = field(default="", repr=False)
     elsewhere: Mapping[str, str] = field(default_factory=dict)
 
     @property

@@ -1,6 +1,9 @@
 """The application without a server around it, which makes many requests cheap."""
 
 import asyncio
+from urllib.parse import unquote
+
+from tests.unit.gateway.rig import TOKEN
 
 from stackproof.gateway.app import create_app
 from stackproof.gateway.options import Options
@@ -10,19 +13,28 @@ class App:
     """A gateway, and an event loop to ask it in."""
 
     def __init__(self, **options):
-        self.app = create_app(Options(**options))
+        self.app = create_app(Options(**{"token": TOKEN, **options}))
         self.runner = asyncio.Runner()
         self.post("/v1/vector_stores", b"{}")
 
     def post(self, path, data, headers=(), method="POST"):
         """Send a body and give back status and answer."""
-        given = {"authorization": "Bearer sk-any", "content-type": "application/json",
-                 **dict(headers)}  # fmt: skip
+        given = {
+            "host": "localhost:4000",
+            "authorization": "Bearer sk-any",
+            "content-type": "application/json",
+            "x-gateway-token": TOKEN,
+            **dict(headers),
+        }
+        return self.send(method, path.encode(), list(given.items()), data)
+
+    def send(self, method, raw_path, headers, data=b""):
+        """Send exactly these bytes as path and these headers, as a server would hand them on."""
         scope = {
             "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": method,
-            "path": path, "raw_path": path.encode(), "query_string": b"", "root_path": "",
-            "scheme": "http", "server": ("x", 80), "client": ("x", 1),
-            "headers": [(key.encode(), value.encode()) for key, value in given.items()],
+            "path": unquote(raw_path.decode("latin-1")), "raw_path": raw_path, "query_string": b"",
+            "root_path": "", "scheme": "http", "server": ("x", 80), "client": ("x", 1),
+            "headers": [(key.lower().encode(), value.encode()) for key, value in headers],
         }  # fmt: skip
         return self.runner.run(self._call(scope, data))
 

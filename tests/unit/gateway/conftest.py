@@ -6,7 +6,7 @@ import httpx
 import openai
 import pytest
 import uvicorn
-from tests.unit.gateway.rig import Rig
+from tests.unit.gateway.rig import TOKEN, Rig
 
 from stackproof.gateway.app import create_app
 from stackproof.gateway.client import GatewayClient
@@ -19,7 +19,7 @@ def serving(**options):
     """A gateway on a real socket of its own."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
-        app = create_app(Options(**options))
+        app = create_app(Options(**{"token": TOKEN, **options}))
         config = uvicorn.Config(
             app,
             log_level="critical",
@@ -61,7 +61,7 @@ def http():
 @pytest.fixture
 def gateway(server, request):
     name = "".join(letter if letter.isalnum() else "-" for letter in request.node.name)[:80]
-    client = GatewayClient(server, name.strip("-"))
+    client = GatewayClient(server, name.strip("-"), TOKEN)
     client.reset()
     yield client
     client.close()

@@ -6,6 +6,7 @@ import openai
 
 from stackproof.gateway.client import GatewayClient
 
+TOKEN = "token-of-the-tests"
 KEY = "sk-real-0123456789abcdefghij"
 MODEL = "gpt-4o-mini"
 
@@ -28,7 +29,7 @@ class Rig:
 
     def gateway(self, llm, namespace="test", **further):
         url = self._stack.enter_context(self._serve(**self.options(llm, **further)))
-        client = GatewayClient(url, namespace)
+        client = GatewayClient(url, namespace, TOKEN)
         self._stack.callback(client.close)
         return client
 

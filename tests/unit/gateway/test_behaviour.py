@@ -12,6 +12,7 @@ import openai
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.unit.gateway.rig import TOKEN
 
 from stackproof.gateway.client import GatewayClient
 from stackproof.reaper.port_claims import claim
@@ -119,7 +120,7 @@ def test_fifty_tests_at_once_each_see_exactly_their_own_failure(server):
 def test_a_namespace_comes_from_path_key_or_header_in_this_order(
     server, gateway, path, headers, namespace
 ):
-    with_fresh = GatewayClient(server, namespace)
+    with_fresh = GatewayClient(server, namespace, TOKEN)
     before = len(with_fresh.requests())
     assert httpx.get(server + path, headers=headers).status_code == 200
     assert len(with_fresh.requests()) == before + 1
@@ -142,7 +143,9 @@ def test_the_journal_holds_the_request_but_never_a_key(gateway, client):
     (entry,) = gateway.requests()
     assert entry.request["messages"] == HELLO
     assert (entry.reply, entry.usage["total_tokens"]) == ("echo: hello", 3)
-    assert "sk-any" not in json.dumps(httpx.get(gateway.base_url + "/_gateway/journal").json())
+    assert "sk-any" not in json.dumps(
+        httpx.get(f"{gateway.base_url}/k/{TOKEN}/_gateway/journal").json()
+    )
 
 
 def test_a_client_that_leaves_in_mid_stream_is_noted_and_harms_nobody(gateway, client):
@@ -151,7 +154,7 @@ def test_a_client_that_leaves_in_mid_stream_is_noted_and_harms_nobody(gateway, c
     host, port = gateway.base_url.removeprefix("http://").split(":")
     lines = [
         f"POST /t/{gateway.namespace}/v1/chat/completions HTTP/1.1",
-        "Host: x",
+        "Host: localhost",
         "Authorization: Bearer x",
         f"Content-Length: {len(body)}",
         "",

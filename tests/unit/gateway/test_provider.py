@@ -9,7 +9,7 @@ import httpx
 import openai
 import pytest
 import yaml
-from tests.unit.gateway.rig import KEY, MODEL, ask
+from tests.unit.gateway.rig import KEY, MODEL, TOKEN, ask
 
 from stackproof.gateway.client import GatewayClient
 from stackproof.gateway.options import Options
@@ -259,7 +259,7 @@ def test_a_namespace_can_have_a_budget_of_its_own(rig):
     gateway.limit_spending("0.000001")
     with pytest.raises(openai.RateLimitError, match="of test does not allow"):
         ask(rig.client(gateway))
-    other = GatewayClient(gateway.base_url, "other")
+    other = GatewayClient(gateway.base_url, "other", TOKEN)
     assert ask(rig.client(other)).choices
     other.close()
 

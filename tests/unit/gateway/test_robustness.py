@@ -214,7 +214,8 @@ def test_clients_that_leave_at_any_moment_leave_a_gateway_that_works(server, htt
     body = json.dumps({"model": "m", "stream": True,
                        "messages": [{"role": "user", "content": "word " * 2000}]})  # fmt: skip
     head = (
-        "POST /t/leaving/v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer x\r\n"
+        "POST /t/leaving/v1/chat/completions HTTP/1.1\r\n"
+        "Host: localhost\r\nAuthorization: Bearer x\r\n"
         f"Content-Length: {len(body)}\r\n\r\n"
     )
     whole = (head + body).encode()

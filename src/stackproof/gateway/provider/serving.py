@@ -169,6 +169,7 @@ class Asking:
             ProviderError: If the budget does not allow it, or the provider does not answer.
         """
         asked = incoming(call, self._masker)
+        self._forwarder.check(call.request.method, call.entry.path)
         import httpx  # only where somebody is asked: it takes a third of the gateway's start
 
         anthropic = call.anthropic
@@ -185,12 +186,12 @@ class Asking:
                 forwarded_headers(call),
                 anthropic=anthropic,
             )
-        except httpx.ConnectError as error:
+        except (httpx.ConnectError, ProviderError) as error:
             self.purse.budget.release(reservation)
             call.entry.usd = 0.0
-            raise _unreachable(error) from None
+            raise self._unreachable(error) from None
         except httpx.HTTPError as error:
-            raise _unreachable(error) from None
+            raise self._unreachable(error) from None
         return await self._passed_on(call, asked, reservation, response)
 
     async def _passed_on(
@@ -206,13 +207,14 @@ class Asking:
             try:
                 content = await response.aread()
             except httpx.HTTPError as error:
-                raise _unreachable(error) from None
+                raise self._unreachable(error) from None
             finally:
                 await response.aclose()
             self._finish(
                 call, asked, reservation, RecordedReply(response.status_code, headers, content)
             )
-            return Response(content, response.status_code, headers)
+            shown = call.request.app.state.hiding.hide(content)
+            return Response(shown, response.status_code, headers)
         call.entry.streamed = True
         chunks = self._streamed(call, asked, reservation, response, headers)
         return StreamingResponse(chunks, response.status_code, headers)
@@ -253,13 +255,21 @@ class Asking:
     ) -> None:
         """Note the price of an answer, and record it."""
         call.entry.usage = self.purse.settle(call, reservation, reply)
-        call.entry.reply = self._masker.text(reply.content[:200].decode("utf-8", "replace"))
+        short = call.request.app.state.hiding.short(reply.content)
+        call.entry.reply = self._masker.text(short)
         lasting = reply.status < FIRST_SERVER_ERROR and reply.status not in NOT_KEPT
         if self._cassettes is not None and lasting:
             now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
             stamped: dict[str, Any] = {"recorded": now, "client": call.entry.user_agent}
             kept = RecordedReply(reply.status, reply.headers, reply.content, **stamped)
             self._cassettes.keep(asked.recorded, kept)
+
+    def _unreachable(self, error: httpx.HTTPError | ProviderError) -> ProviderError:
+        if isinstance(error, ProviderError):
+            return error
+        told = self._masker.text(f"{type(error).__name__}: {error}")
+        message = f"The provider did not answer: {told}"
+        return ProviderError(502, message, kind="server_error", code="provider_unreachable")
 
     def unused(self) -> list[str]:
         """Nothing is replayed, so nothing is unused."""
@@ -279,11 +289,6 @@ def _streamed_reply(
 def _query(call: Call) -> str:
     query = call.request.url.query
     return f"?{query}" if query else ""
-
-
-def _unreachable(error: httpx.HTTPError) -> ProviderError:
-    message = f"The provider did not answer: {type(error).__name__}: {error}"
-    return ProviderError(502, message, kind="server_error", code="provider_unreachable")
 
 
 Mode = Replaying | Asking

@@ -42,7 +42,7 @@ def make_check(options: Options) -> tuple[Checking, Cassettes]:
 
 
 def _masker(options: Options) -> Masker:
-    return Masker([options.openai_key, options.anthropic_key])
+    return Masker([options.openai_key, options.anthropic_key, options.token])
 
 
 def _cassettes(options: Options) -> Cassettes:

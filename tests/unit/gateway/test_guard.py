@@ -1,0 +1,443 @@
+"""Who is let in: pages in a browser are not, and what reads, steers or spends needs the token."""
+
+import json
+import re
+from decimal import Decimal
+
+import httpx
+import openai
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from tests.unit.gateway.bare_app import App
+from tests.unit.gateway.rig import KEY, MODEL, TOKEN, ask
+from tests.unit.gateway.test_hosts_and_paths import HOSTILE, NEVER
+
+from stackproof.gateway.client import GatewayClient
+from stackproof.gateway.provider.endpoints import is_passed_on
+
+RELAXED = settings(
+    max_examples=400,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+HOST = ("host", "localhost:4000")
+BEARER = ("authorization", "Bearer sk-any")
+WITH_TOKEN = ("x-gateway-token", TOKEN)
+BODY = json.dumps(
+    {"model": MODEL, "max_tokens": 5, "messages": [{"role": "user", "content": "x"}]}
+).encode()
+CHAT = b"/v1/chat/completions"
+
+
+class Spending:
+    """A gateway in the mode `live`, and all requests that its provider got."""
+
+    def __init__(self, folder, **options):
+        self.app = App(
+            llm="live",
+            budget_usd=Decimal(10**6),
+            openai_key=KEY,
+            anthropic_key=KEY,
+            ledger=folder / "ledger.json",
+            **options,
+        )
+        self.sent = []
+        self.answer = httpx.Response(200, json={"usage": {"prompt_tokens": 1}})
+        forwarder = self.app.app.state.mode._forwarder
+        forwarder._http = httpx.AsyncClient(transport=httpx.MockTransport(self._provider))
+
+    def _provider(self, request):
+        self.sent.append(request)
+        return self.answer
+
+    def send(self, method, path, headers, data=BODY):
+        status, answer = self.app.send(method, path, headers, data)
+        return status, json.loads(answer or b"null")
+
+
+@pytest.fixture(scope="module")
+def spending(tmp_path_factory):
+    made = Spending(tmp_path_factory.mktemp("spending"))
+    yield made
+    made.app.runner.close()
+
+
+@pytest.fixture(scope="module")
+def fake():
+    made = App()
+    yield made
+    made.runner.close()
+
+
+# Host
+
+
+@pytest.mark.parametrize("host", NEVER)
+@pytest.mark.parametrize("path", [CHAT, b"/_gateway/journal", b"/health", b"/v1/models"])
+def test_a_name_that_is_not_the_gateways_own_gets_nothing(spending, host, path):
+    method = "POST" if path == CHAT else "GET"
+    before = len(spending.sent)
+    status, answer = spending.send(method, path, [("host", host), BEARER, WITH_TOKEN])
+    assert status == 421
+    assert "--allowed-host" in json.dumps(answer)
+    assert len(spending.sent) == before
+
+
+@pytest.mark.parametrize("hosts", [[], [HOST, ("host", "evil.example")], [HOST, HOST]])
+def test_a_request_has_one_host(spending, hosts):
+    status, answer = spending.send("POST", CHAT, [*hosts, BEARER, WITH_TOKEN])
+    assert (status, answer["error"]["code"]) == (400, "host_refused")
+    assert spending.sent == [] or spending.sent[-1].url.path == "/v1/chat/completions"
+
+
+def test_in_a_container_it_answers_to_names_of_containers_and_to_its_aliases():
+    app = App(host="0.0.0.0", allowed_hosts=("api.openai.com",))
+    for host in ("fake-openai:4000", "172.18.0.5:4000", "api.openai.com"):
+        assert app.send("GET", b"/health", [("host", host)])[0] == 200
+    assert app.send("GET", b"/health", [("host", "evil.example")])[0] == 421
+    app.runner.close()
+
+
+# Origin
+
+PAGES = [
+    ("origin", "http://evil.example"),
+    ("origin", "null"),
+    ("origin", ""),
+    ("origin", "http://localhost:4000"),
+    ("origin", "http://localhost:3000"),
+    ("sec-fetch-site", "cross-site"),
+    ("sec-fetch-site", "same-site"),
+]
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", CHAT),
+        ("GET", b"/_gateway/journal"),
+        ("GET", b"/v1/models"),
+        ("OPTIONS", CHAT),
+        ("POST", b"/_gateway/t/x/reset"),
+        ("GET", b"/health"),
+    ],
+)
+def test_a_page_in_a_browser_neither_spends_nor_reads_nor_steers(spending, page, method, path):
+    before = len(spending.sent)
+    status, answer = spending.send(method, path, [HOST, BEARER, WITH_TOKEN, page])
+    assert status == 403
+    assert "--allowed-origin" in json.dumps(answer)
+    assert len(spending.sent) == before
+
+
+@pytest.mark.parametrize(
+    "kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"]
+)
+def test_a_simple_request_of_a_page_is_refused_as_any_other(spending, kind):
+    before = len(spending.sent)
+    headers = [HOST, ("content-type", kind), ("origin", "http://evil.example"), BEARER, WITH_TOKEN]
+    assert spending.send("POST", CHAT, headers)[0] == 403
+    assert len(spending.sent) == before
+
+
+def test_a_page_that_is_allowed_may_ask_and_is_told_so():
+    app = App(allowed_origins=("http://localhost:3000",))
+    page = ("origin", "http://localhost:3000")
+    asked = [HOST, page, ("access-control-request-method", "POST")]
+    assert app.send("OPTIONS", CHAT, asked)[0] == 200
+    assert app.send("POST", CHAT, [HOST, page, BEARER], BODY)[0] == 200
+    assert app.send("POST", CHAT, [HOST, ("origin", "http://localhost:3001"), BEARER])[0] == 403
+    assert app.send("GET", b"/_gateway/journal", [HOST, page])[0] == 401
+    app.runner.close()
+
+
+def test_a_websocket_is_closed(fake):
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    fake.runner.run(
+        fake.app({"type": "websocket", "path": "/v1/realtime", "headers": []}, None, send)
+    )
+    assert sent == [{"type": "websocket.close", "code": 1008}]
+
+
+# Token
+
+CONTROL = [
+    ("GET", b"/_gateway/namespaces"),
+    ("GET", b"/_gateway/journal"),
+    ("GET", b"/_gateway/bill"),
+    ("GET", b"/_gateway/recordings"),
+    ("GET", b"/_gateway/t/x/journal"),
+    ("GET", b"/_gateway/t/x/scripts"),
+    ("POST", b"/_gateway/t/x/scripts"),
+    ("POST", b"/_gateway/t/x/faults"),
+    ("POST", b"/_gateway/t/x/reset"),
+    ("POST", b"/_gateway/t/x/budget"),
+    ("POST", b"/_gateway/t/x/clock"),
+    ("GET", b"/_gateway"),
+    ("GET", b"/_gateway/nothing"),
+]
+WRONG = [
+    [],
+    [("x-gateway-token", "")],
+    [("x-gateway-token", TOKEN[:-1])],
+    [("x-gateway-token", TOKEN + "x")],
+    [("authorization", "Bearer ")],
+    [("authorization", f"Basic {TOKEN}")],
+    [("x-api-key", "sk-any")],
+    [("cookie", f"token={TOKEN}")],
+    [BEARER],
+]
+
+
+@pytest.mark.parametrize(("method", "path"), CONTROL)
+@pytest.mark.parametrize("headers", WRONG)
+def test_the_control_interface_needs_the_token(fake, method, path, headers):
+    status, answer = fake.send(method, path, [HOST, *headers], b"{}")
+    assert status == 401
+    assert "token" in json.loads(answer)["error"]
+
+
+@pytest.mark.parametrize("headers", WRONG)
+@pytest.mark.parametrize("mode", ["live", "record"])
+def test_a_call_that_costs_money_needs_the_token(tmp_path, mode, headers):
+    made = Spending(tmp_path, cassettes=tmp_path) if mode == "record" else Spending(tmp_path)
+    status, answer = made.send("POST", CHAT, [HOST, *headers])
+    assert (status, made.sent) == (401, [])
+    assert answer["error"]["code"] in {"token_required", "wrong_token"}
+    made.app.runner.close()
+
+
+CARRIED = [
+    (b"", [WITH_TOKEN, BEARER]),
+    (b"", [("authorization", f"Bearer {TOKEN}")]),
+    (b"", [("x-api-key", TOKEN)]),
+    (b"/k/" + TOKEN.encode(), [BEARER]),
+    (b"/k/" + TOKEN.encode() + b"/t/mine", [BEARER]),
+]
+
+
+@pytest.mark.parametrize(("front", "headers"), CARRIED)
+def test_a_client_carries_the_token_in_its_address_its_key_or_a_header(spending, front, headers):
+    before = len(spending.sent)
+    assert spending.send("POST", front + CHAT, [HOST, *headers])[0] == 200
+    assert len(spending.sent) == before + 1
+    request = spending.sent[-1]
+    assert request.url == "https://api.openai.com/v1/chat/completions"
+    assert request.headers["authorization"] == f"Bearer {KEY}"
+    assert TOKEN not in repr([request.url, request.headers.raw])
+
+
+@pytest.mark.parametrize("path", [b"/k/wrong/v1/models", b"/k//v1/models", b"/k/", b"/k/x"])
+def test_an_address_with_an_old_token_is_refused_in_every_mode(fake, path):
+    status, answer = fake.send("GET", path, [HOST, BEARER])
+    assert status in {400, 401}
+    assert "token" in json.loads(answer)["error"]["message"] or b"//" in path
+
+
+def test_without_the_token_the_fake_and_the_health_check_answer(fake):
+    assert fake.send("POST", CHAT, [HOST, BEARER], BODY)[0] == 200
+    assert fake.send("GET", b"/health", [HOST])[0] == 200
+
+
+def test_the_health_check_of_a_gateway_that_costs_money_needs_no_token(spending):
+    assert spending.send("GET", b"/health", [HOST]) == (200, {"status": "ok", "llm": "live"})
+
+
+@pytest.mark.parametrize("headers", [[], [("anthropic-version", "2023-06-01")]])
+def test_a_refusal_has_the_form_of_the_providers_errors(spending, headers):
+    _, answer = spending.send("POST", b"/v1/messages", [HOST, *headers])
+    if headers:
+        assert answer["type"] == "error"
+        assert answer["error"]["type"] == "authentication_error"
+    else:
+        assert set(answer["error"]) == {"message", "type", "param", "code"}
+
+
+def test_a_refused_request_is_told_in_a_line_without_the_token(fake):
+    lines = []
+    fake.app.state.say = lines.append
+    fake.send("GET", f"/k/{TOKEN}x/v1/models".encode(), [HOST])
+    fake.send("GET", f"/k/{TOKEN}/v1/../x".encode(), [HOST])
+    fake.send("GET", f"/{TOKEN}/../v1".encode(), [HOST])
+    fake.app.state.say = None
+    assert len(lines) == 3
+    assert lines[0] == "refused GET /k/***/v1/models 401 wrong_token\n"
+    assert TOKEN not in "".join(lines)
+
+
+# What the provider gets
+
+
+@pytest.mark.parametrize("raw", HOSTILE)
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
+def test_no_path_leaves_the_providers_endpoints(spending, method, raw):
+    before = len(spending.sent)
+    status, answer = spending.send(method, raw, [HOST, BEARER, WITH_TOKEN])
+    assert (status, answer["error"]["code"]) == (400, "path_refused")
+    assert len(spending.sent) == before
+
+
+PIECES = st.sampled_from(
+    [
+        b"/",
+        b"//",
+        b"v1",
+        b"/v1",
+        b"/v1",
+        b"/v1",
+        b"..",
+        b".",
+        b"%2e",
+        b"%2E",
+        b"%252e",
+        b"%2f",
+        b"%5c",
+        b"\\",
+        b";",
+        b"%3f",
+        b"?",
+        b"%23",
+        b"#",
+        b"%00",
+        b"%0d%0a",
+        b"admin",
+        b"models",
+        b"/models",
+        b"files",
+        b"t",
+        b"/t/x",
+        b"f",
+        b"k",
+        b"/k/" + TOKEN.encode(),
+        b"chat",
+        b"completions",
+        b"%c0%ae",
+        b"\xef\xbc\x8e",
+        b"\xe2\x80\xa5",
+        b"%",
+        b"@",
+        b":80",
+        b"http://evil.example",
+        b" ",
+        b"%20",
+        b"responses",
+        b"vector_stores",
+    ]
+)
+
+
+@RELAXED
+@given(
+    st.lists(PIECES | st.binary(max_size=3), max_size=9).map(b"".join),
+    st.sampled_from(["GET", "POST", "DELETE", "PUT"]),
+)
+@example(b"/v1/../admin", "GET")
+@example(b"/v1/models/%2e%2e/%2e%2e/admin", "GET")
+@example(b"/v1/models/x%3Fy", "GET")
+def test_whatever_the_path_only_known_endpoints_are_asked(spending, path, method):
+    spending.sent.clear()
+    status, _ = spending.send(method, path, [HOST, BEARER, WITH_TOKEN])
+    assert status < 500
+    for request in spending.sent:
+        assert request.url.host == "api.openai.com"
+        assert request.url.query == b""
+        assert is_passed_on(request.method, request.url.raw_path.decode())
+
+
+HOSTS = st.sampled_from([*NEVER, "localhost", "127.0.0.1:4000"]) | st.text(max_size=30)
+ORIGINS = st.none() | st.sampled_from(["null", "http://localhost:4000", "http://evil.example", ""])
+SITES = st.sampled_from([None, "cross-site", "same-site", "same-origin", "none"])
+
+
+@RELAXED
+@given(HOSTS, ORIGINS, SITES)
+@example("127.0.0.1:4000", None, "none")
+def test_whatever_host_and_origin_nothing_of_a_page_is_passed_on(spending, host, origin, site):
+    spending.sent.clear()
+    headers = [("origin", origin)] * (origin is not None)
+    headers += [("sec-fetch-site", site)] * (site is not None)
+    status, _ = spending.send("POST", CHAT, [("host", host), BEARER, WITH_TOKEN, *headers])
+    assert (status == 200) == (len(spending.sent) == 1)
+    if spending.sent:
+        assert re.fullmatch(r"(.+[.])?localhost(:[0-9]+)?|127[.].+", host.lower())
+        assert origin is None
+        assert site in {None, "same-origin", "none"}
+
+
+def test_of_a_clients_headers_the_provider_gets_those_of_its_api_and_no_other(spending):
+    spending.sent.clear()
+    foreign = [
+        ("cookie", "session=mine"),
+        ("forwarded", "host=evil.example"),
+        ("x-forwarded-host", "evil.example"),
+        ("x-forwarded-for", "10.0.0.1"),
+        ("proxy-authorization", "Basic x"),
+        ("x-test-id", "my-test"),
+        ("openai-organization", "org-mine"),
+        ("openai-project", "proj-mine"),
+        ("x-api-key", "sk-mine"),
+        ("x-http-method-override", "DELETE"),
+        ("referer", "http://here"),
+        ("x-original-url", "/admin"),
+    ]
+    api = [("openai-beta", "assistants=v2"), ("x-stainless-lang", "python"), ("accept", "text/x")]
+    spending.send("POST", CHAT, [HOST, BEARER, WITH_TOKEN, *foreign, *api])
+    (request,) = spending.sent
+    names = {name.decode().lower() for name, _ in request.headers.raw}
+    assert not names & {name for name, _ in foreign}
+    assert {name for name, _ in api} <= names
+    assert request.headers["host"] == "api.openai.com"
+    assert request.headers.get_list("authorization") == [f"Bearer {KEY}"]
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_the_key_does_not_follow_a_redirect(spending, status):
+    spending.sent.clear()
+    spending.answer = httpx.Response(status, headers={"location": "http://evil.example/v1"})
+    try:
+        got, answer = spending.send("POST", CHAT, [HOST, BEARER, WITH_TOKEN])
+    finally:
+        spending.answer = httpx.Response(200, json={})
+    assert (got, answer["error"]["code"]) == (502, "provider_redirected")
+    assert [one.url.host for one in spending.sent] == ["api.openai.com"]
+
+
+# What is kept
+
+
+def test_the_journal_shows_neither_key_nor_token(rig):
+    gateway = rig.gateway("live")
+    client = rig.client(gateway)
+    ask(client, f"{KEY} and {TOKEN}", extra_body={"user": TOKEN, "metadata": {KEY: TOKEN}})
+    for shift in range(0, 30, 6):  # so that the cut goes through one
+        ask(client, "x" * shift + f"{KEY} " * 700)
+    with pytest.raises(openai.NotFoundError):
+        client.get(f"/{KEY}/{TOKEN}", cast_to=object)
+    for path in ("journal", "t/test/journal", "namespaces", "t/test/verdict", "bill"):
+        shown = httpx.get(f"{gateway.base_url}/_gateway/{path}", headers=dict([WITH_TOKEN])).text
+        assert KEY[:8] not in shown
+        assert TOKEN not in shown
+
+
+def test_recordings_hold_neither_key_nor_token(rig):
+    ask(rig.client(rig.gateway("record")), f"{KEY} and {TOKEN}")
+    (path,) = rig.cassettes.glob("*.yaml")
+    assert TOKEN not in path.read_text() + path.name
+    assert KEY not in path.read_text() + path.name
+
+
+def test_a_client_without_the_token_is_told_what_is_missing(server):
+    client = GatewayClient(server, "x")
+    with pytest.raises(PermissionError, match="GATEWAY_TOKEN"):
+        client.requests()
+    client.close()
+    with_address = GatewayClient(f"{server}/k/{TOKEN}", "x")
+    with_address.reset()
+    assert with_address.requests() == []
+    with_address.close()
