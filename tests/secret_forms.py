@@ -106,3 +106,75 @@ def survivors(secret, text):
         if core in plain:
             found.append(f"Base64 after {before} bytes")
     return found
+
+
+CANARY = "canary<p@ss/w'or d&\"+%41\\né"
+"""A secret with all that is awkward to write."""
+
+WRITER = """\
+import http.server, json, os, sys
+
+forms = json.load(open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "forms.json")))
+
+def write_all():
+    for form in forms:
+        print(form, flush=True)
+        print(form, file=sys.stderr, flush=True)
+    print("." * (16 * 1024 - 9) + os.environ["SHOP_API_KEY"] + "." * 40_000, flush=True)
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        if self.path == "/crash":
+            write_all()
+            os._exit(3)
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"hello")
+
+write_all()
+if os.path.exists(os.path.join(os.path.dirname(os.path.abspath(__file__)), "broken")):
+    sys.exit(os.environ["SHOP_API_KEY"])
+port = int(sys.argv[sys.argv.index("--port") + 1]) if "--port" in sys.argv else 8000
+http.server.ThreadingHTTPServer(("0.0.0.0", port), Handler).serve_forever()
+"""
+"""A service that writes its secret in all forms, in long lines, as it starts and as it crashes."""
+
+SCENARIO = """\
+import os, warnings
+import httpx, pytest
+
+pytestmark = pytest.mark.integration
+KEY = os.environ["SHOP_API_KEY"]
+
+@pytest.mark.parametrize("key", [KEY])
+def test_fails_with(running_stack, key):
+    print("printed", key)
+    warnings.warn(f"old {key}")
+    running_stack.kept.mkdir(parents=True, exist_ok=True)
+    (running_stack.kept / "of-the-test.txt").write_text(key)
+    try:
+        httpx.get(running_stack.url("web") + "/crash")
+    except httpx.HTTPError:
+        pass
+    assert {"key": key} == {"key": [repr(key)]}
+"""
+"""A test with the secret in its id, its output and its assertion, whose service crashes."""
+
+
+def all_forms(secret=CANARY):
+    """Everything that `WRITER` prints of a secret."""
+    forms = [form(secret) for form in SPELLINGS.values()]
+    return [*forms, *encoded(secret).values(), *encoded(secret, b"user:").values(),
+            *encoded(secret, b"a").values()]  # fmt: skip
+
+
+def leaks(secret, *folders, said=""):
+    """Where forms of a secret are: files, names of files, what was said."""
+    found = [f"said: {name}" for name in survivors(secret, said)]
+    for folder in folders:
+        for path in folder.rglob("*"):
+            found += [f"name {path}: {name}" for name in survivors(secret, path.name)]
+            if path.is_file() and not path.is_symlink():
+                text = path.read_bytes().decode(errors="replace")
+                found += [f"{path}: {name}" for name in survivors(secret, text)]
+    return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
@@ -11,9 +10,11 @@ import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 
 from stackproof.redaction import Redactor
+from stackproof.redaction.files import mask_tree
 
 LATEST = "latest"
 """Name of the link to the newest run of a suite."""
@@ -21,7 +22,11 @@ LATEST = "latest"
 KEPT_RUNS = 20
 """How many runs of a suite are kept; older ones are removed when a new one begins."""
 
+LINES_AT_ONCE = 1000
+"""Lines that are masked together: a secret may go across their ends."""
+
 _MOMENT = "%Y%m%dT%H%M%SZ"
+
 _RUN_NAME = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}")
 
 
@@ -48,8 +53,10 @@ class RunArtifacts:
         """Write a text file line by line, without holding it in memory."""
         path = self.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
+        rest = iter(lines)
         with path.open("w", encoding="utf-8") as file:
-            file.writelines(self.redactor.text(line) + "\n" for line in lines)
+            while some := list(islice(rest, LINES_AT_ONCE)):
+                file.writelines(line + "\n" for line in self.redactor.lines(some))
         return path
 
     def write_json(self, name: str, value: object) -> Path:
@@ -57,19 +64,12 @@ class RunArtifacts:
         masked = self.redactor.value(value)
         path = self.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(masked, indent=2, default=str) + "\n", encoding="utf-8")
+        path.write_text(json.dumps(masked, indent=2) + "\n", encoding="utf-8")
         return path
 
     def mask_files(self) -> None:
         """Mask every file that another program wrote into the folder, such as JUnit XML."""
-        for path in sorted(self.folder.rglob("*")):
-            if path.is_symlink() or not path.is_file():
-                continue
-            with contextlib.suppress(UnicodeDecodeError):
-                before = path.read_text(encoding="utf-8")
-                after = self.redactor.text(before)
-                if after != before:
-                    path.write_text(after, encoding="utf-8")
+        mask_tree(self.folder, self.redactor)
 
 
 def new_run(

@@ -10,6 +10,7 @@ from pathlib import Path
 from stackproof.engines.attached.engine import AttachedEngine
 from stackproof.engines.base import Engine
 from stackproof.engines.process.engine import ProcessEngine
+from stackproof.errors import masked_errors
 from stackproof.plan import make_plan, needed_ports
 from stackproof.plan.attached import attached_plan
 from stackproof.plan.container_ports import PortKey
@@ -17,6 +18,7 @@ from stackproof.plan.gateway import TOKEN, with_token
 from stackproof.plan.model import Plan
 from stackproof.plan.sharing import SharedPart
 from stackproof.reaper import ownership
+from stackproof.redaction import Redactor
 from stackproof.run_folder import RunFolder, state_root
 from stackproof.running_record import read_about
 from stackproof.settings import Settings, load_settings
@@ -139,6 +141,11 @@ def resolve(choice: Choice) -> Blueprint:
     settings = load_settings(
         choice.root, stack=choice.stack, environment=choice.environment, overrides=overrides
     )
+    with masked_errors(Redactor(settings.secret_values()).text):
+        return _resolved(choice, settings)
+
+
+def _resolved(choice: Choice, settings: Settings) -> Blueprint:
     if choice.suite is not None:
         settings = _for_suite(settings, choice.suite)
     if choice.isolated:

@@ -25,10 +25,11 @@ Each text has up to three parts: what failed, what was observed, what to do next
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
 
@@ -58,6 +59,34 @@ class StackproofError(Exception):
         if self.remedy:
             parts.append("→ " + self.remedy)
         return "\n".join(parts)
+
+    def mask(self, mask: Callable[[str], str]) -> None:
+        """Mask secrets in its texts, in place.
+
+        Args:
+            mask: Gives a text without secrets.
+        """
+        for name, value in list(vars(self).items()):
+            if isinstance(value, str):
+                setattr(self, name, mask(value))
+            elif isinstance(value, list | tuple):
+                masked = [mask(one) if isinstance(one, str) else one for one in value]
+                setattr(self, name, type(value)(masked))
+        self.args = tuple(mask(one) if isinstance(one, str) else one for one in self.args)
+
+
+@contextmanager
+def masked_errors(mask: Callable[[str], str]) -> Iterator[None]:
+    """Mask secrets in the errors that come out of a block.
+
+    Args:
+        mask: Gives a text without secrets.
+    """
+    try:
+        yield
+    except StackproofError as error:
+        error.mask(mask)
+        raise
 
 
 class ConfigError(StackproofError):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
@@ -13,7 +15,12 @@ from stackproof.artifacts import RunArtifacts
 from stackproof.diagnosis import describe
 from stackproof.engines.base import LogLine
 from stackproof.errors import StackproofError
+from stackproof.redaction import Redactor
+from stackproof.redaction.files import mask_name
 from stackproof.stack import Stack
+
+_KEY = os.urandom(16)
+"""With it, nobody can find out a secret by trying which one gives a folder's name."""
 
 LONGEST_NAME = 120
 """Characters of a test's folder name; file systems allow 255 bytes."""
@@ -50,7 +57,7 @@ def keep_failure(
     Returns:
         The files that were written; never raises, since a test has failed already.
     """
-    folder = f"failures/{_file_name(test)}"
+    folder = f"failures/{_folder_name(test, artifacts.redactor)}"
     written = [artifacts.write_text(f"{folder}/failure.txt", report)]
     if history:
         written.append(artifacts.write_lines(f"{folder}/oracle.txt", history))
@@ -84,8 +91,8 @@ def collect(stack: Stack, artifacts: RunArtifacts) -> None:
     artifacts.write_json("plan.json", plan)
 
 
-def read_journal(gateway: str, token: str = "") -> str:
-    """The journal of a gateway, all namespaces, as JSON text.
+def read_journal(gateway: str, token: str = "") -> object:
+    """The journal of a gateway, all namespaces.
 
     Args:
         gateway: Its address, such as `http://127.0.0.1:14000`.
@@ -99,8 +106,8 @@ def read_journal(gateway: str, token: str = "") -> str:
     headers = {"X-Gateway-Token": token} if token else {}
     try:
         answer = httpx.get(f"{gateway}/_gateway/journal", headers=headers, timeout=10)
-        return answer.raise_for_status().text
-    except httpx.HTTPError as error:
+        return answer.raise_for_status().json()
+    except (httpx.HTTPError, ValueError) as error:
         raise StackproofError(f"the gateway at {gateway} gave no journal: {error}") from None
 
 
@@ -109,5 +116,10 @@ def render_lines(lines: Iterable[LogLine]) -> Iterator[str]:
     return (f"{line.at} {line.service} {line.stream}: {line.text}" for line in lines)
 
 
-def _file_name(test: str) -> str:
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", test).strip("-")[-LONGEST_NAME:]
+def _folder_name(test: str, redactor: Redactor) -> str:
+    """The name of a test's folder; tests that differ in a secret alone have different ones."""
+    masked = mask_name(test, redactor)
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", masked).strip("-")[-LONGEST_NAME:]
+    if masked == test:
+        return name
+    return f"{name}-{hashlib.blake2b(test.encode(), key=_KEY, digest_size=4).hexdigest()}"

@@ -9,7 +9,7 @@ from pathlib import Path
 from stackproof import lifecycle
 from stackproof.artifacts import RunArtifacts, new_run
 from stackproof.engines.base import Say
-from stackproof.errors import Refused, StackproofError
+from stackproof.errors import Refused, StackproofError, masked_errors
 from stackproof.forensics import collect, read_journal
 from stackproof.lifecycle import Blueprint, Started
 from stackproof.llm_choice import FAKE
@@ -78,13 +78,15 @@ def run_suite(request: SuiteRequest, run_pytest: RunPytest, say: Say) -> bool:
             remedy=f"add `gateway: {{service: NAME}}` to config/{blueprint.settings.stack}.yaml",
         )
     artifacts = _artifacts(blueprint, request.suite)
-    run = _Run(request, blueprint, artifacts, Timeline(), say)
-    try:
-        if run.isolation == "shared" and blueprint.plan.engine != "attached":
-            return run.steps(run_pytest)
-        return run.tests_only(run_pytest)
-    finally:
-        run.close()
+    mask = artifacts.redactor.text
+    run = _Run(request, blueprint, artifacts, Timeline(), lambda line: say(mask(line)))
+    with masked_errors(mask):
+        try:
+            if run.isolation == "shared" and blueprint.plan.engine != "attached":
+                return run.steps(run_pytest)
+            return run.tests_only(run_pytest)
+        finally:
+            run.close()
 
 
 def has_tests(root: Path, paths: Sequence[str]) -> bool:
@@ -165,7 +167,7 @@ class _Run:
             return
         url = started.stack.url(service)
         journal = read_journal(url, started.stack.plan.gateway_token)
-        self.artifacts.write_text("gateway-journal.json", journal)
+        self.artifacts.write_json("gateway-journal.json", journal)
 
     def _require_llm(self, started: Started) -> None:
         """Make sure that whoever was chosen is who answers the model calls."""

@@ -1,9 +1,16 @@
+import json
+import re
+import xml.etree.ElementTree as ET
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from stackproof.artifacts import KEPT_RUNS, new_run
-from stackproof.redaction import Redactor
+from stackproof.errors import NoStack
+from stackproof.forensics import keep_failure
+from stackproof.redaction import MASK, Redactor
 
 NOON = datetime(2026, 1, 2, 12, 0, 0, tzinfo=UTC)
 
@@ -38,6 +45,67 @@ def test_files_that_other_programs_wrote_are_masked_afterwards(run):
     run.mask_files()
     assert "canary-value" not in (run.folder / "junit.xml").read_text()
     assert (run.folder / "binary").read_bytes() == b"\xff\xfe\x00"
+
+
+def test_xml_and_json_stay_well_formed_whatever_the_secret_is(tmp_path):
+    secret = 'amp;x"}: <&'
+    run = new_run(tmp_path, "integration", Redactor([secret, "amp;y"]))
+    node = ET.Element("testcase", name=f"test[{secret}]", file="&y")
+    ET.SubElement(node, "failure", message=secret).text = f"{secret} & &y"
+    ET.ElementTree(node).write(run.folder / "junit.xml")
+    (run.folder / "a.json").write_text(json.dumps({"k": [secret, "\\n"], secret: 1}))
+    (run.folder / "b.jsonl").write_text(json.dumps([secret]) + "\n" + json.dumps({"a": 1}) + "\n")
+    (run.folder / "c.json").write_text(f"no JSON: {secret}")
+    run.mask_files()
+    found = ET.parse(run.folder / "junit.xml").getroot()  # noqa: S314 - made above
+    assert (found.get("name"), found.get("file")) == (f"test[{MASK}]", "&y")
+    assert (found[0].get("message"), found[0].text) == (MASK, f"{MASK} & &y")
+    assert json.loads((run.folder / "a.json").read_text()) == {"k": [MASK, "\\n"], MASK: 1}
+    lines = (run.folder / "b.jsonl").read_text().splitlines()
+    assert [json.loads(one) for one in lines] == [[MASK], {"a": 1}]
+    assert (run.folder / "c.json").read_text() == f"no JSON: {MASK}"
+
+
+def test_files_that_are_no_text_are_masked_and_keep_their_size(run):
+    data = b"\xff\x00canary-value\xfe"
+    (run.folder / "binary").write_bytes(data)
+    (run.folder / "latin").write_bytes(b"\xffcanary-value")
+    run.mask_files()
+    assert (run.folder / "binary").read_bytes() == b"\xff\x00************\xfe"
+    assert (run.folder / "latin").read_bytes() == b"\xff********"
+
+
+def test_names_of_files_and_folders_are_masked(run):
+    for name in ("canary-value", "canary%2Dvalue"):
+        (run.folder / f"of-{name}").mkdir()
+        (run.folder / f"of-{name}" / "canary-value.txt").write_text("x")
+    run.mask_files()
+    names = sorted(str(path.relative_to(run.folder)) for path in run.folder.rglob("*.txt"))
+    assert names == ["of-masked-2/masked.txt", "of-masked/masked.txt"]
+
+
+def test_what_json_has_no_form_for_is_masked_as_well(run):
+    run.write_json("paths.json", {("a", 1): Path("/srv/canary-value"), "n": None})
+    assert "canary-value" not in (run.folder / "paths.json").read_text()
+
+
+def test_a_secret_that_goes_across_lines_is_masked(tmp_path):
+    run = new_run(tmp_path, "integration", Redactor(["ab\ncd"]))
+    run.write_lines("a.log", iter(["x ab", "cd", "ef"]))
+    assert (run.folder / "a.log").read_text() == f"x {MASK}\n{MASK}\nef\n"
+
+
+def test_the_folder_of_a_failing_test_does_not_tell_the_secret_in_its_id(run):
+    class Gone:
+        def logs(self, **_options):
+            raise NoStack("it is gone")
+
+    stack = SimpleNamespace(running=Gone())
+    for test in ("test_a.py::test[canary-value]", "test_a.py::test[canary%2Dvalue]"):
+        keep_failure(stack, run, test=test, since="", report="assert canary-value")
+    folders = [path.name for path in (run.folder / "failures").iterdir()]
+    assert len(folders) == 2
+    assert all(re.fullmatch(r"test_a\.py-test-masked-[0-9a-f]{8}", one) for one in folders)
 
 
 def test_only_the_newest_runs_of_a_suite_are_kept_and_nothing_else_is_removed(tmp_path):

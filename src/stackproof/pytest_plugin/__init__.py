@@ -12,6 +12,7 @@ import pytest
 from stackproof.engines.timestamps import Moment
 from stackproof.pytest_plugin import repeating
 from stackproof.pytest_plugin.cleanliness import Cleanliness
+from stackproof.pytest_plugin.concealing import conceal_items, conceal_report
 from stackproof.pytest_plugin.llm import CallCosts, note_calls, write_costs
 from stackproof.pytest_plugin.observing import history_of, oracle, settle
 from stackproof.pytest_plugin.options import MARKERS, add_options
@@ -61,6 +62,17 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """With `--flake-runs`, run each test so many times."""
     repeating.repeat(metafunc)
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)  # before `--lf` looks for the ids that it knows
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Mask secrets in the ids of tests."""
+    report = yield
+    items = [one for one in report.result or () if isinstance(one, pytest.Item)]
+    conceal_items(collector.config, items)
+    return report
 
 
 @pytest.hookimpl(trylast=True)  # after pytest's own order by the scopes of fixtures
@@ -177,14 +189,19 @@ def _upcoming(item: pytest.Item) -> Iterator[pytest.Item]:
     return iter(items[items.index(following) :])
 
 
-@pytest.hookimpl(wrapper=True)
+@pytest.hookimpl(wrapper=True, tryfirst=True)  # what other plugins add is masked as well
 def pytest_runtest_makereport(
     item: pytest.Item,
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Keep what every service did during a failing test, and name the files in its report."""
     report = yield
-    if not report.failed:
-        return report
+    if report.failed:
+        _keep_evidence(item, report)
+    conceal_report(item.config, report)
+    return report
+
+
+def _keep_evidence(item: pytest.Item, report: pytest.TestReport) -> None:
     history = history_of(item)
     if history:
         report.sections.append(("stackproof oracle", "\n".join(history)))
@@ -197,7 +214,6 @@ def pytest_runtest_makereport(
     elif connection is not None and {"running_stack", "stack"} & set(_fixtures(item)):
         artifacts = artifacts_of(item.config, connection.blueprint)
         _keep(item, report, connection.stack, artifacts)
-    return report
 
 
 def _keep(

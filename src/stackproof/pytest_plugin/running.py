@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from stackproof.pytest_plugin.concealing import learn, redactor_of
+
 if TYPE_CHECKING:
     from stackproof.artifacts import RunArtifacts
     from stackproof.blueprint import Blueprint
@@ -80,10 +82,10 @@ def skipping_what_is_not_attached() -> Iterator[None]:
 def artifacts_of(config: pytest.Config, blueprint: Blueprint) -> RunArtifacts:
     """The folder that this session's tests write to, masking a stack's secrets."""
     from stackproof.artifacts import RunArtifacts, new_run
-    from stackproof.redaction import Redactor
 
-    redactor = Redactor(blueprint.plan.secrets)
     with _MAKING:  # stacks are started in several threads
+        learn(config, blueprint.plan.secrets)
+        redactor = redactor_of(config)
         folder = config.getoption("--stack-artifacts") or config.stash.get(_FOLDER, None)
         if folder is None:
             folder = new_run(blueprint.settings.artifacts, "pytest", redactor).folder
@@ -98,9 +100,8 @@ def with_artifacts(stack: Stack, config: pytest.Config, blueprint: Blueprint) ->
 
 
 def artifacts_known(config: pytest.Config) -> RunArtifacts | None:
-    """The folder that this session's tests have written to, if any has, for what has no secrets."""
+    """The folder that this session's tests have written to, if any has."""
     from stackproof.artifacts import RunArtifacts
-    from stackproof.redaction import Redactor
 
     folder = config.getoption("--stack-artifacts") or config.stash.get(_FOLDER, None)
-    return RunArtifacts(folder, Redactor(())) if folder else None
+    return RunArtifacts(folder, redactor_of(config)) if folder else None

@@ -51,6 +51,14 @@ class Redactor:
         """The same text with each secret masked; the ends of lines stay."""
         return _masked(text, self.spans(text))
 
+    def fill(self, text: str) -> str:
+        """The same with each secret masked by as many characters, for what has fixed places."""
+        parts, done = [], 0
+        for start, end in _merged(self.spans(text)):
+            parts += [text[done:start], MASK[0] * (end - start)]
+            done = end
+        return "".join([*parts, text[done:]])
+
     def lines(self, lines: Sequence[str]) -> list[str]:
         """The same number of lines, without secrets that go across their ends either."""
         if not self._secrets:
@@ -75,6 +83,8 @@ class Redactor:
     def value(self, value: object, *, numbers: bool = True) -> object:
         """The same JSON-like value with each secret masked in its strings, keys included.
 
+        What JSON has no form for, such as a path, becomes a string.
+
         Args:
             value: The value.
             numbers: Whether a number that is a secret is masked as well, which makes it a string.
@@ -85,9 +95,9 @@ class Redactor:
             return self._items(value, numbers=numbers)
         if isinstance(value, list | tuple):
             return [self.value(item, numbers=numbers) for item in value]
-        if numbers and isinstance(value, int | float) and str(value) in self._secrets:
-            return MASK
-        return value
+        if isinstance(value, int | float):
+            return MASK if numbers and str(value) in self._secrets else value
+        return None if value is None else self.text(str(value))
 
     def _items(self, items: dict[object, object], *, numbers: bool) -> dict[str, object]:
         found: dict[str, object] = {}

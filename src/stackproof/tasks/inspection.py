@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from invoke.exceptions import Exit
 
-from stackproof.tasks.shell import names, say, stack_task, table
+from stackproof.tasks.shell import names, prepare, say, show, stack_task, table
 
 if TYPE_CHECKING:
     from stackproof.lifecycle import Choice
@@ -36,7 +36,7 @@ def status(choice: Choice) -> None:
     """
     from stackproof import lifecycle, overview
 
-    blueprint = lifecycle.prepare(choice, say)
+    blueprint = prepare(choice)
     stack = lifecycle.connect(blueprint)
     states = stack.running.status()
     rows = [
@@ -78,7 +78,7 @@ def logs(
     from stackproof import lifecycle, overview
 
     moment = overview.moment(since)
-    blueprint = lifecycle.prepare(choice, say)
+    blueprint = prepare(choice)
     stack = lifecycle.connect(blueprint)
     chosen = names(service)
     for name in chosen:
@@ -96,30 +96,25 @@ def urls(choice: Choice, show_secrets: bool = False) -> None:
     """Show the address of each service, and the database's URL."""
     from stackproof import lifecycle
     from stackproof.database import database_services
-    from stackproof.redaction import Redactor
 
-    blueprint = lifecycle.prepare(choice, say)
+    blueprint = prepare(choice)
     stack = lifecycle.connect(blueprint)
     rows = [
         (service.name, str(endpoint.target), endpoint.url)
         for service in stack.plan.services
         for endpoint in service.endpoints
     ]
-    redactor = Redactor([] if show_secrets else stack.plan.secrets)
-    rows += [
-        (one.name, "dsn", redactor.text(stack.dsn(one.name)))
-        for one in database_services(stack.plan)
-    ]
+    rows += [(one.name, "dsn", stack.dsn(one.name)) for one in database_services(stack.plan)]
     for line in table(rows, head=("SERVICE", "PORT", "ADDRESS")):
-        say(line)
+        (show if show_secrets else say)(line)
 
 
 @stack_task(explain="Also show what the process engine sees differently from the stack file.")
 def config(choice: Choice, explain: bool = False) -> None:
     """Show every setting with its value and where it comes from, secrets masked."""
-    from stackproof import lifecycle, overview
+    from stackproof import overview
 
-    blueprint = lifecycle.prepare(choice, say)
+    blueprint = prepare(choice)
     for line in overview.describe_configuration(blueprint, explain=explain):
         say(line)
 
@@ -145,10 +140,9 @@ def doctor(choice: Choice) -> None:
 @stack_task(clear="Remove all of them; they are made again when they are needed.")
 def snapshots(choice: Choice, clear: bool = False) -> None:
     """Show the snapshots that isolated stacks start from, the most recently used one first."""
-    from stackproof import lifecycle
     from stackproof import snapshots as kept
 
-    blueprint = lifecycle.prepare(choice, say)
+    blueprint = prepare(choice)
     cache = blueprint.settings.cache
     if clear:
         removed, problems = kept.clear(cache, blueprint.engine_of)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stackproof.tasks.shell import say, stack_task
+from stackproof.tasks.shell import prepare, say, stack_task
 
 if TYPE_CHECKING:
     from stackproof.lifecycle import Choice
@@ -20,7 +20,7 @@ def up(choice: Choice, fresh: bool = False) -> None:
     from stackproof import lifecycle
     from stackproof.tasks.inspection import show_services
 
-    blueprint = lifecycle.prepare(choice, say)
+    blueprint = prepare(choice)
     started = lifecycle.up(blueprint, say, fresh=fresh)
     show_services(started.stack)
 
@@ -30,7 +30,7 @@ def migrate(choice: Choice) -> None:
     """Bring the stack's own database to the newest schema (`migrate` in config/<stack>.yaml)."""
     from stackproof import lifecycle
 
-    blueprint = lifecycle.prepare(choice, say)
+    blueprint = prepare(choice)
     lifecycle.migrate(blueprint, lifecycle.connect(blueprint), say)
 
 
@@ -42,7 +42,7 @@ def seed(choice: Choice) -> None:
     """
     from stackproof import lifecycle
 
-    blueprint = lifecycle.prepare(choice, say)
+    blueprint = prepare(choice)
     lifecycle.seed(blueprint, lifecycle.connect(blueprint), say)
 
 
@@ -51,7 +51,7 @@ def reset(choice: Choice) -> None:
     """Return all data to the state after seed: empty data folders, migrate, seed."""
     from stackproof import lifecycle
 
-    blueprint = lifecycle.prepare(choice, say)
+    blueprint = prepare(choice)
     lifecycle.reset(blueprint, say)
 
 
@@ -63,7 +63,7 @@ def build(choice: Choice, again: bool = False) -> None:
     """
     from stackproof import lifecycle
 
-    blueprint = lifecycle.prepare(choice, say)
+    blueprint = prepare(choice)
     built = lifecycle.build(blueprint, say, again=again)
     say(f"built {', '.join(built)}" if built else "nothing to build")
 
@@ -76,7 +76,7 @@ def down(choice: Choice, force: bool = False, keep_data: bool = False) -> None:
     """Stop the stack and remove everything that it made: processes, ports, data, folders."""
     from stackproof import lifecycle
 
-    blueprint = lifecycle.prepare(choice, say)
+    blueprint = prepare(choice)
     if not lifecycle.down(blueprint, say, force=force, keep_data=keep_data):
         say(f"{blueprint.plan.project} is not up; nothing to do")
 

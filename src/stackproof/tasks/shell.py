@@ -14,7 +14,7 @@ from invoke.exceptions import Exit
 from invoke.tasks import Task, task
 
 if TYPE_CHECKING:
-    from stackproof.lifecycle import Choice
+    from stackproof.lifecycle import Blueprint, Choice
 
 COMMON_OPTIONS: dict[str, tuple[Any, str]] = {
     "stack": ("", "Name of config/<stack>.yaml; needed only where there are several."),
@@ -28,9 +28,35 @@ INTERRUPTED = 130
 """Exit status after Ctrl-C: 128 plus the number of SIGINT, as shells have it."""
 
 
+_MASKS: list[Callable[[str], str]] = []
+"""What masks secrets in all that this process prints, from the moment they are known."""
+
+
 def say(text: str) -> None:
     """Print a line at once, so that progress is seen when the output goes to a file."""
+    show(masked(text))
+
+
+def show(text: str) -> None:
+    """Print a line as it is, for a person who has asked for secrets."""
     print(text, flush=True)
+
+
+def masked(text: str) -> str:
+    """A text without the secrets of the stack that this process works on."""
+    for mask in _MASKS:
+        text = mask(text)
+    return text
+
+
+def prepare(choice: Choice) -> Blueprint:
+    """What every command does first; from here on, the stack's secrets are masked."""
+    from stackproof import lifecycle
+    from stackproof.redaction import Redactor
+
+    blueprint = lifecycle.prepare(choice, say)
+    _MASKS.append(Redactor(blueprint.plan.secrets).text)
+    return blueprint
 
 
 def stack_task(**help_texts: str) -> Callable[[Callable[..., None]], Task[Any]]:
@@ -103,7 +129,7 @@ def readable_errors() -> Iterator[None]:
     try:
         yield
     except StackproofError as error:
-        raise Exit(f"ERROR {error}", code=1) from None
+        raise Exit(masked(f"ERROR {error}"), code=1) from None
     except KeyboardInterrupt:
         raise Exit("interrupted", code=INTERRUPTED) from None
     except BrokenPipeError:  # such as `invoke logs | head`

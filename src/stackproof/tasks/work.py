@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from invoke.exceptions import Exit
 
-from stackproof.tasks.shell import names, remainder, say, stack_task
+from stackproof.tasks.shell import names, prepare, remainder, stack_task
 
 if TYPE_CHECKING:
     from stackproof.lifecycle import Choice
@@ -22,10 +22,9 @@ def test(choice: Choice, suite: str) -> None:
 
     Arguments after `--` go to pytest: invoke test integration -- -k smoke -x
     """
-    from stackproof import lifecycle
     from stackproof.suite import test_running
 
-    blueprint = lifecycle.prepare(choice, say)
+    blueprint = prepare(choice)
     if not test_running(blueprint, suite, remainder(), run_pytest):
         raise Exit(f"{suite} failed", code=1)
 
@@ -39,7 +38,7 @@ def exec_(choice: Choice, service: str) -> None:
     from stackproof import lifecycle
     from stackproof.engines.base import Streams
 
-    blueprint = lifecycle.prepare(choice, say)
+    blueprint = prepare(choice)
     stack = lifecycle.connect(blueprint)
     stack.service(service)
     streams = Streams(sys.stdin.fileno(), sys.stdout.fileno(), sys.stderr.fileno())
@@ -54,7 +53,7 @@ def restart(choice: Choice, service: list[str] = []) -> None:  # noqa: B006 - In
     from stackproof import lifecycle
     from stackproof.tasks.inspection import show_services
 
-    blueprint = lifecycle.prepare(choice, say)
+    blueprint = prepare(choice)
     stack = lifecycle.connect(blueprint)
     chosen = names(service) or [one.name for one in stack.plan.services]
     for name in chosen:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from stackproof.engines.base import Say
 from stackproof.engines.compose.addresses import no_addresses
@@ -15,8 +16,12 @@ from stackproof.engines.compose.connection import docker_environment
 from stackproof.engines.compose.model import Model
 from stackproof.errors import CommandFailed, ConfigError, EngineUnavailable, StackproofError
 from stackproof.plan.model import ComposeSource
+from stackproof.redaction import Redactor
 
 KEPT_LINES = 40
+
+VALUE = "STACKPROOF_VALUE_"
+"""How the variables begin that stand for secrets in a model."""
 
 NO_ADDRESSES = re.compile(
     r"non-overlapping IPv4 address pool|address pools have been fully subnetted"
@@ -33,12 +38,19 @@ class CommandLine:
         run_id: Identity of the run, which each of its processes carries.
         folder: The run folder; the model is kept there.
         project: Name of the copy.
+        secrets: Values that must never be written or shown.
     """
 
     def __init__(
-        self, environment: Mapping[str, str], run_id: str, folder: Path, project: str
+        self,
+        environment: Mapping[str, str],
+        run_id: str,
+        folder: Path,
+        project: str,
+        secrets: Sequence[str] = (),
     ) -> None:
         self.environment = {**docker_environment(environment), "STACKPROOF_RUN": run_id}
+        self.redactor = Redactor(secrets)
         self.folder = folder
         self.file = folder / "compose.json"
         self.project = project
@@ -61,7 +73,7 @@ class CommandLine:
             raise ConfigError(
                 "Docker Compose refuses the stack file",
                 source=source.files[0],
-                observed=done.stderr.strip(),
+                observed=self.redactor.text(done.stderr.strip()),
                 remedy="`docker compose config` shows the same; correct the file",
             )
         model: Model = json.loads(done.stdout)
@@ -73,9 +85,14 @@ class CommandLine:
         return model
 
     def write(self, model: Model) -> None:
-        """Keep the model for the commands that follow; it has secrets in it."""
+        """Keep the model for the commands that follow; secrets are in their environment alone."""
+        values: list[str] = []
+        concealed = _concealed(model, self.redactor, values)
+        self.environment |= {
+            f"{VALUE}{number}": value.replace("$$", "$") for number, value in enumerate(values)
+        }
         self.file.touch(mode=0o600)
-        self.file.write_text(json.dumps(model), encoding="utf-8")
+        self.file.write_text(json.dumps(concealed), encoding="utf-8")
 
     def run(self, arguments: Sequence[str], say: Say) -> None:
         """Run a command of Compose on the model.
@@ -96,14 +113,33 @@ class CommandLine:
         ) as process:  # fmt: skip
             try:
                 assert process.stdout is not None  # noqa: S101 - for the type checker: it is a pipe
-                for line in process.stdout:
-                    lines = [*lines[1 - KEPT_LINES :], line.rstrip()]
-                    say(line.rstrip())
+                for raw in process.stdout:
+                    line = self.redactor.text(raw.rstrip())
+                    lines = [*lines[1 - KEPT_LINES :], line]
+                    say(line)
             except BaseException:
                 process.terminate()
                 raise
         if process.returncode:
             raise failure(arguments[0], process.returncode, "\n".join(lines))
+
+
+def _concealed(value: Any, redactor: Redactor, values: list[str]) -> Any:
+    """A part of a model where each text that holds a secret is a variable.
+
+    Args:
+        value: The part.
+        redactor: Knows the secrets.
+        values: Takes the texts, as Compose has them: with each `$` doubled.
+    """
+    if isinstance(value, str) and redactor.spans(value.replace("$$", "$")):
+        values.append(value)
+        return f"${{{VALUE}{len(values) - 1}}}"
+    if isinstance(value, dict):
+        return {key: _concealed(one, redactor, values) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_concealed(one, redactor, values) for one in value]
+    return value
 
 
 def failure(verb: str, code: int, output: str) -> StackproofError:

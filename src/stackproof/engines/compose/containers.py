@@ -24,6 +24,10 @@ STATES = {"created": "waiting", "removing": "stopped", "dead": "failed"}
 
 LARGEST_SIGNAL = 128
 
+PART = 16 * 1024
+"""Bytes after which Docker cuts a line."""
+
+_PART_STAMP = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z ")
 _STAMP = re.compile(r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?Z ?")
 
 
@@ -100,10 +104,36 @@ class Containers:
                 container, stdout=stream == "out", stderr=stream == "err", timestamps=True,
                 since=since, tail="all" if tail is None else tail,
             )  # fmt: skip
-            for line in data.decode(errors="replace").splitlines():
-                at, text = split_stamp(line)
-                found.append(LogLine(at, service, stream, redactor.text(text)))
+            stamped = [split_stamp(line) for line in joined_parts(data).split("\n")[:-1]]
+            texts = [text.rstrip("\r").replace("\r", "\\r") for _, text in stamped]
+            masked = redactor.lines(texts)
+            for (at, _), text in zip(stamped, masked, strict=True):
+                found.append(LogLine(at, service, stream, text))
         yield from sorted(found, key=lambda line: line.at)
+
+
+def joined_parts(data: bytes) -> str:
+    """What Docker gives as a log, with lines that it has cut into parts whole again.
+
+    It writes a time before each part of 16 KiB, and no end of line behind it.
+
+    Args:
+        data: The log, each line with its time.
+    """
+    lines = [_joined(line) for line in data.split(b"\n")]
+    text = b"\n".join(lines).decode(errors="replace")
+    return text if text.endswith("\n") or not text else f"{text}\n"
+
+
+def _joined(line: bytes) -> bytes:
+    if len(line) <= PART:
+        return line
+    whole, begin = b"", 0
+    while (stamp := _PART_STAMP.match(line, begin)) is not None:
+        end = stamp.end() + PART
+        whole += line[begin if not whole else stamp.end() : end]
+        begin = end
+    return whole + line[begin:]
 
 
 def split_stamp(line: str) -> tuple[str, str]:

@@ -220,7 +220,7 @@ class ComposeEngine:
         return compose
 
     def _command_line(self, plan: Plan, run: RunFolder) -> CommandLine:
-        return CommandLine(self.environment, _run_id(run), run.path, plan.project)
+        return CommandLine(self.environment, _run_id(run), run.path, plan.project, plan.secrets)
 
     def _create(
         self,

@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from subprocess import DEVNULL, PIPE, STDOUT
@@ -27,7 +28,7 @@ from stackproof.engines.compose.labels import PROJECT
 from stackproof.engines.compose.notes import Notes
 from stackproof.engines.compose.starting import Starting
 from stackproof.engines.timestamps import Moment, timestamp
-from stackproof.errors import WaitTimeout
+from stackproof.errors import WaitTimeout, masked_errors
 from stackproof.plan.model import Plan
 from stackproof.reaper.sweep import ProcessId
 from stackproof.redaction import Redactor
@@ -73,12 +74,13 @@ class ComposeRunning:
         found = self.containers.inspect_all()
         one_shot = {one.name: one.one_shot for one in self.plan.services}
         names = [*one_shot, *sorted(found.keys() - one_shot)]
-        return tuple(
+        states = (
             status_of(name, found[name], self.notes, one_shot=one_shot.get(name, False))
             if name in found
             else ServiceStatus(name, "removed", detail=NO_CONTAINER)
             for name in names
         )
+        return tuple(replace(one, detail=self.redactor.text(one.detail)) for one in states)
 
     def details(self) -> Mapping[str, Any]:
         """All that Docker knows of each container: settings, health history, how it ended."""
@@ -101,7 +103,8 @@ class ComposeRunning:
 
     def wait_ready(self, timeout: float, say: Say, *, services: Sequence[str] = ()) -> None:
         """Start what does not run yet, in order, and wait until every service is well."""
-        Starting(self.containers, self.plan, self.notes, say).run(services, timeout)
+        with masked_errors(self.redactor.text):
+            Starting(self.containers, self.plan, self.notes, say).run(services, timeout)
 
     def logs(
         self, services: Sequence[str] = (), *, tail: int | None = None, since: str = ""
@@ -156,14 +159,13 @@ class ComposeRunning:
                 with executing as process:
                     assert process.stdout is not None  # noqa: S101 - for the type checker: a pipe
                     for raw in process.stdout:
-                        line = self.redactor.text(raw.decode(errors="replace").rstrip("\n"))
+                        line = self.redactor.text(raw.decode(errors="replace").rstrip("\r\n"))
                         lines.append(line)
                         log.write(f"{timestamp()} out {line}\n")
                         say(line)
             except WaitTimeout as error:
-                raise WaitTimeout(
-                    f"{name} ({' '.join(argv)})", waited=error.waited, trace=lines[-20:]
-                ) from None
+                what = self.redactor.text(f"{name} ({' '.join(argv)})")
+                raise WaitTimeout(what, waited=error.waited, trace=lines[-20:]) from None
         return CommandResult(process.returncode, "\n".join(lines))
 
     def execute(
