@@ -7,6 +7,7 @@ import secrets
 import threading
 from collections import deque
 
+from stackproof.settings.model import SAFE_ENDINGS
 from stackproof.sql_session import SqlSession
 
 AHEAD = 2
@@ -21,7 +22,7 @@ STRATEGY_SINCE = 150000
 MOST_USED = 8
 """So many used ones may wait to be dropped while tests wait for new ones."""
 
-_ENDING = re.compile(r"^(?P<stem>.*?)(?P<ending>_e2e|_test)?$")
+_ENDING = re.compile(rf"^(?P<stem>.*?)(?P<ending>{'|'.join(SAFE_ENDINGS)})?$")
 
 TEMPLATE_QUERY = """\
 select current_setting('server_version_num'), quote_ident(rolname),

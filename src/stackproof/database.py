@@ -1,86 +1,13 @@
-"""Never anybody else's data: which databases a command may touch, and the marker that says so."""
+"""The marker in a database, which says that stackproof made it and may touch it."""
 
 from __future__ import annotations
-
-import re
-from collections.abc import Iterator, Mapping
-from urllib.parse import SplitResult, unquote, urlsplit
 
 from stackproof.errors import CommandFailed, Refused
 from stackproof.images.postgres import MARKER
 from stackproof.plan.model import Plan, ServicePlan
 from stackproof.stack import Stack
-from stackproof.stack_file.scalars import whole_number
 
-SAFE_ENDINGS = ("_e2e", "_test")
 MARKER_QUERY = "select made_by from stackproof.marker"
-
-_DATABASE_URL = re.compile(r"^(postgres|postgresql)(\+\w+)?://", re.IGNORECASE)
-
-
-def refuse_foreign_databases(plan: Plan, service: str, *, database: str | None) -> None:
-    """Refuse to run a command whose environment names a database that is not the stack's own.
-
-    Args:
-        plan: The stack.
-        service: In whose surroundings the command is to run.
-        database: The name that the stack's database has by configuration; None for any safe one.
-
-    Raises:
-        Refused: If a URL, or PGHOST and its like, leads elsewhere, or the name is not a safe one.
-            Nothing was connected to.
-    """
-    environment = plan.service(service).environment
-    for variable, host, port, name in _targets(environment):
-        if not _is_own(plan, host, port):
-            raise Refused(
-                f"{variable} of {service} leads to a database that stackproof did not start",
-                observed=f"it names {host}:{port or 5432}, database {name!r}",
-                remedy=f"let {variable} name a service of the stack file, or remove it from "
-                ".env.integration",
-            )
-        _refuse_unsafe_name(name, f"{variable} of {service}", database)
-
-
-def _targets(environment: Mapping[str, str]) -> Iterator[tuple[str, str, int | None, str]]:
-    for variable, value in environment.items():
-        if _DATABASE_URL.match(value):
-            parts = urlsplit(value)
-            yield variable, parts.hostname or "", _port(parts), unquote(parts.path.lstrip("/"))
-    if "PGHOST" in environment:
-        port = environment.get("PGPORT", "")
-        name = environment.get("PGDATABASE", "")
-        yield "PGHOST", environment["PGHOST"], whole_number(port), name
-
-
-def _port(parts: SplitResult) -> int | None:
-    try:
-        return parts.port
-    except ValueError:
-        return None
-
-
-def _is_own(plan: Plan, host: str, port: int | None) -> bool:
-    wanted = port or 5432
-    for service in plan.services:
-        for endpoint in service.endpoints:
-            if (host, wanted) in {(endpoint.host, endpoint.port), (service.name, endpoint.target)}:
-                return True
-    return False
-
-
-def _refuse_unsafe_name(name: str, place: str, database: str | None) -> None:
-    if not name.endswith(SAFE_ENDINGS):
-        raise Refused(
-            f"{place} names the database {name!r}, which may be somebody's own",
-            observed=f"a database that is made to be lost ends in {' or '.join(SAFE_ENDINGS)}",
-            remedy="rename it in config/<stack>.yaml, under `database` and `variables`",
-        )
-    if database is not None and name != database:
-        raise Refused(
-            f"{place} names the database {name!r}, but the configuration says {database!r}",
-            remedy="let both name the same database",
-        )
 
 
 def has_marker(stack: Stack, service: str) -> bool:

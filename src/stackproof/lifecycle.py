@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from stackproof.artifacts import RunArtifacts, new_run
 from stackproof.blueprint import Blueprint, Choice, resolve
-from stackproof.database import mark_databases, refuse_foreign_databases, require_marker
+from stackproof.database import mark_databases, require_marker
 from stackproof.engines.base import Lease, RunningPlan, Say
 from stackproof.errors import (
     CommandFailed,
@@ -22,6 +22,7 @@ from stackproof.errors import (
 )
 from stackproof.forensics import collect
 from stackproof.images.unfinished import sweep_cache
+from stackproof.plan.guard import refuse_foreign_targets, refuse_other_database
 from stackproof.plan.model import Plan, PlannedCommand
 from stackproof.reaper.launch import take_down
 from stackproof.reaper.leftovers import clean as clean_leftovers
@@ -93,9 +94,11 @@ def up(
         share: Servers that it shares, which are not started.
 
     Raises:
+        Refused: If a service would reach what is not the stack's own.
         StartFailed: If a service does not become ready; the stack is taken down again.
         StackBusy: If another command works on the same copy.
     """
+    refuse_foreign_targets(blueprint.plan, "up")
     with ProjectLock(blueprint.run):
         known = read_about(blueprint.run)
         if known is not None and (fresh or not known.is_complete):
@@ -255,12 +258,10 @@ def _run_commands(
     if not commands:
         say(f"{verb}: nothing to do; config/{blueprint.plan.stack}.yaml has no `{verb}`")
         return
-    database = blueprint.settings.database
+    refuse_foreign_targets(stack.plan, verb)
     for one in commands:
         stack.service(one.service)
-        refuse_foreign_databases(
-            stack.plan, one.service, database=database.name if database else None
-        )
+        refuse_other_database(stack.plan, one.service)
     require_marker(stack, verb)
     for one in commands:
         say(f"{verb}: {' '.join(one.argv)} (in {one.service})")
@@ -279,6 +280,7 @@ def _run_commands(
 
 def reset(blueprint: Blueprint, say: Say) -> Stack:
     """Return all data to the state after seed: start from empty data, migrate, seed."""
+    refuse_foreign_targets(blueprint.plan, "reset")
     stack = connect(blueprint)
     require_marker(stack, "reset")
     stack = up(blueprint, say, fresh=True).stack
@@ -320,7 +322,8 @@ def down(
     Args:
         blueprint: Which.
         say: Takes lines of progress.
-        force: Also if a database has lost its marker.
+        force: Also if a database has lost its marker, or a service would reach what is not the
+            stack's own.
         keep_data: Leave the data for the next `up`.
         disposable: Nobody wants the data, so the services are killed instead of stopped in order.
 
@@ -339,6 +342,7 @@ def down(
         return True
     with ProjectLock(blueprint.run):
         if not force:
+            refuse_foreign_targets(blueprint.plan, "down")
             _require_marker_if_it_answers(blueprint)
         if keep_data:
             engine.keep_data(blueprint.plan, blueprint.run)

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from stackproof.errors import ConfigError
 from stackproof.plan.addressing import patterns
 from stackproof.plan.addressing.addresses import LOOPBACK, WILDCARD
+from stackproof.plan.addressing.hosts import NO_PORT, parse_port
+from stackproof.plan.addressing.urls import find_urls
 from stackproof.plan.drafts import Draft
 from stackproof.plan.extension import location
 from stackproof.settings.layers import variable_part
@@ -46,6 +48,8 @@ def service_names(drafts: Sequence[Draft]) -> dict[str, str]:
         for name in (service.container_name, service.hostname, *aliases):
             if name:
                 names.setdefault(name.lower(), service.name)
+        for alias, name in service.links.items():
+            names.setdefault(alias.lower(), name)
     return {**names, **{draft.name.lower(): draft.name for draft in drafts}}
 
 
@@ -100,12 +104,11 @@ def _texts(draft: Draft) -> Iterator[str]:
 
 def _addresses(text: str) -> Iterator[tuple[str, int]]:
     """Hosts with a port in URLs; a pair outside a URL counts only as a whole value."""
-    for match in patterns.URL.finditer(text):
-        for written in match["hosts"].split(","):
-            host, _, digits = written.rpartition(":")
-            port = whole_number(digits)
-            if host and port is not None:
-                yield host, port
+    for url in find_urls(text):
+        for one in url.hosts:
+            port = parse_port(one.port)
+            if one.host and port is not None and port != NO_PORT:
+                yield one.host, port
     pair = patterns.PAIR.fullmatch(text)
     if pair is not None and int(pair["port"]) >= LOWEST_PAIR:
         yield pair["host"], int(pair["port"])

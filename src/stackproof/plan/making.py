@@ -160,6 +160,9 @@ def make_plan(
         gateway_names=tuple(
             name for name, owner in names.items() if owner == settings.gateway_service
         ),
+        addresses=addresses,
+        external=settings.external,
+        database=settings.database.name if settings.database else None,
     )
 
 

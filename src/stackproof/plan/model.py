@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from stackproof.plan.addressing.addresses import Addresses
 from stackproof.readiness import HealthTiming, Probe
 from stackproof.stack_file.model import Condition, Limits, Restart
 
@@ -101,6 +102,21 @@ class ComposeSource:
 
 
 @dataclass(frozen=True)
+class Reach:
+    """What of this machine a container reaches that others don't.
+
+    Attributes:
+        hosts: Names that `extra_hosts` gives it, with their addresses.
+        host_network: Whether it shares this machine's network.
+        binds: Container paths at which it sees files of this machine.
+    """
+
+    hosts: Mapping[str, str] = field(default_factory=dict)
+    host_network: bool = False
+    binds: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class ServicePlan:
     """One service, resolved.
 
@@ -127,6 +143,7 @@ class ServicePlan:
         shared: Project of the run whose server stands for it; empty where the engine starts it.
         extension: `x-stackproof` of the service, as written.
         data: Container paths of what a snapshot has to keep, beside the volumes.
+        reach: What of this machine its container reaches (compose engine).
     """
 
     name: str
@@ -151,6 +168,7 @@ class ServicePlan:
     shared: str = ""
     extension: Mapping[str, Any] = field(default_factory=dict)
     data: tuple[str, ...] = ()
+    reach: Reach = Reach()
 
 
 @dataclass(frozen=True)
@@ -188,6 +206,9 @@ class Plan:
         gateway_names: Names by which other services reach it.
         gateway_token: What its control interface needs, and its clients where calls cost money.
         elsewhere: Services that are left out, and the project that has started each.
+        addresses: The names of its services, and the ports that it publishes.
+        external: Hosts outside the stack that its services may use.
+        database: Name of the database that migrate and seed work on; None where none is configured.
     """
 
     stack: str
@@ -207,6 +228,9 @@ class Plan:
     gateway_names: tuple[str, ...] = ()
     gateway_token: str = field(default="", repr=False)
     elsewhere: Mapping[str, str] = field(default_factory=dict)
+    addresses: Addresses = Addresses({}, {})
+    external: tuple[str, ...] = ()
+    database: str | None = None
 
     @property
     def own(self) -> Plan:

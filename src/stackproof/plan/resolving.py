@@ -15,7 +15,7 @@ from stackproof.plan.extension import Ready
 from stackproof.plan.folders import Folders, folders_of
 from stackproof.plan.image_tag import image_of
 from stackproof.plan.listening import tell_port
-from stackproof.plan.model import Endpoint, ServicePlan, Translation
+from stackproof.plan.model import Endpoint, Reach, ServicePlan, Translation
 from stackproof.plan.notices import ignored_by_processes, unseen_mounts
 from stackproof.plan.paths import PathMap
 from stackproof.plan.probes import is_replaced, probe_for
@@ -91,9 +91,21 @@ def container_service(draft: Draft, around: Surroundings) -> Resolved:
     )
     image = image_of(around.settings.stack, draft.service)
     builds = draft.service.build is not None
-    resolved.service = replace(service, limits=limits, image=image, builds=builds)
+    resolved.service = replace(
+        service, limits=limits, image=image, builds=builds, reach=_reach(draft)
+    )
     resolved.translations.clear()
     return resolved
+
+
+def _reach(draft: Draft) -> Reach:
+    service = draft.service
+    pairs = (one.partition("=") for one in service.extra_hosts)
+    return Reach(
+        hosts={name.lower(): address for name, _, address in pairs},
+        host_network=service.network_mode == "host",
+        binds=tuple(one.target for one in service.mounts if one.kind == "bind"),
+    )
 
 
 def _asks_from_here(probe: Probe | None, around: Surroundings, service: str) -> bool:

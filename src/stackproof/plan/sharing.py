@@ -15,10 +15,9 @@ from stackproof.plan.drafts import Draft
 from stackproof.plan.extension import location
 from stackproof.plan.model import Translation
 from stackproof.plan.sharing_texts import CantBeSure, PartNames, Rewriter
-from stackproof.settings.model import Settings
+from stackproof.settings.model import SAFE_ENDINGS, Settings
 from stackproof.stack_file.model import StackFile
 
-SAFE_ENDINGS = ("_e2e", "_test")
 SHARED_RULE = "shared server"
 """The rule of translations that put a stack's own part in the place of the server's."""
 

@@ -9,12 +9,9 @@ from urllib.parse import unquote
 
 from stackproof.plan.addressing import patterns
 from stackproof.plan.addressing.environment_rules import HOST_NAME
+from stackproof.plan.addressing.urls import Url, find_urls
 from stackproof.stack_file.scalars import whole_number
 
-_URL = re.compile(
-    patterns.URL.pattern
-    + r"(?P<path>/[^\s/?#'\"\x1f]*)?(?![^\s?#'\"\x1f])(?P<query>\?[^\s#'\"\x1f]*)?"
-)
 _REDIS_SCHEMES = frozenset({"redis", "rediss", "valkey", "valkeys"})
 _REDIS_PATH = re.compile(r"/?(\d{0,18}+)")
 _QUERY_INDEX = re.compile(r"(?<=[?&]db=)\d{1,18}+(?!\d)")
@@ -167,11 +164,13 @@ class Rewriter:
             pieces.append(piece)
             return chr(_PRIVATE + len(pieces) - 1)
 
-        def url(match: re.Match[str]) -> str:
-            after = self._url(match)
-            return match[0] if after is None else put(after)
-
-        rest = _URL.sub(url, text)
+        parts, place = list[str](), 0
+        for url in find_urls(text):
+            after = None if url.is_nested else self._url(text, url)
+            if after is not None:
+                parts += [text[place : url.start], put(after)]
+                place = url.end
+        rest = "".join([*parts, text[place:]])
         for known, (_, own) in self._databases.items():
             for pattern in (_KEYWORD, _FLAG)[: 1 + flags]:
                 named = pattern.format(name=re.escape(known))
@@ -189,13 +188,14 @@ class Rewriter:
         hosts = "|".join(re.escape(name) for name, one in self.names.items() if one == owner)
         return rf"(?i:(?<![\w.-])((?:{hosts})(?::\d+)?/)){re.escape(known)}(?![\w-])"
 
-    def _url(self, match: re.Match[str]) -> str | None:
+    def _url(self, text: str, url: Url) -> str | None:
         """A URL with the stack's own part; None where it leads elsewhere."""
-        services = [self._host(_host_of(one)) for one in match["hosts"].split(",")]
+        services = [self._host(one.host) for one in url.hosts]
         service = next((one for one in services if one is not None), None)
-        if service is None:
+        is_read = url.hosts[-1].end == url.path_start and "#" not in url.path + url.query
+        if service is None or not is_read:
             return None
-        path, query = match["path"] or "", match["query"] or ""
+        path, query = url.path, text[url.path_start + len(url.path) : url.end]
         database = self.parts[service].database
         if database is not None:
             if unquote(path[1:]) != database[0]:
@@ -206,8 +206,8 @@ class Rewriter:
                 )
             path = "/" + database[1]
         else:
-            path, query = self._redis_url(service, match["scheme"], path, query)
-        return f"{match['scheme']}://{match['user'] or ''}{match['hosts']}{path}{query}"
+            path, query = self._redis_url(service, url.scheme, path, query)
+        return f"{text[url.start : url.path_start]}{path}{query}"
 
     def _redis_url(self, service: str, scheme: str, path: str, query: str) -> tuple[str, str]:
         number = _REDIS_PATH.fullmatch(path)
@@ -247,8 +247,3 @@ class Rewriter:
                     f"{named} is named there without a logical database",
                     f"write it as redis://{named}:6379/0",
                 )
-
-
-def _host_of(written: str) -> str:
-    host, _, port = written.rpartition(":")
-    return host if host and port.isdecimal() else written

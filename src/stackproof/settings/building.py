@@ -62,6 +62,7 @@ def build_settings(
         coverage=config.coverage,
         hermetic=config.hermetic,
         attached=dict(config.attached),
+        external=tuple(config.external),
         isolation=Isolation(
             config.isolation.default,
             tuple(config.isolation.shared),

@@ -17,6 +17,9 @@ SECRET_ENDINGS = ("PASSWORD", "PASSWD", "SECRET", "TOKEN", "API_KEY", "SECRET_KE
                   "OPENAI_KEY", "ANTHROPIC_KEY")  # fmt: skip
 """A variable whose name ends so is a secret without being listed."""
 
+SAFE_ENDINGS = ("_e2e", "_test")
+"""How the name of a database ends that is made to be lost."""
+
 SUITES = ("integration", "e2e", "e2e_llm")
 """Suites that exist without being configured."""
 
@@ -155,6 +158,8 @@ class Settings:
         coverage: Whether the coverage of the services is measured.
         hermetic: Whether services can reach nothing but each other (compose engine).
         attached: Addresses of services that somebody else has started (attached engine).
+        external: Hosts outside the stack that its services may use: `host`, `host:port`,
+            `*.domain`, or the path of a socket or file.
         isolation: Whose the stacks of tests are.
         suites: Test suites by name; read them with `suite`.
         artifacts: Folder of what a run leaves on purpose.
@@ -186,6 +191,7 @@ class Settings:
     coverage: bool = False
     hermetic: bool = False
     attached: Mapping[str, str] = field(default_factory=dict, repr=False)
+    external: tuple[str, ...] = ()
     isolation: Isolation = Isolation()
     suites: Mapping[str, Suite] = field(default_factory=dict)
     origins: Mapping[tuple[str, ...], Origin] = field(default_factory=dict, repr=False)

@@ -9,11 +9,11 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from stackproof.errors import ConfigError
+from stackproof.redaction import MASK
+from stackproof.settings.model import SAFE_ENDINGS
 from stackproof.settings.suggestion import did_you_mean
 from stackproof.stack_file import parse_duration, parse_size
 from stackproof.stack_file.scalars import LARGEST_SIZE, whole_number
-
-SAFE_ENDINGS = ("_e2e", "_test")
 
 PROJECT_NAME = re.compile(r"^[a-z0-9][a-z0-9_-]*$")
 """What Docker Compose accepts as a project name."""
@@ -90,6 +90,19 @@ def _database_name(value: Any) -> Any:
     if isinstance(value, str) and not value.endswith(SAFE_ENDINGS):
         raise ValueError(f"should end in {' or '.join(SAFE_ENDINGS)}, not be {value!r}")
     return value
+
+
+def _external(value: Any) -> Any:
+    hosts = _names(value)
+    for one in hosts if isinstance(hosts, list) else []:
+        text = str(one)
+        is_everything = not text.strip("*. ")
+        if is_everything or "://" in text or "@" in text or "*" in text.removeprefix("*."):
+            raise ValueError(
+                f"should be host names such as payments.example, *.internal.example or "
+                f"payments.example:8443, not {MASK if '@' in text else repr(text)}"
+            )
+    return hosts
 
 
 Text = Annotated[str, BeforeValidator(_text)]
@@ -189,6 +202,7 @@ class StackConfig(_Section):
     secrets: Names = []
     coverage: bool = False
     hermetic: bool = False
+    external: Annotated[list[str], BeforeValidator(_external)] = []
     isolation: IsolationSection = IsolationSection()
     suites: dict[str, SuiteSection] = {}
     artifacts: str = ".artifacts"

@@ -136,6 +136,8 @@ class Service:
     reservations: Limits = Limits()
     networks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # network → aliases
     extra_hosts: tuple[str, ...] = ()
+    network_mode: str | None = None
+    links: Mapping[str, str] = field(default_factory=dict)  # alias → service
     labels: Mapping[str, str] = field(default_factory=dict)
     extension: Mapping[str, Any] = field(default_factory=dict)  # x-stackproof, plain values
 

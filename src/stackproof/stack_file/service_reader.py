@@ -67,6 +67,7 @@ def read_service(name: str, field: Field, base: Path, variables: Interpolation) 
         found["restart"] = _restart(parts["restart"])
     if "restart" in deploy:
         found["restart"] = deploy["restart"]
+    found["links"] = _links(parts)
     found["depends_on"] = _implied(parts) | found.get("depends_on", {})
     extension = field.value.get("x-stackproof")
     if extension is not None:
@@ -134,6 +135,12 @@ def _dependency(field: Field) -> Dependency:
         restart="restart" in parts and parts["restart"].boolean(),
         required=parts["required"].boolean() if "required" in parts else True,
     )
+
+
+def _links(parts: Mapping[str, Field]) -> dict[str, str]:
+    """The further names that this service has for others, and whose they are."""
+    pairs = [one.text().partition(":") for one in _list(parts, "links")]
+    return {alias: name for name, _, alias in pairs if alias}
 
 
 def _implied(parts: Mapping[str, Field]) -> dict[str, Dependency]:
@@ -291,5 +298,6 @@ _SIMPLE: dict[str, Callable[[Field], Any]] = {
     "stop_grace_period": Field.duration,
     "networks": _networks,
     "extra_hosts": _extra_hosts,
+    "network_mode": Field.text,
     "labels": _mapping_of_texts,
 }

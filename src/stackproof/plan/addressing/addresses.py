@@ -13,29 +13,6 @@ WILDCARD = frozenset({"0.0.0.0", "::", "[::]", "*"})  # noqa: S104 - recognised 
 DOCKER_HOST = "host.docker.internal"
 """What Docker calls the machine itself, seen from a container."""
 
-SCHEME_PORTS: Mapping[str, int] = {
-    "amqp": 5672,
-    "amqps": 5671,
-    "grpc": 443,
-    "http": 80,
-    "https": 443,
-    "ws": 80,
-    "wss": 443,
-    "mariadb": 3306,
-    "memcached": 11211,
-    "mongodb": 27017,
-    "mysql": 3306,
-    "nats": 4222,
-    "postgres": 5432,
-    "postgresql": 5432,
-    "pyamqp": 5672,
-    "redis": 6379,
-    "rediss": 6379,
-    "smtp": 25,
-    "valkey": 6379,
-}
-"""The port that a URL of a scheme means when it names none."""
-
 
 @dataclass(frozen=True)
 class Addresses:
@@ -70,8 +47,3 @@ class Addresses:
         if preferred is not None:
             return preferred if preferred in ports else None
         return next(iter(ports)) if len(ports) == 1 else None
-
-
-def scheme_port(scheme: str) -> int | None:
-    """The default port of a URL scheme, drivers such as `+psycopg` left out."""
-    return SCHEME_PORTS.get(scheme.lower().split("+", 1)[0])

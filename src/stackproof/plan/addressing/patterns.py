@@ -14,14 +14,6 @@ _PORT = r"\d{1,5}+"
 
 _WORD = r"[A-Za-z0-9_]++(?:[.\-]++[A-Za-z0-9_]++)*+"
 _HOST = rf"(?:\[[0-9A-Fa-f:.]+\]|\*|{_WORD})"
-_HOST_PORT = rf"{_HOST}(?::{_PORT})?+"
-
-URL = re.compile(
-    r"(?P<scheme>[A-Za-z][A-Za-z0-9+.\-]{0,40}+)://"
-    r"(?P<user>[^\s/?#'\"]*@)?"
-    rf"(?P<hosts>{_HOST_PORT}(?:,(?!{_WORD}://){_HOST_PORT})*)(?![\w:])"
-)
-"""A URL up to the end of its authority; several hosts are separated by commas."""
 
 PAIR = re.compile(
     rf"(?<![\w.\-\]*])(?<![^/:]/)(?P<host>{_HOST}):(?P<port>{_PORT})(?![\w:@])(?!\.\d)"

@@ -14,10 +14,11 @@ from stackproof.plan.addressing.addresses import (
     LOOPBACK,
     WILDCARD,
     Addresses,
-    scheme_port,
 )
+from stackproof.plan.addressing.hosts import NO_PORT, parse_port
+from stackproof.plan.addressing.schemes import scheme_port
+from stackproof.plan.addressing.urls import Written, find_urls
 from stackproof.plan.paths import PathMap
-from stackproof.stack_file.scalars import whole_number
 
 Kind = Literal["environment", "arguments", "command"]
 
@@ -88,7 +89,7 @@ class _Work:
     def translate(self) -> None:
         if any(ord(char) >= _PRIVATE for char in self.text):
             return
-        self._rewrite(patterns.URL, self._url)
+        self._urls()
         self._rewrite(patterns.PAIR, self._pair)
         self._keywords()
         if self.kind != "environment":
@@ -120,19 +121,23 @@ class _Work:
 
         self.text = pattern.sub(one, self.text)
 
-    def _url(self, match: re.Match[str]) -> str | None:
-        preferred = scheme_port(match["scheme"])
-        before = match["hosts"]
-        after = ",".join(self._authority(host, preferred) for host in before.split(","))
-        if after == before:
-            return None
-        return f"{match['scheme']}://{match['user'] or ''}{self._put(before, after, 'url')}"
+    def _urls(self) -> None:
+        parts: list[str] = []
+        place = 0
+        for url in find_urls(self.text):
+            preferred = scheme_port(url.scheme)
+            for one in url.hosts:
+                before = self.text[one.start : one.end]
+                after = self._authority(before, one, preferred)
+                if after != before and one.start >= place:
+                    parts += [self.text[place : one.start], self._put(before, after, "url")]
+                    place = one.end
+        self.text = "".join([*parts, self.text[place:]])
 
-    def _authority(self, written: str, preferred: int | None) -> str:
-        host, _, digits = written.rpartition(":")
-        named = whole_number(digits)
-        if named is None:
-            host = written
+    def _authority(self, written: str, one: Written, preferred: int | None) -> str:
+        host, named = one.host, parse_port(one.port)
+        if named == NO_PORT:
+            return written
         service = self.addresses.service(host)
         if service is None:
             return written if named is None else self._local(host, named)
