@@ -17,7 +17,11 @@ from stackproof.reaper.sweep import marked
 from stackproof.run_folder import RunFolder
 from stackproof.waiting import wait_until
 
-CANARIES = {"DB_PASSWORD": "canary-db-p@ss/word", "SHOP_API_KEY": "canary-shop-key-1234"}
+CANARIES = {
+    "DB_PASSWORD": "canary-db-p@ss/word",
+    "DB_URL_PASSWORD": "canary-db-p%40ss%2Fword",
+    "SHOP_API_KEY": "canary-shop-key-1234",
+}
 
 DEPTH = 9
 """Files of a run that are worth naming: not those of its data."""
@@ -30,7 +34,7 @@ FILES = {
             command: python server.py --port 8000
             environment:
               GREETING: ${GREETING:-hello}
-              DATABASE_URL: postgresql://shop:${DB_PASSWORD}@db:5432/shop_e2e
+              DATABASE_URL: postgresql://shop:${DB_URL_PASSWORD}@db:5432/shop_e2e
               SHOP_API_KEY: ${SHOP_API_KEY}
             ports: ["8000:8000"]
             healthcheck:
@@ -89,6 +93,7 @@ FILES = {
     ".env.integration.example": """\
         # What the stack needs.
         DB_PASSWORD=
+        DB_URL_PASSWORD=
         SHOP_API_KEY=
         """,
     "tasks.py": """\

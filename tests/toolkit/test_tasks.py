@@ -43,7 +43,8 @@ def test_a_whole_life(project):
 
 def test_the_env_file_is_made_from_the_example_once(project):
     (project.folder / ".env.integration").unlink()
-    project.write(".env.integration.example", "DB_PASSWORD=from-example\nSHOP_API_KEY=key-1234\n")
+    names = ("DB_PASSWORD", "DB_URL_PASSWORD", "SHOP_API_KEY")
+    project.write(".env.integration.example", "".join(f"{one}=from-example\n" for one in names))
     assert "made .env.integration" in project.invoke("config")
     project.replace(".env.integration", "from-example", "my-own-value")
     assert "made .env.integration" not in project.invoke("config")
@@ -114,7 +115,22 @@ def test_a_database_that_stackproof_did_not_start_is_refused_before_connecting(p
     foreign = "postgresql://shop@127.0.0.1:9/shop_e2e"
     project.replace("config/shop.yaml", "GREETING: hello", f"GREETING: hello, DB_URL: '{foreign}'")
     output = project.invoke(task, code=1)
-    assert "DATABASE_URL of db leads to a database that stackproof did not start" in output
+    assert f"{task} is refused: an address of a service is not the stack's own" in output
+    assert "db: DATABASE_URL leads to 127.0.0.1:9 " in output
+
+
+def test_what_leads_outside_the_stack_is_refused_before_anything_starts(project):
+    foreign = "DB_URL: 'postgresql://shop:canary-prod@prod.example/shop'"
+    project.replace("config/shop.yaml", "GREETING: hello", f"GREETING: hello, {foreign}")
+    output = project.invoke("up", code=1)
+    assert "db: DATABASE_URL leads to prod.example:5432" in output
+    assert "`external: [prod.example]`" in output
+    assert "canary-prod" not in output
+    assert project.nothing_is_left()
+    project.replace("config/shop.yaml", "stack: shop", "stack: shop\nexternal: [prod.example]")
+    project.invoke("up")
+    assert "names the database 'shop'" in project.invoke("seed", code=1)
+    project.invoke("down")
 
 
 def test_a_database_name_that_may_be_somebodys_own_is_refused(project):

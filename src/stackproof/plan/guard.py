@@ -17,7 +17,7 @@ from stackproof.plan.addressing.ownership import (
     serves,
 )
 from stackproof.plan.addressing.schemes import NAMED
-from stackproof.plan.addressing.targets import DEFAULT_HOST, Target
+from stackproof.plan.addressing.targets import DEFAULT_HOST, UNREADABLE, Target
 from stackproof.plan.addressing.variables import environment_targets
 from stackproof.plan.model import Plan, ServicePlan
 from stackproof.readiness import CommandProbe
@@ -50,6 +50,11 @@ class Finding:
         target = self.target
         if not self.is_outside:
             return f"{self.service}: {target.place} names the database {target.database!r}"
+        if target.host == UNREADABLE:
+            return (
+                f"{self.service}: {target.place} can't be read for certain ({target.shown}): its "
+                "user or password holds @ and /, which a URL has as %40 and %2F"
+            )
         where = target.address or "the client's default server on this machine"
         return f"{self.service}: {target.place} leads to {where} ({target.shown})"
 
@@ -86,9 +91,12 @@ def refuse_foreign_targets(plan: Plan, action: str) -> None:
 
 
 def _outside_remedy(plan: Plan, outside: list[Finding]) -> Iterator[str]:
-    if not outside:
+    readable = [one.target for one in outside if one.target.host != UNREADABLE]
+    if len(outside) > len(readable):
+        yield "write @ as %40 and / as %2F in user and password"
+    if not readable:
         return
-    hosts = dict.fromkeys([*plan.external, *(_allowance(one.target) for one in outside)])
+    hosts = dict.fromkeys([*plan.external, *map(_allowance, readable)])
     line = ", ".join(one if _PLAIN.fullmatch(one) else f'"{one}"' for one in hosts)
     yield (
         "let these name services of the stack file; if the stack may use them, write in "

@@ -69,7 +69,7 @@ def build(choice: Choice, again: bool = False) -> None:
 
 
 @stack_task(
-    force="Also take down a stack whose database has lost its marker.",
+    force="Also take down a stack whose database has lost its marker, or that leads outside.",
     keep_data="Leave the data for the next `invoke up`; another `invoke down` removes them.",
 )
 def down(choice: Choice, force: bool = False, keep_data: bool = False) -> None:

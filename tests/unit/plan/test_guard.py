@@ -88,6 +88,15 @@ def test_a_name_that_may_be_somebodys_own_is_refused_beside_them(stack):
     assert "external" not in caught.value.remedy
 
 
+def test_a_password_that_no_library_reads_is_told_without_a_part_of_it(stack):
+    plan = stack({"A": "postgresql://u:hunter2@ss/word@db/shop_e2e"})
+    with pytest.raises(Refused) as caught:
+        refuse_foreign_targets(plan, "up")
+    assert "api: A can't be read for certain (postgresql://…)" in caught.value.observed
+    assert caught.value.remedy == "write @ as %40 and / as %2F in user and password"
+    assert not [part for part in ("hunter2", "ss:", "word@") if part in str(caught.value)]
+
+
 def test_down_says_how_the_stack_goes_all_the_same(stack):
     with pytest.raises(Refused, match="down --force"):
         refuse_foreign_targets(stack({"A": "redis://prod.example"}), "down")

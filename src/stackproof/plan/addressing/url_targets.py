@@ -10,7 +10,7 @@ from stackproof.plan.addressing.connection_strings import read_connection_string
 from stackproof.plan.addressing.connection_targets import connection_targets
 from stackproof.plan.addressing.hosts import NO_PORT, is_unreadable, parse_port, plain_host
 from stackproof.plan.addressing.schemes import Kind, holds_data, kind_of_scheme, scheme_port
-from stackproof.plan.addressing.targets import DEFAULT_HOST, Target
+from stackproof.plan.addressing.targets import DEFAULT_HOST, UNREADABLE, Target
 from stackproof.plan.addressing.urls import Url, Written
 
 _HOST_OPTIONS = ("host", "hostaddr", "server", "servername", "unix_socket")
@@ -51,6 +51,9 @@ def url_targets(url: Url, place: str, hint: Kind = "unknown") -> Iterator[Target
         if inner is not None:
             yield from connection_targets(inner, place, kind)
             return
+    if url.has_user and not url.others and "@" in url.path and holds_data(kind):
+        yield Target(place, kind, UNREADABLE, None, None, f"{scheme}://…")
+        return
     names = _names(url, kind, options)
     for host, port in _places(url, kind, options):
         for name in names:

@@ -125,7 +125,7 @@ def _read(text: str, start: int, colon: int, end: int, *, limit: int, is_nested:
     hosts = tuple(_hosts(text, at + 1 if at >= 0 else begin, stop))
     others: tuple[Written, ...] = ()
     if at < 0 and stop < limit:
-        others = _second_reading(text, stop, limit, hosts)
+        others = _second_reading(text, stop, limit, hosts, is_first=start == 0)
         if others:
             stop = others[-1].end
             after = _END.search(text, stop, limit)
@@ -149,15 +149,17 @@ def _read(text: str, start: int, colon: int, end: int, *, limit: int, is_nested:
 
 
 def _second_reading(
-    text: str, stop: int, limit: int, hosts: tuple[Written, ...]
+    text: str, stop: int, limit: int, hosts: tuple[Written, ...], *, is_first: bool
 ) -> tuple[Written, ...]:
     """The hosts after an `@` that stands behind a character which ends the authority for some.
 
-    A password may hold `/`, `?`, `#`, quotes or blanks for SQLAlchemy and libpq; where the first
-    reading gives a port that is none, it is the password that was read.
+    A user or password may hold `/`, `?`, `#`, quotes or blanks for SQLAlchemy and libpq; where the
+    first reading gives a port that is none, it is the password that was read. Blanks and quotes end
+    a URL that stands within a text.
     """
     is_broken = any(one.port and parse_port(one.port) == NO_PORT for one in hosts)
-    if text[stop] not in "#;" and not is_broken:
+    may_hold = text[stop] not in "/?" if is_first else text[stop] in "#;"
+    if not may_hold and not is_broken:
         return ()
     slash = text.find("/", stop, limit)
     near = slash if slash >= 0 and not is_broken else limit
