@@ -24,6 +24,7 @@ from stackproof.forensics import collect
 from stackproof.images.unfinished import sweep_cache
 from stackproof.plan.guard import refuse_foreign_targets, refuse_other_database
 from stackproof.plan.model import Plan, PlannedCommand
+from stackproof.plan.mounts.settling import without_copies
 from stackproof.reaper.launch import take_down
 from stackproof.reaper.leftovers import clean as clean_leftovers
 from stackproof.reaper.leftovers import read_run
@@ -124,9 +125,12 @@ def _start(
     for notice in blueprint.plan.notices:
         say(f"note: {notice}")
     run, engine = blueprint.run, blueprint.engine
-    lease = engine.open(run)
+    holes = (blueprint.settings.artifacts, blueprint.settings.cache)
+    lease = engine.open(run, blueprint.plan.own, snapshot=snapshot, holes=holes)
     try:
         blueprint.keep_secrets()
+        for line in without_copies(blueprint.plan, lease.refused)[1]:
+            say(f"note: {line}")
         blueprint = _with_claimed_ports(blueprint, lease)
         write_about(run, RunningRecord.of(blueprint.plan, blueprint.settings, complete=False))
         lent = _lent(blueprint, artifacts)
@@ -357,7 +361,11 @@ def down(
 def _require_marker_if_it_answers(blueprint: Blueprint) -> None:
     try:
         stack = connect(blueprint)
-        well = {one.name for one in stack.running.status() if one.is_well}
+        well = {
+            one.name
+            for one in stack.running.status()
+            if one.is_well and stack.running.owns_data(one.name)
+        }
     except (NoAnswer, NoStack):
         return
     reachable = tuple(one for one in stack.plan.services if one.name in well)

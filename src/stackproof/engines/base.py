@@ -166,7 +166,13 @@ class RunningPlan(Protocol):
 
 
 class Lease(Protocol):
-    """Ties a run to the process that holds it: when that dies, the run is taken down."""
+    """Ties a run to the process that holds it: when that dies, the run is taken down.
+
+    Attributes:
+        refused: What could not be copied for the run, and why.
+    """
+
+    refused: dict[str, str]
 
     def release(self) -> None:
         """Let the run outlive this process."""
@@ -229,8 +235,22 @@ class Engine(Protocol):
     def snapshots(self) -> SnapshotKeeper:
         """How it keeps snapshots."""
 
-    def open(self, run: RunFolder) -> Lease:
-        """Make a run and its folder; from now on the death of the caller ends it."""
+    def open(
+        self,
+        run: RunFolder,
+        plan: Plan | None = None,
+        *,
+        snapshot: Path | None = None,
+        holes: tuple[Path, ...] = (),
+    ) -> Lease:
+        """Make a run and its folder; from now on the death of the caller ends it.
+
+        Args:
+            run: The run.
+            plan: What it is for; None where nothing is to be started.
+            snapshot: Folder of the snapshot that it will start from.
+            holes: Folders that services write to though they lie in one that the run copies.
+        """
 
     def start(
         self,

@@ -74,7 +74,7 @@ def make_draft(settings: Settings, stack_file: StackFile, service: Service, engi
         environment = {**service.environment, **overrides}
         known = recognise(service.image) if service.image and service.build is None else None
         return Draft(service, extension, known, None, None, argv, environment)
-    image = _read_image(stack_file, service)
+    image = read_image(stack_file, service)
     known = _known(service, image, extension)
     runtime, notices = _runtime(settings, stack_file, service, extension, known)
     inherited = {
@@ -94,7 +94,12 @@ def make_draft(settings: Settings, stack_file: StackFile, service: Service, engi
     )
 
 
-def _read_image(stack_file: StackFile, service: Service) -> Image | None:
+def read_image(stack_file: StackFile, service: Service) -> Image | None:
+    """What the Dockerfile of a service says; None where it is not built.
+
+    Raises:
+        ConfigError: If it can't be read.
+    """
     build = service.build
     if build is None:
         return None

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from stackproof.plan.drafts import Draft
+from stackproof.plan.mounts.model import PlannedMount
 from stackproof.stack_file.regular_files import real_path
 
 
@@ -29,16 +30,17 @@ class Folders:
     sizes: Mapping[str, str]
 
 
-def folders_of(draft: Draft, run_folder: Path) -> Folders:
+def folders_of(draft: Draft, run_folder: Path, outside: Sequence[PlannedMount] = ()) -> Folders:
     """The container paths of a service and what stands for each.
 
     Args:
         draft: The service.
         run_folder: The temporary folder of the run, which named volumes and tmpfs go into.
+        outside: Its mounts from outside the run, with what becomes of each.
     """
     created: dict[Path, str] = {}
     mounts: dict[str, Path] = {}
-    for target, path, is_new in _mounts(draft, run_folder):
+    for target, path, is_new in _mounts(draft, run_folder, outside):
         mounts[target] = path
         if is_new:
             created[path] = target
@@ -58,11 +60,18 @@ def _bounded(draft: Draft) -> Iterator[tuple[str, str]]:
             yield target, size[1]
 
 
-def _mounts(draft: Draft, run_folder: Path) -> Iterator[tuple[str, Path, bool]]:
+def _mounts(
+    draft: Draft, run_folder: Path, outside: Sequence[PlannedMount]
+) -> Iterator[tuple[str, Path, bool]]:
+    decided = {one.target: one for one in outside}
     for mount in draft.service.mounts:
         own = f"{draft.name}-{_slug(mount.target)}"
-        if mount.kind == "bind" and mount.source:
-            yield mount.target, Path(mount.source), False
+        known = decided.get(mount.target)
+        if known is not None and known.action != "fresh":
+            yield mount.target, Path(known.source), False  # a copy is mounted over its source
+        elif known is not None and known.kind == "bind":
+            if not _is_data(draft, mount.target):
+                yield mount.target, run_folder / "data" / known.key, True
         elif mount.kind == "volume":
             if not _is_data(draft, mount.target):  # a native server has a data folder of its own
                 yield mount.target, run_folder / "data" / (mount.source or own), True

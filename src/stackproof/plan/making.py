@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import stackproof
+from stackproof.errors import ConfigError
 from stackproof.plan.addressing.addresses import Addresses
 from stackproof.plan.commands import plan_commands
 from stackproof.plan.container_ports import (
@@ -20,15 +21,23 @@ from stackproof.plan.container_ports import (
     refuse_unknown_services,
     service_names,
 )
-from stackproof.plan.drafts import Draft, make_draft
+from stackproof.plan.drafts import Draft, make_draft, read_image
 from stackproof.plan.gateway import with_names
 from stackproof.plan.model import ComposeSource, Plan, ServicePlan
+from stackproof.plan.mounts.data_paths import DataPaths, data_paths
+from stackproof.plan.mounts.deciding import Project, decide_mounts, look_at
+from stackproof.plan.mounts.joining import refuse_joins, replaced_joins
+from stackproof.plan.mounts.model import PlannedMount
+from stackproof.plan.mounts.settling import notices_of
 from stackproof.plan.resolving import Surroundings, container_service, native_service
 from stackproof.plan.secrets import secrets_of
 from stackproof.plan.sharing import Shared, SharedNeed, SharedPart, needs_of, share
-from stackproof.settings.model import Settings
+from stackproof.settings.model import Origin, Settings
 from stackproof.stack_file import select_services, start_order
 from stackproof.stack_file.model import StackFile
+
+OWN_FOLDERS = ("GATEWAY_CASSETTES", "GATEWAY_LEDGER_FOLDER")
+"""Variables that stackproof names folders of its own in, for the gateway to write to."""
 
 NOTHING_SHARED: Mapping[str, SharedPart] = {}
 
@@ -124,7 +133,8 @@ def make_plan(
     }
     refuse_shared_ports(numbers)
     addresses = _addresses(outline, {key: port.number for key, port in numbers.items()})
-    around = Surroundings(settings, stack_file, addresses, run_folder, outline.drafts)
+    mounts = _mounts(settings, stack_file, outline.drafts, engine)
+    around = Surroundings(settings, stack_file, addresses, run_folder, outline.drafts, mounts)
     resolve = native_service if engine == "process" else container_service
     resolved = [resolve(draft, around) for draft in outline.drafts]
     planned = tuple(
@@ -149,7 +159,11 @@ def make_plan(
             *migrate_told,
             *seed_told,
         ),
-        notices=(*(one for part in resolved for one in part.notices), *secret_notices),
+        notices=(
+            *(one for part in resolved for one in part.notices),
+            *_notices(stack_file, outline.drafts, mounts),
+            *secret_notices,
+        ),
         fingerprint=_fingerprint(settings, engine, planned),
         migrate=migrate,
         seed=seed,
@@ -164,6 +178,44 @@ def make_plan(
         external=settings.external,
         database=settings.database.name if settings.database else None,
     )
+
+
+def _mounts(
+    settings: Settings, stack_file: StackFile, drafts: Sequence[Draft], engine: str
+) -> dict[str, tuple[PlannedMount, ...]]:
+    """What becomes of the mounts that are not the run's own; refuses what joins others."""
+    for draft in drafts:
+        refuse_joins(stack_file, draft.service, engine)
+    servers = {draft.name: _data_paths(stack_file, draft) for draft in drafts}
+    named = {settings.variables.get(name) for name in OWN_FOLDERS}
+    own = frozenset(one for one in named if one)
+
+    def place(key: str) -> Origin:
+        return settings.origin(("mounts", key))
+
+    project = Project(settings.root, engine, place, settings.mounts, own, look_at)
+    return decide_mounts(stack_file, servers, project)
+
+
+def _data_paths(stack_file: StackFile, draft: Draft) -> DataPaths | None:
+    try:
+        image = draft.image or read_image(stack_file, draft.service)
+    except ConfigError:
+        image = None  # Docker Compose says what is wrong with it
+    names = (draft.service.image, image.base if image else None)
+    environment = {**(image.environment if image else {}), **draft.environment}
+    argv = draft.argv or ()
+    return data_paths([name for name in names if name], environment, argv)
+
+
+def _notices(
+    stack_file: StackFile,
+    drafts: Sequence[Draft],
+    mounts: Mapping[str, tuple[PlannedMount, ...]],
+) -> Iterator[str]:
+    for draft in drafts:
+        yield from notices_of(draft.name, mounts[draft.name])
+        yield from replaced_joins(stack_file, draft.service)
 
 
 def _project_of(service: ServicePlan, shared: Mapping[str, SharedPart]) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from stackproof.plan.addressing.addresses import Addresses
+from stackproof.plan.mounts.model import PlannedMount
 from stackproof.readiness import HealthTiming, Probe
 from stackproof.stack_file.model import Condition, Limits, Restart
 
@@ -144,6 +145,8 @@ class ServicePlan:
         extension: `x-stackproof` of the service, as written.
         data: Container paths of what a snapshot has to keep, beside the volumes.
         reach: What of this machine its container reaches (compose engine).
+        outside: Mounts whose source is not the run's own, with what becomes of each.
+        joins: Namespaces of this machine that it does not join, though the stack file says so.
     """
 
     name: str
@@ -169,6 +172,8 @@ class ServicePlan:
     extension: Mapping[str, Any] = field(default_factory=dict)
     data: tuple[str, ...] = ()
     reach: Reach = Reach()
+    outside: tuple[PlannedMount, ...] = ()
+    joins: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from stackproof.plan.folders import Folders, folders_of
 from stackproof.plan.image_tag import image_of
 from stackproof.plan.listening import tell_port
 from stackproof.plan.model import Endpoint, Reach, ServicePlan, Translation
+from stackproof.plan.mounts.model import PlannedMount
 from stackproof.plan.notices import ignored_by_processes, unseen_mounts
 from stackproof.plan.paths import PathMap
 from stackproof.plan.probes import is_replaced, probe_for
@@ -51,6 +52,7 @@ class Surroundings:
         addresses: Names and ports of all services.
         run_folder: The temporary folder of the run.
         drafts: All services of the plan, in start order.
+        mounts: The mounts of each service that are not the run's own, decided.
     """
 
     settings: Settings
@@ -58,6 +60,7 @@ class Surroundings:
     addresses: Addresses
     run_folder: Path
     drafts: Sequence[Draft]
+    mounts: Mapping[str, tuple[PlannedMount, ...]] = field(default_factory=dict)
 
 
 @dataclass
@@ -130,7 +133,7 @@ def _as_written(check: Healthcheck | None) -> Probe | None:
 
 def native_service(draft: Draft, around: Surroundings) -> Resolved:
     """A service as a process of this machine: addresses, ports and paths are translated."""
-    folders = folders_of(draft, around.run_folder)
+    folders = folders_of(draft, around.run_folder, around.mounts.get(draft.name, ()))
     translator = Translator(around.addresses, draft.name, PathMap(folders.paths))
     resolved = Resolved(_service_plan(draft, around, (), {}))
     environment = translate_environment(translator, draft.environment)
@@ -186,6 +189,8 @@ def _service_plan(
         ),
         extension=service.extension,
         data=draft.extension.data,
+        outside=around.mounts.get(draft.name, ()),
+        joins=tuple(key for key, value in service.joins.items() if value == "host"),
     )
 
 

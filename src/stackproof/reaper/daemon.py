@@ -18,6 +18,7 @@ import sys
 import time
 
 from stackproof.reaper import namespace, ownership, port_claims, record, sweep
+from stackproof.reaper.overlays import Overlays
 from stackproof.reaper.removal import (
     draft_fault,
     remove_docker,
@@ -40,8 +41,8 @@ class Reaper:
     Args:
         order: What the owner sent: `run_id`, `folder`, `root`, `project`, `owner` (process id and
             start time, or null), `argv` and `env` of the supervisor, `private` (whether to try for
-            a namespace), `docker` (where the Docker Engine listens that may have things of the run;
-            empty where none has).
+            a namespace), `overlays` (copies of folders, as `Overlays` takes them), `docker` (where
+            the Docker Engine listens that may have things of the run; empty where none has).
         owner_side: The connection to the owner.
     """
 
@@ -56,6 +57,7 @@ class Reaper:
         self.received = b""
         self.supervisor = 0
         self.kind = ""
+        self.refused: dict[str, str] = {}
         self.wakeup = _signals_as_bytes()
 
     def run(self) -> None:
@@ -66,7 +68,8 @@ class Reaper:
         try:
             self._start_supervisor()
             self._write_record()
-            self._tell({"supervisor": list(self._supervisor_id()), "kind": self.kind})
+            self._tell({"supervisor": list(self._supervisor_id()), "kind": self.kind,
+                        "refused": self.refused})  # fmt: skip
             self._watch_until_over()
         finally:
             if self._end_processes():
@@ -124,11 +127,15 @@ class Reaper:
             os.setsid()
             os.close(writing)
             self._log_to_file()
+            copies.mount()
             os.execve(argv[0], argv, environment)  # noqa: S606 - this is how the supervisor begins
 
         private = bool(self.order["private"])
+        copies = Overlays(self.order.get("overlays"), private=private)
         self.supervisor, self.kind = namespace.spawn(become_supervisor, private=private)
         os.close(reading)
+        copies.wait()
+        self.refused = copies.refused
         self._death_pipe = writing
 
     def _log_to_file(self) -> None:
@@ -223,7 +230,8 @@ class Reaper:
         sweep.kill_all(sweep.marked(f"STACKPROOF_RUN={run_id}"))
         given = self.order["env"]
         environment = dict(given) if isinstance(given, dict) else {}
-        return not remove_docker(host, str(self.order["project"]), run_id, environment)
+        project, root = str(self.order["project"]), os.path.dirname(os.path.dirname(self.folder))
+        return not remove_docker(host, project, run_id, root, environment)
 
     def _ended_well(self) -> bool:
         """Whether the supervisor has ended by itself, everything taken down."""

@@ -70,6 +70,7 @@ class Lease:
         self.run_id = run_id
         self.reaper = reaper
         self.namespace = ""
+        self.refused: dict[str, str] = {}
         self._link = link
         self._received = b""
 
@@ -150,6 +151,7 @@ def launch(
     owner: ProcessId | None = None,
     private: bool = True,
     docker_host: str = "",
+    overlays: Mapping[str, object] | None = None,
 ) -> Lease:
     """Start a run's reaper, which makes the run folder and starts the supervisor.
 
@@ -161,9 +163,10 @@ def launch(
         private: Whether to try for a PID namespace.
         docker_host: Where the Docker Engine listens that may have things of the run; empty where
             none has.
+        overlays: Copies of folders at their own paths, as `reaper.overlays` takes them.
 
     Returns:
-        The lease, held by the calling process.
+        The lease, held by the calling process; its `refused` names what could not be copied.
 
     Raises:
         Refused: If the state root is not safe to use.
@@ -199,10 +202,14 @@ def launch(
         "env": dict(environment),
         "private": private,
         "docker": docker_host,
+        "overlays": dict(overlays or {}),
     }
     try:
         ours.sendall(json.dumps(order).encode() + b"\n")
-        lease.namespace = str(lease.answer()["kind"])
+        answer = lease.answer()
+        lease.namespace = str(answer["kind"])
+        refused = answer.get("refused")
+        lease.refused = dict(refused) if isinstance(refused, dict) else {}
     except BaseException:
         process.kill(15)
         raise

@@ -228,7 +228,8 @@ def remove_leftover(state: RunState) -> str:
         state.supervisor.kill()
     ended = _end_marked(state) if state.run_id and state.same_boot else 0
     if state.docker_host:
-        said = remove_docker(state.docker_host, state.project, state.run_id, dict(os.environ))
+        root = str(state.path.parents[1])
+        said = remove_docker(state.docker_host, state.project, state.run_id, root, dict(os.environ))
         if said:
             return (
                 f"can't remove all that a run of {state.project} had left: {said}; "

@@ -140,6 +140,22 @@ def mount_tmpfs(folder: str, size: str) -> None:
     _call("mount", b"tmpfs", folder.encode(), b"tmpfs", MS_NOSUID | MS_NODEV, options)
 
 
+def mount(source: str, target: str, kind: str, flags: int, options: str) -> None:
+    """Mount something, seen only in this mount namespace.
+
+    Args:
+        source: What.
+        target: Where.
+        kind: The file system; empty for a bind mount.
+        flags: As mount(2) takes them.
+        options: Of the file system.
+
+    Raises:
+        OSError: If the kernel refuses.
+    """
+    _call("mount", *(os.fsencode(one) for one in (source, target, kind)), flags, options.encode())
+
+
 def unmount(folder: str) -> None:
     """Take a file system away at once, whoever still uses it; nothing happens if there is none."""
     with contextlib.suppress(OSError):

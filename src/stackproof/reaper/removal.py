@@ -9,6 +9,7 @@ import contextlib
 import os
 import re
 import shutil
+import stat
 import sys
 import time
 from collections.abc import Iterable, Mapping
@@ -39,6 +40,8 @@ def remove_tree(path: str, folder: int | None = None) -> None:
         folder: Handle of the folder that the path is relative to.
     """
     for attempt in range(REMOVALS):
+        if attempt:
+            _unlock(path, folder)
         shutil.rmtree(path, ignore_errors=True, dir_fd=folder)
         with contextlib.suppress(OSError):
             os.unlink(path, dir_fd=folder)
@@ -47,6 +50,16 @@ def remove_tree(path: str, folder: int | None = None) -> None:
         except OSError:
             return
         time.sleep(min(0.02 * (attempt + 1), 0.1))
+
+
+def _unlock(path: str, folder: int | None) -> None:
+    """Let this user into folders that nobody may enter; overlayfs leaves one behind."""
+    with contextlib.suppress(OSError):
+        for _, names, _, handle in os.fwalk(path, dir_fd=folder):
+            for name in names:
+                about = os.stat(name, dir_fd=handle, follow_symlinks=False)
+                if stat.S_ISDIR(about.st_mode) and about.st_mode & 0o700 != 0o700:  # noqa: PLR2004
+                    os.chmod(name, 0o700, dir_fd=handle)
 
 
 def remove_empty_parents(folder: str) -> None:
@@ -111,19 +124,23 @@ def remove_abandoned(folder: str, run_id: str) -> None:
     remove_files(folder, run_id, intended)
 
 
-def remove_docker(host: str, project: str, run_id: str, environment: Mapping[str, str]) -> str:
+def remove_docker(
+    host: str, project: str, run_id: str, root: str, environment: Mapping[str, str]
+) -> str:
     """Remove what a run has in a Docker Engine, in a process of its own.
 
     Args:
         host: Where the Docker Engine listens.
         project: Name of the copy of the stack.
         run_id: Identity of the run.
+        root: Its state folder, which its volumes are marked with.
         environment: The process's environment.
 
     Returns:
         What is left; empty where everything could be removed.
     """
-    argv = [sys.executable, "-P", "-m", "stackproof.engines.compose", host, project, run_id]
+    module = "stackproof.engines.compose"
+    argv = [sys.executable, "-P", "-m", module, host, project, root, run_id]
     reading, writing = os.pipe()
     files: list[tuple[int, ...] | tuple[int, int, str, int, int]] = [
         *((os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in (0, 2)),

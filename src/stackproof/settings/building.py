@@ -69,6 +69,7 @@ def build_settings(
             config.isolation.pool,
             config.isolation.memory,
         ),
+        mounts=dict(config.mounts),
         suites=_suites(config),
         artifacts=_absolute(root, config.artifacts),
         cache=_absolute(root, config.cache) if config.cache else cache,

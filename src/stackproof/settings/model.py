@@ -161,6 +161,8 @@ class Settings:
         external: Hosts outside the stack that its services may use: `host`, `host:port`,
             `*.domain`, or the path of a socket or file.
         isolation: Whose the stacks of tests are.
+        mounts: What becomes of writable mounts: source as written in the stack file, volume, or
+            service:/target, to `share`, `copy` or `refuse`.
         suites: Test suites by name; read them with `suite`.
         artifacts: Folder of what a run leaves on purpose.
         cache: Folder of virtualenvs and prepared data folders.
@@ -193,6 +195,7 @@ class Settings:
     attached: Mapping[str, str] = field(default_factory=dict, repr=False)
     external: tuple[str, ...] = ()
     isolation: Isolation = Isolation()
+    mounts: Mapping[str, str] = field(default_factory=dict)
     suites: Mapping[str, Suite] = field(default_factory=dict)
     origins: Mapping[tuple[str, ...], Origin] = field(default_factory=dict, repr=False)
 

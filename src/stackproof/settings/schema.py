@@ -204,6 +204,7 @@ class StackConfig(_Section):
     hermetic: bool = False
     external: Annotated[list[str], BeforeValidator(_external)] = []
     isolation: IsolationSection = IsolationSection()
+    mounts: dict[str, Literal["share", "copy", "refuse"]] = {}
     suites: dict[str, SuiteSection] = {}
     artifacts: str = ".artifacts"
     cache: str | None = None

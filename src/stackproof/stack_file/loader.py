@@ -207,6 +207,8 @@ class _Reader:
             found[name] = NamedVolume(
                 **_external(known),
                 labels=_labels(known),
+                driver=known["driver"].text() if "driver" in known else None,
+                options=_options(known),
             )
         return found
 
@@ -258,6 +260,13 @@ def _labels(known: Mapping[str, Field]) -> dict[str, str]:
         name: value.text() if isinstance(value, Field) else value or ""
         for name, value in known["labels"].pairs()
     }
+
+
+def _options(known: Mapping[str, Field]) -> dict[str, str]:
+    """`driver_opts` as texts."""
+    if "driver_opts" not in known:
+        return {}
+    return {name: one.text() for name, one in known["driver_opts"].mapping().items()}
 
 
 def _rebased(service: Node, folder: Path) -> Node:

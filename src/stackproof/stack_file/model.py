@@ -76,7 +76,7 @@ class Port:
 
 @dataclass(frozen=True)
 class Mount:
-    """One entry of `volumes:` of a service."""
+    """One entry of `volumes:` of a service; `written` is its source as the file has it."""
 
     kind: Literal["bind", "volume", "tmpfs"]
     target: str
@@ -84,6 +84,8 @@ class Mount:
     read_only: bool = False
     create_host_path: bool = True
     size: int | None = None  # bytes, tmpfs only
+    written: str = field(default="", compare=False)
+    where: Location | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -138,6 +140,8 @@ class Service:
     extra_hosts: tuple[str, ...] = ()
     network_mode: str | None = None
     links: Mapping[str, str] = field(default_factory=dict)  # alias → service
+    joins: Mapping[str, str] = field(default_factory=dict)  # network_mode, pid, … as written
+    external_links: tuple[str, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
     extension: Mapping[str, Any] = field(default_factory=dict)  # x-stackproof, plain values
 
@@ -149,6 +153,8 @@ class NamedVolume:
     name: str | None = None
     external: bool = False
     labels: Mapping[str, str] = field(default_factory=dict)
+    driver: str | None = None
+    options: Mapping[str, str] = field(default_factory=dict)  # driver_opts
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import posixpath
+from dataclasses import replace
 from pathlib import Path
 
 from stackproof.stack_file.fields import Field
@@ -29,8 +30,12 @@ def read_mount(field: Field, base: Path) -> Mount:
         ConfigError: If it is none.
     """
     if isinstance(field.value, dict):
-        return _long(field, base)
-    return _short(field, field.text(), base)
+        mount, written = _long(field, base), field.value.get("source")
+        text = "" if written is None or written.value is None else str(written.value)
+    else:
+        mount = _short(field, field.text(), base)
+        text = field.text().partition(":")[0] if mount.source else ""
+    return replace(mount, written=text, where=field.node.where)
 
 
 def _short(field: Field, text: str, base: Path) -> Mount:

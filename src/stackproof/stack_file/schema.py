@@ -119,11 +119,12 @@ _SERVICE = _mapping(
     (),
     "annotations attach blkio_config cap_add cap_drop cgroup cgroup_parent cpu_count cpu_percent "
     "cpu_period cpu_quota cpu_rt_period cpu_rt_runtime cpu_shares cpuset credential_spec develop "
-    "device_cgroup_rules devices dns dns_opt dns_search domainname external_links gpus group_add "
+    "device_cgroup_rules devices dns dns_opt dns_search domainname gpus group_add "
     "ipc isolation label_file links logging mac_address mem_reservation mem_swappiness "
     "memswap_limit network_mode oom_kill_disable oom_score_adj pid post_start pre_stop provider "
     "pull_policy runtime security_opt stdin_open storage_opt sysctls tty ulimits "
     "userns_mode uts",
+    external_links=_TEXTS,
     image=_TEXT,
     build=_BUILD,
     command=_COMMAND,
@@ -161,8 +162,12 @@ _SERVICE = _mapping(
 )
 _EXTERNAL = _or(_mapping(name=_TEXT), "true or false", "a text")
 _VOLUME = _or(
-    _mapping(ignored="driver driver_opts", name=_TEXT, external=_EXTERNAL, labels=_PAIRS), "nothing"
-)
+    _mapping(
+        name=_TEXT, external=_EXTERNAL, labels=_PAIRS, driver=_TEXT,
+        driver_opts=Form(("a mapping",), values=_NUMBER),
+    ),
+    "nothing",
+)  # fmt: skip
 _NETWORK = _or(
     _mapping(
         ignored="attachable driver_opts enable_ipv4 enable_ipv6 ipam",

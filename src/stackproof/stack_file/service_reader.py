@@ -25,6 +25,9 @@ from stackproof.stack_file.ports import distinct_ports, read_exposed, read_ports
 from stackproof.stack_file.scalars import whole_number
 from stackproof.stack_file.yaml_nodes import Node
 
+JOINS = ("network_mode", "pid", "ipc", "uts", "cgroup", "userns_mode")
+"""Keys that can put a service into namespaces of this machine or of another container."""
+
 _CONDITIONS = {"service_started", "service_healthy", "service_completed_successfully"}
 _POLICIES = {"no", "always", "on-failure", "unless-stopped"}
 _DEPLOY_CONDITIONS = {"none": "no", "any": "always", **{one: one for one in _POLICIES}}
@@ -69,6 +72,7 @@ def read_service(name: str, field: Field, base: Path, variables: Interpolation) 
         found["restart"] = deploy["restart"]
     found["links"] = _links(parts)
     found["depends_on"] = _implied(parts) | found.get("depends_on", {})
+    found["joins"] = {key: parts[key].text() for key in JOINS if key in parts}
     extension = field.value.get("x-stackproof")
     if extension is not None:
         plain = Field(extension, f"{field.key}.x-stackproof")
@@ -299,5 +303,6 @@ _SIMPLE: dict[str, Callable[[Field], Any]] = {
     "networks": _networks,
     "extra_hosts": _extra_hosts,
     "network_mode": Field.text,
+    "external_links": _distinct_texts,
     "labels": _mapping_of_texts,
 }

@@ -72,9 +72,9 @@ def test_it_has_all_names_of_the_stack_file_in_each_of_its_networks():
     ]
 
 
-def test_networks_that_it_is_in_already_or_that_nobody_needs_are_left():
+def test_networks_that_nobody_needs_are_left_and_an_external_one_is_the_copys_own():
     engine = FakeEngine(missing=("shop-1_back",))
-    assert join(engine, networks={"world": None, "back": None}) == []
+    assert join(engine, networks={"world": None, "back": None}) == [("c1", "shop-1_world", ["db"])]
 
 
 def test_a_server_that_is_gone_is_told():

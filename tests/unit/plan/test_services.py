@@ -192,10 +192,12 @@ def test_what_another_stage_copies_is_no_file_of_the_project(planning, built):
 
 
 def test_mounts_volumes_and_tmpfs_have_their_place(planning):
+    config = planning.root / "config"
+    config.mkdir()
     app = planning.native(
         "app",
         mounts=(
-            Mount("bind", "/config", "/home/ann/config"),
+            Mount("bind", "/config", str(config)),
             Mount("volume", "/data", "files"),
             Mount("volume", "/cache"),
             Mount("tmpfs", "/scratch"),
@@ -206,7 +208,7 @@ def test_mounts_volumes_and_tmpfs_have_their_place(planning):
     )
     found = one(planning, app)
     assert found.environment == {
-        "A": f"/home/ann/config/a:{RUN}/data/files/b",
+        "A": f"{config}/a:{RUN}/data/files/b",
         "B": f"{RUN}/data/app-cache",
         "C": f"{RUN}/tmp/app-scratch/c",
         "D": "/database",
@@ -225,9 +227,12 @@ def test_a_tmpfs_with_a_size_holds_no_more(planning):
 
 
 def test_a_mount_inside_another_is_found_first(planning):
-    mounts = (Mount("bind", "/data", "/a"), Mount("bind", "/data/inner", "/b"))
+    a, b = planning.root / "a", planning.root / "b"
+    a.mkdir()
+    b.mkdir()
+    mounts = (Mount("bind", "/data", str(a)), Mount("bind", "/data/inner", str(b)))
     app = planning.native("app", mounts=mounts, environment={"X": "/data/inner/x /data/y"})
-    assert one(planning, app).environment == {"X": "/b/x /a/y"}
+    assert one(planning, app).environment == {"X": f"{b}/x {a}/y"}
 
 
 def test_two_services_share_a_named_volume(planning):
@@ -246,17 +251,19 @@ def test_a_mount_of_the_project_itself_is_not(planning, built):
         "FROM p\nWORKDIR /app\nCOPY . .\nCMD a",
         mounts=(Mount("bind", "/app", str(planning.root / "app")),),
     )
-    assert planning.plan(app).notices == ()
+    assert not [one for one in planning.plan(app).notices if "built in" in one]
 
 
 def test_the_data_volume_of_a_known_image_is_its_own_business(planning):
+    sql = planning.root / "sql"
+    sql.mkdir()
     mounts = (
         Mount("volume", "/var/lib/postgresql/data", "pg"),
-        Mount("bind", "/docker-entrypoint-initdb.d", "/sql"),
+        Mount("bind", "/docker-entrypoint-initdb.d", str(sql)),
     )
     db = one(planning, Service("db", image="postgres:16", mounts=mounts))
     assert db.folders == {}
-    assert db.mounts == {"/docker-entrypoint-initdb.d": Path("/sql")}
+    assert db.mounts == {"/docker-entrypoint-initdb.d": sql}
 
 
 # Limits, times, dependencies

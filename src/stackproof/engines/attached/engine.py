@@ -24,7 +24,14 @@ class AttachedEngine:
         """Refuse: the data are somebody else's."""
         _refuse("take snapshots of")
 
-    def open(self, run: RunFolder) -> Lease:
+    def open(
+        self,
+        run: RunFolder,
+        plan: Plan | None = None,
+        *,
+        snapshot: Path | None = None,
+        holes: tuple[Path, ...] = (),
+    ) -> Lease:
         """Refuse to start a copy."""
         _refuse("start")
 

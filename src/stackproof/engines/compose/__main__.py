@@ -1,4 +1,4 @@
-"""`python -m stackproof.engines.compose DOCKER_HOST PROJECT RUN_ID`: remove a run by force.
+"""`python -m stackproof.engines.compose DOCKER_HOST PROJECT ROOT RUN_ID`: remove a run by force.
 
 The reaper runs this at the end of a run, and the next command where the reaper could not.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import requests
 from docker.errors import DockerException
@@ -19,9 +20,10 @@ from stackproof.errors import EngineUnavailable
 
 def main(arguments: Sequence[str]) -> int:
     """Remove a run; writes what is left, and the exit status tells whether anything is."""
-    where, project, run_id = arguments
+    where, project, root, run_id = arguments
     try:
-        left = remove_run(connect({**os.environ, "DOCKER_HOST": where}), project, run_id)
+        client = connect({**os.environ, "DOCKER_HOST": where})
+        left = remove_run(client, project, run_id, Path(root))
     except EngineUnavailable as error:
         left = [f"{error.what} ({'; '.join(error.checked)})"]
     except (DockerException, requests.RequestException) as error:

@@ -23,12 +23,11 @@ from stackproof.engines.compose.connection import (
 from stackproof.engines.compose.containers import Containers
 from stackproof.engines.compose.failures import is_there, no_image
 from stackproof.engines.compose.labels import labels_of
-from stackproof.engines.compose.model import effective_model
+from stackproof.engines.compose.preparing import Preparing
 from stackproof.engines.compose.running import ComposeRunning
 from stackproof.engines.compose.sharing import join_networks
 from stackproof.engines.compose.snapshot_images import SnapshotImages
 from stackproof.engines.compose.snapshot_keeper import ComposeSnapshots
-from stackproof.engines.compose.snapshot_places import model_from_snapshot
 from stackproof.engines.compose.supervisor import AT_ONCE
 from stackproof.engines.compose.takedown import KEEP_DATA, containers_of, volumes_of
 from stackproof.errors import CommandFailed, NoStack, Refused, TeardownIncomplete
@@ -54,7 +53,14 @@ class ComposeEngine:
     def __init__(self, environment: Mapping[str, str]) -> None:
         self.environment = environment
 
-    def open(self, run: RunFolder) -> Lease:
+    def open(
+        self,
+        run: RunFolder,
+        plan: Plan | None = None,  # noqa: ARG002 - copies are made when the containers are
+        *,
+        snapshot: Path | None = None,  # noqa: ARG002 - as above
+        holes: tuple[Path, ...] = (),  # noqa: ARG002 - as above
+    ) -> Lease:
         """Start the reaper and the supervisor of a run that is to come.
 
         Raises:
@@ -128,7 +134,9 @@ class ComposeEngine:
         if wanted:
             say(f"building {', '.join(sorted(wanted))}")
             options = ["--no-cache"] if again else []
-            self._compose(plan, run, client).run(["build", *options, *wanted.values()], say)
+            self._preparing(plan, run, client).write_model(plan)
+            compose = self._command_line(plan, run)
+            compose.run(["build", *options, *wanted.values()], say)
         return sorted(wanted)
 
     def keep_data(self, plan: Plan, run: RunFolder) -> None:  # noqa: ARG002 - the protocol's
@@ -138,7 +146,7 @@ class ComposeEngine:
     def drop_data(self, run: RunFolder) -> bool:
         """Remove volumes that were kept of an earlier run; tells whether there were any."""
         client = connect(self.environment)
-        found = volumes_of(client, run.project)
+        found = volumes_of(client, run.project, run.root)
         for name in found:
             client.api.remove_volume(name)
         return bool(found)
@@ -207,17 +215,11 @@ class ComposeEngine:
         client = connect(self.environment)
         return ComposeRunning(plan, run, client, _run_id(run), self.environment)
 
-    def _compose(self, plan: Plan, run: RunFolder, client: DockerClient) -> CommandLine:
-        """Compose, with the model of this copy written down for it."""
-        compose = self._command_line(plan, run)
-        labels = labels_of(run_id=_run_id(run), project=plan.project, stack=plan.stack)
-        version = str(client.version()["ApiVersion"])
-        model = effective_model(compose.resolve(plan.source), plan, labels, version)
-        kept = SnapshotImages.read(run.path)
-        if kept is not None:
-            model = model_from_snapshot(model, kept.places, kept.names, labels)
-        compose.write(model)
-        return compose
+    def _preparing(self, plan: Plan, run: RunFolder, client: DockerClient) -> Preparing:
+        labels = labels_of(
+            run_id=_run_id(run), project=plan.project, stack=plan.stack, root=run.root
+        )
+        return Preparing(client, self._command_line(plan, run), labels)
 
     def _command_line(self, plan: Plan, run: RunFolder) -> CommandLine:
         return CommandLine(self.environment, _run_id(run), run.path, plan.project, plan.secrets)
@@ -232,8 +234,9 @@ class ComposeEngine:
         options: Sequence[str],
     ) -> None:
         client = running.containers.client
-        compose = self._compose(plan, run, client)
-        refuse_without_addresses(client, compose.read())
+        compose = self._command_line(plan, run)
+        model = self._preparing(plan, run, client).make(plan, say)
+        refuse_without_addresses(client, model)
         missing = _to_build(client, services, again=False)
         if missing:
             say(f"building {', '.join(sorted(missing))}")

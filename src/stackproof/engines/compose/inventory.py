@@ -10,7 +10,7 @@ from docker import DockerClient
 from docker.errors import DockerException
 
 from stackproof.engines.compose.connection import connect
-from stackproof.engines.compose.labels import OWNER, PROJECT, RUN, labels_of
+from stackproof.engines.compose.labels import OWNER, PROJECT, RUN, owner
 from stackproof.errors import EngineUnavailable
 
 
@@ -37,8 +37,7 @@ def left_in_docker(
 def _found(
     client: DockerClient, run_ids: Collection[str], projects: Collection[str]
 ) -> Iterator[str]:
-    owner = labels_of(run_id="", project="", stack="")[OWNER]
-    mine = {"label": [f"{OWNER}={owner}"]}
+    mine = {"label": [f"{OWNER}={owner()}"]}
     for one in client.api.containers(all=True, filters=mine):
         if _label(one, RUN) in run_ids:
             yield f"container {one['Names'][0][1:]} of {_label(one, PROJECT)}"

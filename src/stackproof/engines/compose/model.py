@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
 
+from stackproof.engines.compose.mounts import in_use, own_mounts, own_volumes
 from stackproof.plan.model import Endpoint, Plan, ServicePlan
 from stackproof.stack_file.model import Limits
 
@@ -36,15 +37,24 @@ def effective_model(
         )
         for one in plan.services
     }
+    declared = resolved.get("volumes") or {}
+    for one in plan.services:
+        own_mounts(services[one.name], one, declared, plan.run_folder)
     networks = {
         key: _network(key, value or {}, plan, labels)
         for key, value in (resolved.get("networks") or {}).items()
     }
     volumes = {
-        key: _volume(key, value or {}, plan, labels)
-        for key, value in (resolved.get("volumes") or {}).items()
-    }
-    return {"name": plan.project, "services": services, "networks": networks, "volumes": volumes}
+        key: _volume(key, value or {}, plan, labels) for key, value in declared.items()
+    } | own_volumes(plan, labels)
+    model = {"name": plan.project, "services": services, "networks": networks, "volumes": volumes}
+    mounted = in_use(model)
+    wanted = {key: one for key, one in volumes.items() if key in mounted or _is_plain(one)}
+    return {**model, "volumes": wanted}
+
+
+def _is_plain(volume: Model) -> bool:
+    return not {"external", "driver", "driver_opts"} & set(volume)
 
 
 def _service(
@@ -56,6 +66,8 @@ def _service(
 ) -> Model:
     service.pop("container_name", None)  # one name can't belong to two copies
     service.pop("profiles", None)
+    for key in planned.joins:
+        service.pop(key, None)
     for name in plan.elsewhere:
         (service.get("depends_on") or {}).pop(name, None)
     service["labels"] = {**(service.get("labels") or {}), **labels}
@@ -95,7 +107,7 @@ def _port(endpoint: Endpoint) -> Model:
 
 def _network(key: str, network: Model, plan: Plan, labels: Mapping[str, str]) -> Model:
     if network.get("external"):
-        return network
+        network = {}  # somebody's servers are in it; the run has one of its own
     own = {**network, "name": f"{plan.project}_{key}"}
     own["labels"] = {**(network.get("labels") or {}), **labels}
     if plan.hermetic:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from subprocess import DEVNULL, PIPE, STDOUT
 from typing import Any
 
@@ -24,11 +24,12 @@ from stackproof.engines.compose.connection import docker_environment
 from stackproof.engines.compose.containers import NO_CONTAINER, Containers, status_of
 from stackproof.engines.compose.executing import Executing
 from stackproof.engines.compose.freezing import freeze, thaw
-from stackproof.engines.compose.labels import PROJECT
+from stackproof.engines.compose.labels import own_labels
 from stackproof.engines.compose.notes import Notes
 from stackproof.engines.compose.starting import Starting
 from stackproof.engines.timestamps import Moment, timestamp
 from stackproof.errors import WaitTimeout, masked_errors
+from stackproof.plan.known_images import recognise
 from stackproof.plan.model import Plan
 from stackproof.reaper.sweep import ProcessId
 from stackproof.redaction import Redactor
@@ -38,8 +39,6 @@ from stackproof.waiting import wait_until
 RESTART_SECONDS = 60.0
 FOLLOW_SECONDS = 0.2
 KILL_SECONDS = 30.0
-INIT_FILES = "/docker-entrypoint-initdb.d"
-"""Start-up files of database images: mounted there, they are read and not written."""
 
 
 class ComposeRunning:
@@ -89,17 +88,24 @@ class ComposeRunning:
 
     def owns_data(self, service: str) -> bool:
         """Whether the data of a service were made by this run, and are nobody else's."""
-        return all(self.is_own(one) for one in self.containers.inspect(service)["Mounts"])
+        known = recognise(self.plan.service(service).image)
+        mounts = self.containers.inspect(service)["Mounts"]
+        if known is not None:
+            mounts = [one for one in mounts if PurePosixPath(one["Destination"]).is_relative_to(
+                      known.volume)]  # fmt: skip
+        return all(self.is_own(one) for one in mounts)
 
     def is_own(self, mount: Mapping[str, Any]) -> bool:
         """Whether what is mounted was made by this run, or is none that it could harm."""
         if mount["Type"] == "bind":
-            return not mount["RW"] or mount["Destination"].startswith(INIT_FILES)
+            is_copy = Path(mount["Source"]).is_relative_to(self.run_folder.path)
+            return is_copy or not mount["RW"]
         if mount["Type"] != "volume":
             return True
         labels = self.api.inspect_volume(mount["Name"]).get("Labels") or {}
         is_anonymous = re.fullmatch(r"[0-9a-f]{64}", mount["Name"]) is not None
-        return is_anonymous or labels.get(PROJECT) == self.plan.project
+        own = own_labels(self.plan.project, self.run_folder.root)
+        return is_anonymous or own.items() <= labels.items()
 
     def wait_ready(self, timeout: float, say: Say, *, services: Sequence[str] = ()) -> None:
         """Start what does not run yet, in order, and wait until every service is well."""

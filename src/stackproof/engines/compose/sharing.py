@@ -31,9 +31,6 @@ def join_networks(client: DockerClient, plan: Plan, resolved: Mapping[str, Any])
         service = resolved["services"][name]
         networks = service.get("networks") or {"default": None}
         for key, options in networks.items():
-            declared = (resolved.get("networks") or {}).get(key) or {}
-            if declared.get("external"):
-                continue  # the server is in it already
             with contextlib.suppress(NotFound):  # no other service of the stack is in it
                 client.api.connect_container_to_network(
                     container,

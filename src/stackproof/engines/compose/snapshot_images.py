@@ -61,7 +61,12 @@ class SnapshotImages:
 
 
 def take(
-    plan: Plan, containers: Containers, entry: Path, is_own: Callable[[Mapping[str, Any]], bool]
+    plan: Plan,
+    containers: Containers,
+    entry: Path,
+    is_own: Callable[[Mapping[str, Any]], bool],
+    *,
+    is_unchanged: Callable[[Mapping[str, Any]], bool] = lambda _: False,
 ) -> tuple[SnapshotImages, int, list[str]]:
     """Make the images of a snapshot.
 
@@ -70,6 +75,7 @@ def take(
         containers: Its containers, stopped.
         entry: The folder that the snapshot will have.
         is_own: Whether a mount is nobody else's.
+        is_unchanged: Whether a mount is a copy that was not written to, which every run makes.
 
     Returns:
         What belongs into that folder, the bytes that the data take, and what stays out, in words.
@@ -77,10 +83,17 @@ def take(
     found = containers.inspect_all()
     client = containers.client
     images = {name: client.images.get(one["Image"]).attrs for name, one in found.items()}
+    for one in found.values():
+        one["Mounts"] = [mount for mount in one["Mounts"] if not is_unchanged(mount)]
     described = [_describe(one, found[one.name], images[one.name]) for one in plan.services]
     places, left_out = places_of(described, plan.project, is_own)
     labels = {
-        **labels_of(run_id=containers.run_id, project=plan.project, stack=plan.stack),
+        **labels_of(
+            run_id=containers.run_id,
+            project=plan.project,
+            stack=plan.stack,
+            root=plan.run_folder.parents[1],
+        ),
         SNAPSHOT: str(entry),
     }
     by_service: dict[str, list[Place]] = {}

@@ -11,13 +11,15 @@ from docker.errors import APIError, ImageNotFound
 from stackproof.engines.base import Say
 from stackproof.engines.compose import snapshot_images, snapshot_removal
 from stackproof.engines.compose.connection import connect
+from stackproof.engines.compose.copies import unchanged_copies
+from stackproof.engines.compose.labels import labels_of
 from stackproof.engines.compose.running import ComposeRunning
 from stackproof.engines.saving import save_memory
 from stackproof.plan.known_images import recognise
 from stackproof.plan.model import Plan
 from stackproof.reaper.leftovers import read_run
 from stackproof.run_folder import RunFolder
-from stackproof.stack_file.model import Mount, Service, StackFile
+from stackproof.stack_file.model import Service, StackFile
 
 
 class ComposeSnapshots:
@@ -42,16 +44,15 @@ class ComposeSnapshots:
         )
 
     def foreign_data(self, stack_file: StackFile, services: Sequence[str]) -> list[str]:
-        """Database servers whose data are in a folder or volume of the user, or in memory."""
+        """Database servers whose data are in memory."""
         found = []
         for name in services:
             service = stack_file.services[name]
             known = recognise(service.image or "")
             if known is None:
                 continue
-            for where, what in _elsewhere(service, stack_file):
-                if PurePosixPath(where).is_relative_to(known.volume):
-                    found.append(f"{name} has its data in {what}")
+            if any(PurePosixPath(one).is_relative_to(known.volume) for one in _in_memory(service)):
+                found.append(f"{name} has its data in memory (tmpfs)")
         return found
 
     def take(self, plan: Plan, run: RunFolder, draft: Path, entry: Path, say: Say) -> int:
@@ -66,7 +67,15 @@ class ComposeSnapshots:
                 say(f"note: {service.name} would not save its data: {problem}")
             running.stop([service.name])
         snapshot_removal.remove_images(client, str(entry))  # what a killed maker may have left
-        kept, size, left_out = snapshot_images.take(plan, running.containers, entry, running.is_own)
+        labels = labels_of(run_id=run_id, project=plan.project, stack=plan.stack, root=run.root)
+        unchanged = unchanged_copies(client, plan, labels)
+        kept, size, left_out = snapshot_images.take(
+            plan,
+            running.containers,
+            entry,
+            running.is_own,
+            is_unchanged=lambda mount: (mount.get("Name") or mount.get("Source")) in unchanged,
+        )
         kept.write(draft)
         for line in left_out:
             say(f"note: not part of the snapshot: {line}")
@@ -97,17 +106,7 @@ def _image_id(client: DockerClient, image: str, say: Say) -> str:
         return image  # the start says what is wrong with it
 
 
-def _elsewhere(service: Service, stack_file: StackFile) -> list[tuple[str, str]]:
-    """Paths of a service that are not in a volume of the copy, and what is there."""
-    found = [(one.target, what) for one in service.mounts if (what := _foreign(one, stack_file))]
-    in_memory = [(one.partition(":")[0], "memory (tmpfs)") for one in service.tmpfs]
-    return found + in_memory
-
-
-def _foreign(mount: Mount, stack_file: StackFile) -> str:
-    if mount.kind == "tmpfs":
-        return "memory (tmpfs)"
-    if mount.kind == "bind":
-        return f"a folder of yours, {mount.source}"
-    volume = stack_file.volumes.get(mount.source or "")
-    return f"the volume {mount.source}, which is external" if volume and volume.external else ""
+def _in_memory(service: Service) -> list[str]:
+    """Paths of a service that are a file system in memory."""
+    mounted = [one.target for one in service.mounts if one.kind == "tmpfs"]
+    return mounted + [one.partition(":")[0] for one in service.tmpfs]

@@ -171,6 +171,8 @@ def model_from_snapshot(
             continue
         service = services[place.service]
         if place.kind == "volume":
+            if volumes.get(place.volume, {}).get("external"):  # a copy, which is whole in the image
+                del volumes[place.volume]
             volumes.setdefault(place.volume, _new_volume(model, place.volume, labels))
             _copy_nothing_into(services, place.volume)
             _unmount(service, place.target)

@@ -49,7 +49,10 @@ def _take_down(folder: Path, run_id: str, reason: Reason) -> bool:
     if reason is Reason.TOLD:
         stop_in_order(client, run_id)
     rounds = QUIET_ROUNDS if reason is Reason.ABANDONED else 1
-    return not remove_run(client, folder.name, run_id, keep_data=keep_data, quiet_rounds=rounds)
+    root = folder.parents[1]
+    return not remove_run(
+        client, folder.name, run_id, root, keep_data=keep_data, quiet_rounds=rounds
+    )
 
 
 async def supervise(folder: Path, run_id: str) -> bool:

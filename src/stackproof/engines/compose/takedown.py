@@ -10,13 +10,14 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import requests
 from docker import DockerClient
 from docker.errors import APIError, NotFound
 
-from stackproof.engines.compose.labels import DEPENDS_ON, PROJECT, SERVICE, SNAPSHOT, of_run
+from stackproof.engines.compose.labels import DEPENDS_ON, SERVICE, SNAPSHOT, of_project, of_run
 from stackproof.engines.compose.sharing import remove_network
 from stackproof.engines.compose.snapshot_removal import remove_unfinished
 
@@ -109,9 +110,9 @@ def _remove_container(client: DockerClient, container: str) -> None:
                 raise
 
 
-def volumes_of(client: DockerClient, project: str) -> list[str]:
-    """The named volumes of a project, those included that an earlier run of it has kept."""
-    found = client.api.volumes(filters={"label": [f"{PROJECT}={project}"]})["Volumes"] or []
+def volumes_of(client: DockerClient, project: str, root: Path) -> list[str]:
+    """The volumes that this user's copy of a name has, those that an earlier run kept included."""
+    found = client.api.volumes(filters=of_project(project, root))["Volumes"] or []
     return [str(one["Name"]) for one in found]
 
 
@@ -119,6 +120,7 @@ def remove_run(
     client: DockerClient,
     project: str,
     run_id: str,
+    root: Path,
     *,
     keep_data: bool = False,
     quiet_rounds: int = QUIET_ROUNDS,
@@ -129,6 +131,7 @@ def remove_run(
         client: The Docker Engine.
         project: Name of the copy; only one run has it at a time.
         run_id: Identity of the run.
+        root: Its state folder.
         keep_data: Leave the named volumes.
         quiet_rounds: So many looks in a row must find nothing.
 
@@ -145,7 +148,7 @@ def remove_run(
         if any(_makes_image(one) for one in containers):
             late = time.monotonic() + LATE_IMAGE_SECONDS
         left = _containers(client, containers) or _networks(client, run_id)
-        left += [] if containers or keep_data else _volumes(client, project)
+        left += [] if containers or keep_data else _volumes(client, project, root)
         names = [what for what, _ in left]
         if left:
             quiet, problems = 0, _each(left)
@@ -187,9 +190,9 @@ def _networks(client: DockerClient, run_id: str) -> list[_Removal]:
     return [(f"network {one['Name']}", partial(remove_network, client, one["Id"])) for one in found]
 
 
-def _volumes(client: DockerClient, project: str) -> list[_Removal]:
-    remove = client.api.remove_volume
-    return [(f"volume {name}", partial(remove, name)) for name in volumes_of(client, project)]
+def _volumes(client: DockerClient, project: str, root: Path) -> list[_Removal]:
+    remove, names = client.api.remove_volume, volumes_of(client, project, root)
+    return [(f"volume {name}", partial(remove, name)) for name in names]
 
 
 def _each(removals: Sequence[_Removal]) -> dict[str, str]:

@@ -14,9 +14,10 @@ from pathlib import Path
 
 from stackproof.engines.base import Say
 from stackproof.engines.process.control import Control
+from stackproof.engines.process.copies import overlays_of
 from stackproof.engines.process.environments import ensure_environment, script_folder
 from stackproof.engines.process.running import ProcessRunning
-from stackproof.engines.process.snapshot_keeper import ProcessSnapshots, lay_out
+from stackproof.engines.process.snapshot_keeper import DATA, ProcessSnapshots, lay_out, take_back
 from stackproof.engines.process.spec import ServiceSpec
 from stackproof.errors import CommandFailed, EngineUnavailable, NoAnswer, NoStack
 from stackproof.images import Step, native_image
@@ -55,13 +56,25 @@ class ProcessEngine:
         self.environment = environment
         self.cache = cache
 
-    def open(self, run: RunFolder) -> Lease:
+    def open(
+        self,
+        run: RunFolder,
+        plan: Plan | None = None,
+        *,
+        snapshot: Path | None = None,
+        holes: tuple[Path, ...] = (),
+    ) -> Lease:
         """Start the reaper of a run that is to come; the supervisor follows."""
+        earlier = run.kept if snapshot is None else snapshot / DATA
+        overlays = overlays_of(plan, run, earlier=earlier, holes=holes) if plan else {}
+        for folder in holes if overlays.get("copies") else ():
+            folder.mkdir(parents=True, exist_ok=True)
         argv = [sys.executable, "-m", "stackproof.engines.process.supervisor"]
         return launch(
             run,
             [*argv, "--run-folder", str(run.path)],
             environment={"PATH": SYSTEM_PATH, "LANG": "C.UTF-8"},
+            overlays=overlays,
         )
 
     @property
@@ -95,7 +108,7 @@ class ProcessEngine:
             lay_out(snapshot, run, without=plan.elsewhere)
         elif run.kept.is_dir():
             say("going on with the data that were kept")
-            run.kept.rename(run.data)
+            take_back(run)
         control = Control(run)
         for spec in self._prepare(plan, plan.services, run, control, say, lent or {}):
             control.start([spec])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Collection, Sequence
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from stackproof.engines.base import Say
 from stackproof.engines.process.control import Control
+from stackproof.engines.process.copies import COPIES
 from stackproof.engines.saving import save_memory
 from stackproof.errors import StackproofError
 from stackproof.images.cache import content_key
@@ -73,19 +75,28 @@ def lay_out(snapshot: Path, run: RunFolder, *, without: Collection[str] = ()) ->
 
     Args:
         snapshot: The snapshot's folder, which nobody removes meanwhile.
-        run: The run; it must have no data yet.
+        run: The run; it must have no data yet, but for its copies.
         without: Native servers whose data are left out, since another run has them.
 
     Raises:
         StackproofError: If they can't be copied.
     """
-    if not without:
+    if not without and not run.data.exists():
         copy_data(snapshot / DATA, run.data)
         return
-    run.data.mkdir()
+    run.data.mkdir(exist_ok=True)
     for path in (snapshot / DATA).iterdir():
-        if path.name not in without:
+        if path.name not in {*without, COPIES}:  # the reaper has laid out the copies
             copy_data(path, run.data / path.name)
+
+
+def take_back(run: RunFolder) -> None:
+    """Give a run the data that an earlier one has kept."""
+    run.data.mkdir(exist_ok=True)
+    for path in run.kept.iterdir():
+        if path.name != COPIES:  # the reaper has laid out the copies
+            path.rename(run.data / path.name)
+    shutil.rmtree(run.kept)
 
 
 def copy_data(source: Path, target: Path) -> None:

@@ -1,0 +1,62 @@
+"""Which folders and files a run has copies of, laid over their sources in its mount namespace."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from stackproof.plan.model import Plan
+from stackproof.plan.mounts.model import PlannedMount
+from stackproof.run_folder import RunFolder
+
+COPIES = "~copies"
+"""Folder among a run's data, no name of a service or volume, with what was written to copies."""
+
+
+def overlays_of(
+    plan: Plan, run: RunFolder, *, earlier: Path | None, holes: tuple[Path, ...]
+) -> dict[str, object]:
+    """What the reaper is told to lay over the sources of mounts.
+
+    Args:
+        plan: The plan.
+        run: Its run folder.
+        earlier: Data folder of a snapshot, or one that was kept; None for a new beginning.
+        holes: Further paths that stay as they are, such as that of the artifacts.
+    """
+    shared = {
+        Path(one.source)
+        for service in plan.services
+        for one in service.outside
+        if one.action == "share"
+    }
+    return {
+        "copies": [
+            {
+                "source": one.source,
+                "upper": str(run.data / COPIES / one.key),
+                "work": str(run.path / COPIES / one.key),
+                "seed": _seed(one, earlier),
+            }
+            for one in _outermost(plan)
+        ],
+        "holes": [str(one) for one in sorted({*shared, *holes})],
+    }
+
+
+def _seed(mount: PlannedMount, earlier: Path | None) -> str:
+    path = earlier / COPIES / mount.key if earlier is not None else None
+    return str(path) if path is not None and path.exists() else ""
+
+
+def _outermost(plan: Plan) -> Iterator[PlannedMount]:
+    """Each source once, without those inside another: they are copied with it."""
+    found = {
+        Path(one.source): one
+        for service in plan.services
+        for one in service.outside
+        if one.action == "copy"
+    }
+    for path, one in found.items():
+        if not any(parent in found for parent in path.parents):
+            yield one

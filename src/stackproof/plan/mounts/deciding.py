@@ -1,0 +1,332 @@
+"""Decides for each mount: as it is, an empty place of the run, a copy, shared, or refused.
+
+Pure but for one look at what a source is. Both engines follow it, in the same words.
+"""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal, NoReturn
+
+from stackproof.errors import ConfigError
+from stackproof.plan.mounts.data_paths import DataPaths, is_unmistakable
+from stackproof.plan.mounts.model import PlannedMount
+from stackproof.settings.model import Origin
+from stackproof.settings.suggestion import did_you_mean
+from stackproof.stack_file.model import Mount, NamedVolume, Service, StackFile
+from stackproof.stack_file.mounts import host_path
+
+Kind = Literal["folder", "file", "missing", "special"]
+
+INIT_FOLDER = "/docker-entrypoint-initdb.d"
+"""Start-up files of database images: only read, by stackproof itself on the process engine."""
+
+_LIVE = ("/proc", "/sys", "/dev")
+_SOCKETS = ("/run", "/var/run")
+"""Folders of this machine that hold no files to copy."""
+
+_SETTING = "`mounts` in the stack config"
+
+
+@dataclass(frozen=True)
+class Project:
+    """What decides about mounts beside the stack file.
+
+    Attributes:
+        root: The project's folder.
+        engine: `process` or `compose`.
+        place: Where a setting of `mounts` was written.
+        settings: `mounts`: source, volume or service:/target, to `share`, `copy` or `refuse`.
+        own: Folders that stackproof itself has named, such as that of the cassettes.
+        look: What a path of this machine is.
+    """
+
+    root: Path
+    engine: str
+    place: Callable[[str], Origin]
+    settings: Mapping[str, str]
+    own: frozenset[str]
+    look: Callable[[str], Kind]
+
+
+def look_at(path: str) -> Kind:
+    """What a path of this machine is, links followed."""
+    try:
+        mode = Path(path).stat().st_mode
+    except FileNotFoundError:
+        return "missing"
+    except (OSError, ValueError):
+        return "special"
+    if path == "/" or _is_below(path, (*_LIVE, *_SOCKETS)):
+        return "special"
+    if stat.S_ISDIR(mode):
+        return "folder"
+    return "file" if stat.S_ISREG(mode) else "special"
+
+
+def _is_below(path: str, folders: Sequence[str]) -> bool:
+    return any(f"{path}/".startswith(f"{one}/") for one in folders)
+
+
+def decide_mounts(
+    stack_file: StackFile,
+    servers: Mapping[str, DataPaths | None],
+    project: Project,
+) -> dict[str, tuple[PlannedMount, ...]]:
+    """What the mounts of services become; those that are the run's own anyway are left out.
+
+    Args:
+        stack_file: Where they stand.
+        servers: The services that are planned, with the data paths of those that are servers.
+        project: What else decides.
+
+    Raises:
+        ConfigError: If a mount is refused, or a setting can't be honoured.
+    """
+    work = _Deciding(stack_file, servers, project)
+    work.refuse_unknown_settings()
+    found = {name: list(work.service(stack_file.services[name])) for name in servers}
+    return {name: tuple(_linked(one, found) for one in mounts) for name, mounts in found.items()}
+
+
+def _linked(mount: PlannedMount, found: Mapping[str, Sequence[PlannedMount]]) -> PlannedMount:
+    """All services see the same of one source: what the run has in its place."""
+    if mount.action == "share":
+        return mount
+    same = [
+        one for many in found.values() for one in many
+        if (one.kind, one.source) == (mount.kind, mount.source)
+    ]  # fmt: skip
+    actions: tuple[Literal["fresh", "copy"], ...] = ("fresh", "copy")
+    for action in actions:
+        if any(one.action == action for one in same):
+            strict = any(one.otherwise == "refuse" for one in same if one.action == action)
+            otherwise = "refuse" if strict else mount.otherwise
+            if mount.action == "keep":
+                otherwise = "read_only"
+            return replace(mount, action=action, otherwise=otherwise)
+    return mount
+
+
+class _Deciding:
+    def __init__(
+        self, stack_file: StackFile, servers: Mapping[str, DataPaths | None], project: Project
+    ) -> None:
+        self.stack_file = stack_file
+        self.servers = servers
+        self.project = project
+        self.root = str(project.root.resolve())
+
+    def refuse_unknown_settings(self) -> None:
+        known: dict[str, None] = {}
+        for service in self.stack_file.services.values():
+            for mount in service.mounts:
+                names = (mount.written, mount.source, f"{service.name}:{mount.target}")
+                known |= dict.fromkeys(one for one in names if one)
+        paths = {self.path_of(one) for one in known}
+        for key in self.project.settings:
+            if key not in known and self.path_of(key) not in paths:
+                shown = [one for one in known if one.startswith(".") or not one.startswith("/")]
+                origin = self.project.place(key)
+                raise ConfigError(
+                    f"no service mounts {key}",
+                    source=origin.name,
+                    line=origin.line,
+                    key="mounts",
+                    remedy=did_you_mean(key, shown or known),
+                )
+
+    def path_of(self, key: str) -> str:
+        """A key as a path, where it can be one, so that ./uploads/ is ./uploads."""
+        is_path = key.startswith((".", "/", "~"))
+        return str(host_path(key, self.stack_file.project_directory)) if is_path else key
+
+    def service(self, service: Service) -> Iterator[PlannedMount]:
+        for mount in service.mounts:
+            found = self._outside(mount)
+            if found is not None:
+                yield _One(self, service, mount, found).decide()
+
+    def _outside(self, mount: Mount) -> PlannedMount | None:
+        """The mount with its true source; None for one that the run makes for itself."""
+        where = f"{mount.where.source.name}:{mount.where.line}" if mount.where else ""
+        about = PlannedMount(
+            mount.target, "bind", mount.source or "", "keep",
+            read_only=mount.read_only, written=mount.written or mount.source or "", where=where,
+        )  # fmt: skip
+        if mount.kind == "bind":
+            return about
+        volume = self.stack_file.volumes.get(mount.source or "") if mount.source else None
+        if mount.kind != "volume" or volume is None:
+            return None
+        if volume.external:
+            return replace(about, kind="volume", source=volume.name or mount.source or "")
+        device = volume.options.get("device", "")
+        if volume.driver in {None, "", "local"}:
+            if not volume.options or volume.options.get("type") == "tmpfs":
+                return None
+            if _is_bind(volume) and device:
+                path = str(host_path(device, self.stack_file.project_directory))
+                is_read_only = "ro" in volume.options.get("o", "").split(",")
+                return replace(about, source=path, read_only=about.read_only or is_read_only)
+        return replace(about, kind="volume", source=mount.source or "")
+
+
+def _is_bind(volume: NamedVolume) -> bool:
+    words = volume.options.get("o", "").split(",")
+    return bool({"bind", "rbind"} & set(words)) or volume.options.get("type") == "bind"
+
+
+class _One:
+    """The decision on one mount from outside."""
+
+    def __init__(
+        self, whole: _Deciding, service: Service, mount: Mount, about: PlannedMount
+    ) -> None:
+        self.project = whole.project
+        self.service = service
+        self.mount = mount
+        server = whole.servers[service.name]
+        self.is_server = server is not None
+        volume = whole.stack_file.volumes.get(mount.source or "")
+        self.is_external = bool(volume and volume.external)
+        is_data = server.touches(about.target) if server else is_unmistakable(about.target)
+        self.kind = whole.project.look(about.source) if about.kind == "bind" else "folder"
+        key = f"{service.name}:{mount.target}"
+        keys = [
+            one for one in whole.project.settings
+            if one in {key, mount.written, mount.source} or whole.path_of(one) == about.source
+        ]  # fmt: skip
+        self.setting = keys[0] if keys else ""
+        self.wanted = whole.project.settings[keys[0]] if keys else ""
+        if not keys and about.source in whole.project.own:
+            self.wanted = "share"
+        self.is_inside = about.kind == "bind" and _is_below(
+            str(Path(about.source).resolve()) if self.kind != "missing" else about.source,
+            (whole.root, str(whole.project.root)),
+        )
+        self.about = replace(
+            about, is_data=is_data, is_file=self.kind == "file", asked=self.setting
+        )
+
+    def decide(self) -> PlannedMount:
+        """What the mount becomes.
+
+        Raises:
+            ConfigError: If it is refused, or a setting can't be honoured.
+        """
+        if self.wanted == "refuse":
+            self._refuse("the stack config refuses it", "remove it from the stack file")
+        if self.kind == "special":
+            return self._special()
+        if self.about.read_only and self.kind != "missing" and self.wanted != "copy":
+            return self.about
+        if self.about.is_data and not self.about.read_only and self.kind != "file":
+            return self._data()
+        if self.kind == "missing":
+            return self._missing()
+        return self._files()
+
+    def _files(self) -> PlannedMount:
+        """Files that are there, and that no server keeps its data in."""
+        if self.about.kind == "volume" and not (self.is_external and self._is_compose):
+            return self._out_of_reach()
+        if self.wanted == "share":
+            return replace(self.about, action="share")
+        if self._is_read_by_stackproof():
+            return self.about
+        return replace(self.about, action="copy", otherwise=self._otherwise())
+
+    @property
+    def _is_compose(self) -> bool:
+        return self.project.engine == "compose"
+
+    def _otherwise(self) -> Literal["share", "read_only", "refuse"]:
+        if self.wanted == "copy":
+            return "refuse"
+        if self.is_server:
+            return "read_only" if self._is_compose else "refuse"
+        return "share" if self.is_inside else "refuse"
+
+    def _is_read_by_stackproof(self) -> bool:
+        return (
+            not self._is_compose and self.is_server and _is_below(self.about.target, (INIT_FOLDER,))
+        )
+
+    def _data(self) -> PlannedMount:
+        if self.setting:
+            self._not_honoured("a second server on the same data destroys them, and a copy of the "
+                               "data of a running one is broken")  # fmt: skip
+        return replace(self.about, action="fresh")
+
+    def _special(self) -> PlannedMount:
+        if self.wanted == "share":
+            return replace(self.about, action="share", read_only=False)
+        if self.wanted == "copy":
+            self._not_honoured("it is a socket, a device or a folder of them; there are no files "
+                               "to copy")  # fmt: skip
+        if self.about.read_only and not _is_below(self.about.source, _SOCKETS) and (
+            self.about.source == "/" or _is_below(self.about.source, _LIVE)
+        ):  # fmt: skip
+            return self.about
+        if self.is_inside:
+            return replace(self.about, action="share", read_only=False)
+        return self._refuse(
+            "it is a socket or device of this machine, or a folder of them: no copy of it can be "
+            "made, and :ro does not keep a program from using it",
+            f"allow it by {_SETTING}: {{{self._key!r}: share}}",
+        )
+
+    def _missing(self) -> PlannedMount:
+        if not self.mount.create_host_path:
+            self._refuse("its source is not there", "make it, or remove create_host_path: false")
+        if self.setting and self.wanted in {"share", "copy"}:
+            self._not_honoured("there is no such file or folder")
+        if self.wanted == "share":  # stackproof's own, which is made later
+            return replace(self.about, action="share")
+        return replace(self.about, action="fresh")
+
+    def _out_of_reach(self) -> PlannedMount:
+        """A volume that can't be copied: another driver's, or on an engine without Docker."""
+        if not self._is_compose:
+            if self.setting:
+                self._not_honoured("only Docker has this volume, and the process engine has none")
+            return replace(self.about, action="fresh")
+        if self.wanted == "share":
+            return replace(self.about, action="share")
+        if self.wanted == "copy":
+            self._not_honoured("a volume of another driver, or of another machine, can't be copied")
+        return self._refuse(
+            "its volume is kept by another driver or on another machine, and may be somebody's",
+            f"allow it by {_SETTING}: {{{self._key!r}: share}}",
+        )
+
+    @property
+    def _key(self) -> str:
+        return self.about.written or self.about.source
+
+    def _refuse(self, why: str, remedy: str) -> NoReturn:
+        where = self.mount.where
+        raise ConfigError(
+            f"{self.service.name} may not write to {self._key}",
+            source=where.source if where else None,
+            line=where.line if where else None,
+            key=f"services.{self.service.name}.volumes",
+            observed=f"it is mounted at {self.about.target}; {why}",
+            remedy=remedy,
+        )
+
+    def _not_honoured(self, why: str) -> NoReturn:
+        origin = self.project.place(self.setting)
+        raise ConfigError(
+            f"{self._key} at {self.about.target} of {self.service.name} can't be "
+            f"{'shared' if self.wanted == 'share' else 'copied'}",
+            source=origin.name,
+            line=origin.line,
+            key="mounts",
+            observed=why,
+            remedy="remove the setting",
+        )

@@ -1,0 +1,90 @@
+"""What a person should know of the mounts, and what becomes of copies that can't be had."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from stackproof.errors import EngineUnavailable
+from stackproof.plan.model import Plan
+from stackproof.plan.mounts.model import PlannedMount
+
+
+def notices_of(service: str, mounts: tuple[PlannedMount, ...]) -> Iterator[str]:
+    """One line for each mount that is not as the stack file has it.
+
+    Args:
+        service: Name of the service.
+        mounts: What was decided.
+    """
+    for one in mounts:
+        if one.action == "fresh" and one.is_data:
+            yield (
+                f"{service}: an empty place of this run stands for {one.label}: a second server on "
+                "the same data would destroy them"
+            )
+        elif one.action == "fresh" and one.kind == "volume":
+            yield f"{service}: an empty folder of this run stands for {one.label}, a Docker volume"
+        elif one.action == "fresh":
+            yield f"{service}: an empty place of this run stands for {one.label}, which is missing"
+        elif one.action == "copy" and not one.read_only and not one.asked:
+            yield (
+                f"{service}: writes to a copy of {one.label}, which `down` removes; "
+                f"`mounts: {{{one.written!r}: share}}` lets it write to the original"
+            )
+
+
+def without_copies(plan: Plan, refused: Mapping[str, str]) -> tuple[Plan, list[str]]:
+    """The plan where some copies can't be had, and what that means, a line for each source.
+
+    Args:
+        plan: The plan.
+        refused: Source to the reason why it can't be copied.
+
+    Raises:
+        EngineUnavailable: If a source may not be written to instead.
+    """
+    said: dict[str, None] = {}
+    services = []
+    for service in plan.services:
+        mounts = []
+        for one in service.outside:
+            if one.action == "copy" and one.source in refused:
+                mounts.append(_instead(service.name, one, refused[one.source], said))
+            else:
+                mounts.append(one)
+        services.append(replace(service, outside=tuple(mounts)))
+    return replace(plan, services=tuple(services)), list(said)
+
+
+def _instead(service: str, mount: PlannedMount, why: str, said: dict[str, None]) -> PlannedMount:
+    if mount.otherwise == "refuse":
+        raise EngineUnavailable(
+            f"{service} may not write to {mount.label}, and no copy of it can be made",
+            checked=[f"{mount.source}: {why}"],
+            remedy="mount it read-only (:ro), or allow it in the stack config by "
+            f"`mounts: {{{mount.written!r}: share}}`",
+        )
+    if mount.otherwise == "read_only":
+        said[f"{service}: {mount.label} is read-only, since it can't be copied: {why}"] = None
+        return replace(mount, action="keep", read_only=True)
+    said[f"{mount.label} is shared with the stack, since it can't be copied: {why}"] = None
+    return replace(mount, action="share")
+
+
+def described(mount: PlannedMount, why_no_copy: str = "") -> str:
+    """Where a service's writes go, in words; empty where it can't write.
+
+    Args:
+        mount: The mount.
+        why_no_copy: Why this machine makes no copies; empty where it does.
+    """
+    if mount.action == "share" or (
+        mount.action == "copy" and why_no_copy and mount.otherwise == "share"
+    ):
+        return f"writes to {mount.source}: {mount.label}, shared"
+    if mount.read_only or mount.action == "keep":
+        return ""
+    if mount.action == "copy":
+        return f"writes to a copy of {mount.source}: {mount.label}"
+    return f"writes to an empty place of the run, not to {mount.source}: {mount.label}"

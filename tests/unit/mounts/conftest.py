@@ -1,0 +1,103 @@
+"""A small project whose service writes to what is mounted, on the process engine."""
+
+import os
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from stackproof import lifecycle
+from stackproof.waiting import wait_until
+
+COMPOSE = """\
+services:
+  app:
+    image: example.org/app
+    command: [python, /app/write.py, /uploads, /etc/one.conf]
+    volumes: ["./app:/app:ro", "./uploads:/uploads", "./one.conf:/etc/one.conf"]
+    x-stackproof: {environment_of: stackproof, ready: {log: written}}
+"""
+WRITE = """\
+import os, sys, time
+folder, file = sys.argv[1:]
+print(sorted(os.listdir(folder)), open(file).read(), flush=True)
+open(os.path.join(folder, "new"), "a").write("of the service")
+if os.path.exists(os.path.join(folder, "old")): os.unlink(os.path.join(folder, "old"))
+open(file, "w").write("changed")
+print("written", sorted(os.listdir(folder)), open(file).read(), flush=True)
+while True:
+    time.sleep(1)
+"""
+CONFIG = """\
+stack: shop
+project: shop-e2e
+compose_files: [../compose.yaml]
+timeouts: {start: 60, command: 60}
+"""
+
+
+class Project:
+    """A developer's project folder, and its stack."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.said: list[str] = []
+        self.write("compose.yaml", COMPOSE)
+        self.write("config/shop.yaml", CONFIG)
+        self.write("app/write.py", WRITE)
+        self.write("uploads/old", "of the developer")
+        self.write("one.conf", "original")
+
+    def write(self, name, text):
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(textwrap.dedent(text))
+
+    def replace(self, old, new):
+        text = (self.folder / "compose.yaml").read_text()
+        assert old in text
+        self.write("compose.yaml", text.replace(old, new))
+
+    def configure(self, line):
+        self.write("config/shop.yaml", CONFIG + line)
+
+    def blueprint(self, **choice):
+        environment = {
+            **os.environ,
+            "STACKPROOF_STATE_DIR": str(self.folder.parent / "state"),
+            "STACKPROOF_CACHE_DIR": str(self.folder.parent / "cache"),
+        }
+        choice = lifecycle.Choice(root=self.folder, environment=environment, **choice)
+        return lifecycle.prepare(choice, self.said.append)
+
+    def up(self, **options):
+        return lifecycle.up(self.blueprint(), self.said.append, **options)
+
+    def down(self, **options):
+        return lifecycle.down(self.blueprint(), self.said.append, **options)
+
+    def log(self, stack):
+        wait_until(
+            lambda: any("written" in line.text for line in stack.running.logs()),
+            timeout=30,
+            what="the service has written",
+        )
+        return [line.text for line in stack.running.logs()]
+
+    def files(self):
+        """The developer's files, with their contents and times."""
+        return {
+            str(path.relative_to(self.folder)): (path.read_text(), path.stat().st_mtime_ns)
+            for name in ("uploads", "one.conf")
+            for path in [self.folder / name, *(self.folder / name).rglob("*")]
+            if path.is_file()
+        }
+
+
+@pytest.fixture
+def project(tmp_path):
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    made = Project(folder)
+    yield made
+    made.down(force=True)

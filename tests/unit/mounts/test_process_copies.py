@@ -1,0 +1,125 @@
+"""On the process engine a service writes to copies, which only its run can see."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from tests.other_users import SYSTEM_PYTHON
+
+from stackproof.errors import EngineUnavailable
+
+READ = """\
+import os, sys, time
+print("written", os.listdir(sys.argv[1]), open(sys.argv[2]).read(), flush=True)
+time.sleep(1000)
+"""
+USERS_STACK = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+from conftest import Project
+folder = Path(sys.argv[1])
+project = Project(folder)
+before = project.files()
+print(project.log(project.up().stack))
+assert project.files() == before
+project.down()
+assert project.files() == before
+print(sorted(path.name for path in folder.parent.iterdir()))
+"""
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def environment_of(user):
+    """An environment of a user's own that has stackproof; its supervisors are given no path."""
+    place = user.home / "environment"
+    assert user.run([SYSTEM_PYTHON, "-m", "venv", "--without-pip", str(place)]).returncode == 0
+    (packages,) = place.glob("lib/python3*/site-packages")
+    (packages / "stackproof.pth").write_text("\n".join(user.import_path().split(":")))
+    return str(place / "bin" / "python")
+
+
+def test_what_a_service_writes_never_reaches_the_developers_files(project):
+    before = project.files()
+    log = project.log(project.up().stack)
+    assert log[0] == "['old'] original"
+    assert log[-1] == "written ['new'] changed"
+    assert project.files() == before
+    project.down()
+    assert project.files() == before
+    assert not list((project.folder.parent / "state").rglob("*"))
+
+
+def test_it_is_said_where_the_writes_go(project):
+    project.up()
+    (said,) = [line for line in project.said if "./uploads" in line]
+    assert "writes to a copy of ./uploads at /uploads (compose.yaml:5)" in said
+
+
+def test_an_ordinary_user_has_copies_too_and_they_are_removed(other_user):
+    folder = other_user.home / "copies" / "shop"
+    folder.mkdir(parents=True)
+    tests = other_user.home / "tests"
+    shutil.copytree(Path(__file__).parent, tests, ignore=shutil.ignore_patterns("__pycache__"))
+    other_user.owns(folder.parent)
+    other_user.owns(tests)
+    python = environment_of(other_user)
+    done = other_user.run([python, "-c", USERS_STACK, str(folder), str(tests)], cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert "['old'] original" in done.stdout
+    assert "written ['new'] changed" in done.stdout
+    assert "state" not in done.stdout.splitlines()[-1]
+
+
+def test_a_shared_folder_is_written_to(project):
+    project.configure('mounts: {"./uploads": share}')
+    project.log(project.up().stack)
+    assert names(project.folder / "uploads") == ["new"]
+    assert (project.folder / "one.conf").read_text() == "original"
+
+
+def test_a_shared_folder_inside_a_copied_one_is_written_to(project):
+    project.replace('"./uploads:/uploads"', '".:/all", "./uploads:/uploads"')
+    project.configure("mounts: {./uploads: share}")
+    project.log(project.up().stack)
+    assert names(project.folder / "uploads") == ["new"]
+
+
+def test_a_source_that_is_not_there_is_made_in_the_run_and_not_on_the_host(project):
+    shutil.rmtree(project.folder / "uploads")
+    stack = project.up(hold=False).stack
+    assert not (project.folder / "uploads").exists()
+    (folder,) = [path for path, target in stack.plan.service("app").folders.items()
+                 if target == "/uploads"]  # fmt: skip
+    assert folder.is_relative_to(stack.plan.run_folder)
+
+
+def test_kept_data_have_what_was_written_to_copies(project):
+    project.log(project.up().stack)
+    project.down(keep_data=True)
+    project.replace("write.py", "read.py")
+    project.write("app/read.py", READ)
+    assert project.log(project.up().stack) == ["written ['new'] changed"]
+
+
+def test_what_cant_be_copied_inside_the_project_is_shared_and_said(project):
+    (project.folder / "uploads").rename(project.folder / "up,loads")
+    project.replace("./uploads:", "./up,loads:")
+    project.log(project.up().stack)
+    assert names(project.folder / "up,loads") == ["new"]
+    (said,) = [line for line in project.said if "is shared" in line]
+    assert "./up,loads at /uploads (compose.yaml:5) is shared with the stack" in said
+
+
+def test_what_cant_be_copied_outside_the_project_is_refused_and_nothing_is_left(project):
+    outside = project.folder.parent / "else,where"
+    outside.mkdir()
+    (outside / "old").touch()
+    project.replace("./uploads:", f"{outside}:")
+    with pytest.raises(EngineUnavailable, match=r"may not write to .*else,where at /uploads"):
+        project.up()
+    assert names(outside) == ["old"]
+    assert not list((project.folder.parent / "state").rglob("*"))
