@@ -34,7 +34,11 @@ def describe_configuration(blueprint: Blueprint, *, explain: bool) -> Iterator[s
         yield f"{line.key:<{keys}}  {line.value}  ({line.source})"
     if explain:
         yield ""
-        yield from explain_plan(blueprint.plan)
+        copies = any(
+            mount.action == "copy" for one in blueprint.plan.services for mount in one.outside
+        )
+        why = blueprint.engine.no_copies() if copies else ""
+        yield from explain_plan(blueprint.plan, why_no_copy=why)
         yield from _sharing(blueprint)
 
 

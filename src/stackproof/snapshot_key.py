@@ -52,8 +52,8 @@ def _paths(blueprint: Blueprint) -> Iterator[Path]:
     for one in blueprint.plan.services:
         if one.runtime is not None and one.runtime.project is not None:
             found.add(one.runtime.project)
-        mounts = blueprint.stack_file.services[one.name].mounts
-        found |= {Path(mount.source) for mount in mounts if mount.kind == "bind" and mount.source}
+        read = [mount for mount in one.outside if mount.kind == "bind" and mount.action != "fresh"]
+        found |= {Path(mount.source) for mount in read}
         found |= set(one.mounts.values())
     return (path for path in found if path.exists())
 

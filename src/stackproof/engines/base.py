@@ -235,6 +235,9 @@ class Engine(Protocol):
     def snapshots(self) -> SnapshotKeeper:
         """How it keeps snapshots."""
 
+    def no_copies(self) -> str:
+        """Why folders can't be copied for services here; empty where they can."""
+
     def open(
         self,
         run: RunFolder,

@@ -6,17 +6,36 @@ import shlex
 from collections.abc import Iterator
 
 from stackproof.plan.model import Plan, Runtime, ServicePlan
+from stackproof.plan.mounts.settling import described
 from stackproof.redaction import Redactor
 
 
-def explain_plan(plan: Plan) -> list[str]:
+def explain_plan(plan: Plan, *, why_no_copy: str = "") -> list[str]:
     """What will run where, what was translated and why, and what to know; secrets masked.
 
     Args:
         plan: The plan.
+        why_no_copy: Why this machine can't copy folders for services; empty where it can.
     """
     redactor = Redactor(plan.secrets)
-    return [redactor.text(line) for line in _lines(plan)]
+    return [redactor.text(line) for line in (*_lines(plan), *_writes(plan, why_no_copy))]
+
+
+def _writes(plan: Plan, why_no_copy: str) -> Iterator[str]:
+    """Every path of this machine that a mount lets a service write to, and what stands for it."""
+    found = [
+        f"  {service.name} {text}"
+        for service in plan.services
+        for mount in service.outside
+        if (text := described(mount, why_no_copy))
+    ]
+    yield ""
+    yield "what services can write to outside the run"
+    yield from found or ["  nothing"]
+    if why_no_copy:
+        yield f"  (nothing can be copied here: {why_no_copy})"
+    if plan.engine == "process":
+        yield "  (a process runs with your rights: nothing else keeps it from your files)"
 
 
 def _lines(plan: Plan) -> Iterator[str]:

@@ -7,6 +7,7 @@ import pytest
 from tests.other_users import SYSTEM_PYTHON
 
 from stackproof.errors import EngineUnavailable
+from stackproof.overview import describe_configuration
 
 READ = """\
 import os, sys, time
@@ -50,7 +51,7 @@ def test_what_a_service_writes_never_reaches_the_developers_files(project):
     assert project.files() == before
     project.down()
     assert project.files() == before
-    assert not list((project.folder.parent / "state").rglob("*"))
+    assert not list((project.folder.parent / "state" / "runs").glob("*"))
 
 
 def test_it_is_said_where_the_writes_go(project):
@@ -122,4 +123,16 @@ def test_what_cant_be_copied_outside_the_project_is_refused_and_nothing_is_left(
     with pytest.raises(EngineUnavailable, match=r"may not write to .*else,where at /uploads"):
         project.up()
     assert names(outside) == ["old"]
-    assert not list((project.folder.parent / "state").rglob("*"))
+    assert not list((project.folder.parent / "state" / "runs").glob("*"))
+
+
+def test_explain_names_every_path_that_a_service_can_write_to(project):
+    project.configure('mounts: {"./uploads": share}')
+    lines = list(describe_configuration(project.blueprint(), explain=True))
+    at = lines.index("what services can write to outside the run")
+    uploads, file = project.folder / "uploads", project.folder / "one.conf"
+    assert set(lines[at + 1 : at + 3]) == {
+        f"  app writes to {uploads}: ./uploads at /uploads (compose.yaml:5), shared",
+        f"  app writes to a copy of {file}: ./one.conf at /etc/one.conf (compose.yaml:5)",
+    }
+    assert "app/write.py" not in "".join(lines[at:])

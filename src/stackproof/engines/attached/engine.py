@@ -24,6 +24,10 @@ class AttachedEngine:
         """Refuse: the data are somebody else's."""
         _refuse("take snapshots of")
 
+    def no_copies(self) -> str:
+        """Nothing is copied, since nothing is started."""
+        return ""
+
     def open(
         self,
         run: RunFolder,

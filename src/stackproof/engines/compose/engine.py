@@ -21,6 +21,7 @@ from stackproof.engines.compose.connection import (
     require_compose,
 )
 from stackproof.engines.compose.containers import Containers
+from stackproof.engines.compose.copies import why_not_here
 from stackproof.engines.compose.failures import is_there, no_image
 from stackproof.engines.compose.labels import labels_of
 from stackproof.engines.compose.preparing import Preparing
@@ -30,7 +31,7 @@ from stackproof.engines.compose.snapshot_images import SnapshotImages
 from stackproof.engines.compose.snapshot_keeper import ComposeSnapshots
 from stackproof.engines.compose.supervisor import AT_ONCE
 from stackproof.engines.compose.takedown import KEEP_DATA, containers_of, volumes_of
-from stackproof.errors import CommandFailed, NoStack, Refused, TeardownIncomplete
+from stackproof.errors import CommandFailed, EngineUnavailable, NoStack, Refused, TeardownIncomplete
 from stackproof.plan.model import Plan, ServicePlan
 from stackproof.reaper.launch import Lease, launch, take_down, wait_gone
 from stackproof.reaper.leftovers import read_run
@@ -52,6 +53,13 @@ class ComposeEngine:
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self.environment = environment
+
+    def no_copies(self) -> str:
+        """Why the Docker Engine can't copy folders of this machine; empty where it can."""
+        try:
+            return why_not_here(connect(self.environment))
+        except EngineUnavailable as error:
+            return error.what
 
     def open(
         self,

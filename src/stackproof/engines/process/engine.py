@@ -25,6 +25,7 @@ from stackproof.images.cache import reachable_by_others
 from stackproof.plan.model import Plan, Runtime, ServicePlan
 from stackproof.reaper.launch import Lease, launch, take_down, wait_gone
 from stackproof.reaper.leftovers import read_run
+from stackproof.reaper.namespace import namespaces_allowed
 from stackproof.run_folder import RunFolder
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -55,6 +56,10 @@ class ProcessEngine:
     def __init__(self, environment: Mapping[str, str], cache: Path) -> None:
         self.environment = environment
         self.cache = cache
+
+    def no_copies(self) -> str:
+        """Why there is no mount namespace to make copies in; empty where there is."""
+        return namespaces_allowed()
 
     def open(
         self,
