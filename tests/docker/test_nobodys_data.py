@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from stackproof.engines.compose.labels import owner
 from stackproof.waiting import wait_until
 
 DATA = "/var/lib/postgresql/data"
@@ -51,7 +52,7 @@ class Developer:
 
     def is_well(self):
         """Its rows are there, also after the server was started again from its files."""
-        self.container.restart(timeout=10)
+        self.container.restart(timeout=1)
         wait_until(
             lambda: self.container.exec_run(["pg_isready", "-U", "postgres"]).exit_code == 0,
             timeout=60,
@@ -96,7 +97,7 @@ def stack(project, text, **words):
     for word, value in words.items():
         text = text.replace(word, value)
     project.write("compose.yaml", text)
-    service = "db" if "\n  db:" in text else "web"
+    ports = f"ports: {{db: {project.port}}}" if "\n  db:" in text else ""
     project.write(
         project.config,
         f"""\
@@ -104,7 +105,7 @@ def stack(project, text, **words):
         project: {project.name}
         engine: compose
         compose_files: [../compose.yaml]
-        ports: {{{service}: {project.port}}}
+        {ports}
         timeouts: {{start: 60, command: 60}}
         """,
     )
@@ -163,3 +164,125 @@ def test_a_volume_of_somebody_else_under_our_name_is_neither_used_nor_removed(
     finally:
         developer.close()
         engine.volumes.get(name).remove(force=True)
+
+
+WRITER = """\
+services:
+  web:
+    image: IMAGE
+    init: true
+    command: [python, /app/write.py]
+    user: "1234:1234"
+    volumes:
+      - ./app:/app:ro
+      - ./uploads:/uploads
+      - ./one.conf:/one.conf
+      - ./nowhere:/nowhere
+      - theirs:/theirs
+    networks: [shared]
+    healthcheck: {test: [CMD, test, -e, /tmp/done], interval: 1s, retries: 30}
+  proxy:
+    image: IMAGE
+    init: true
+    command: [python, -c, "import time; time.sleep(100000)"]
+    volumes: ["./uploads:/srv:ro"]
+    networks: [shared]
+volumes: {theirs: {external: true, name: THEIRS}}
+networks: {shared: {external: true, name: THEIRS}}
+"""
+WRITE = """\
+import os, pathlib, time
+for folder in ("/uploads", "/theirs"):
+    pathlib.Path(folder, "new").write_text("of the service")
+    pathlib.Path(folder, "old").unlink()
+pathlib.Path("/one.conf").write_text("changed")
+pathlib.Path("/tmp/done").touch()
+time.sleep(100000)
+"""
+
+
+@pytest.fixture
+def their_network(engine, theirs):
+    """A network of that name, in which somebody's database is."""
+    made = engine.networks.create(theirs)
+    yield made
+    made.remove()
+
+
+@pytest.fixture
+def writing(project, engine, theirs, their_network, python_image):
+    """A project whose service writes to whatever is mounted, and what it finds there before."""
+    place = Path(engine.volumes.get(theirs).attrs["Mountpoint"])
+    (project.folder / "uploads").mkdir()
+    for folder in (place, project.folder / "uploads"):
+        (folder / "old").write_text("of the developer")
+        os.chown(folder, 1234, 1234)
+    (project.folder / "one.conf").write_text("original")
+    os.chown(project.folder / "one.conf", 1234, 1234)
+    project.write("app/write.py", WRITE)
+    stack(project, WRITER, IMAGE=python_image, THEIRS=theirs)
+
+    def theirs_now():
+        conf = project.folder / "one.conf"
+        shop = {key: one for key, one in fingerprint(project.folder).items()
+                if key.startswith(("uploads", "one.conf", "nowhere"))}  # fmt: skip
+        return shop, fingerprint(place), conf.read_text(), their_network.attrs["Containers"]
+
+    project.theirs_now = theirs_now
+    return project
+
+
+def test_services_write_to_copies_of_folders_files_and_external_volumes(writing):
+    before = writing.theirs_now()
+    writing.invoke("up")
+    web, proxy = writing.container("web"), writing.container("proxy")
+    for folder in ("/uploads", "/theirs"):
+        assert web.exec_run(["ls", folder]).output.decode() == "new\n"
+    assert proxy.exec_run(["ls", "/srv"]).output.decode() == "new\n"
+    assert web.exec_run(["cat", "/one.conf"]).output.decode() == "changed"
+    assert list(web.attrs["NetworkSettings"]["Networks"]) == [f"{writing.name}_shared"]
+    assert writing.theirs_now() == before
+    writing.invoke("down")
+    assert writing.theirs_now() == before
+    assert not writing.left()
+
+
+def test_shared_folders_are_written_to_and_the_stack_can_be_taken_down(writing):
+    writing.append(writing.config, 'mounts: {"./uploads": share, theirs: share}\n')
+    writing.invoke("up")
+    writing.invoke("down")
+    shop, volume, *_ = writing.theirs_now()
+    assert "uploads/new" in shop
+    assert "new" in volume
+    assert not writing.left()
+
+
+def test_what_was_kept_of_another_state_folder_is_refused_and_stays(project, engine):
+    name = f"{project.name}_kept"
+    labels = {"dev.stackproof.project": project.name, "dev.stackproof.owner": owner(),
+              "dev.stackproof.root": "/elsewhere", "com.docker.compose.project": project.name,
+              "com.docker.compose.volume": "kept"}  # fmt: skip
+    theirs = engine.volumes.create(name, labels=labels)
+    try:
+        said = project.invoke("up", code=1)
+        assert f"Docker has the volume {name} already" in said
+        project.invoke("down")
+        assert engine.volumes.get(name)
+    finally:
+        theirs.remove()
+
+
+def test_a_network_of_somebody_else_under_our_name_is_refused_and_stays(project, engine):
+    theirs = engine.networks.create(f"{project.name}_default")
+    try:
+        assert f"Docker has the network {theirs.name} already" in project.invoke("up", code=1)
+        assert engine.networks.get(theirs.id)
+    finally:
+        theirs.remove()
+
+
+def test_the_socket_of_docker_is_refused_before_anything_is_made(project):
+    project.replace("compose.yaml", '"kept:/data"', '"kept:/data", "/var/run/docker.sock:/d.sock"')
+    said = project.invoke("up", code=1)
+    assert "web may not write to /var/run/docker.sock" in said
+    assert not project.left()
