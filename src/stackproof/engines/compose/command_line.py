@@ -12,10 +12,12 @@ from typing import Any
 
 from stackproof.engines.base import Say
 from stackproof.engines.compose.addresses import no_addresses
-from stackproof.engines.compose.connection import docker_environment
+from stackproof.engines.compose.connection import connect, docker_environment
 from stackproof.engines.compose.model import Model
+from stackproof.engines.compose.silence import end, lines_of
 from stackproof.errors import CommandFailed, ConfigError, EngineUnavailable, StackproofError
 from stackproof.plan.model import ComposeSource
+from stackproof.reaper.sweep import ProcessId, descendants
 from stackproof.redaction import Redactor
 
 KEPT_LINES = 40
@@ -109,19 +111,30 @@ class CommandLine:
         lines: list[str] = []
         with subprocess.Popen(
             argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-            text=True, errors="replace", env=self.environment, cwd=self.folder,
+            env=self.environment, cwd=self.folder,
         ) as process:  # fmt: skip
             try:
-                assert process.stdout is not None  # noqa: S101 - for the type checker: it is a pipe
-                for raw in process.stdout:
-                    line = self.redactor.text(raw.rstrip())
+                for raw in lines_of(process, lambda: self._ensure_it_can_go_on(process)):
+                    line = self.redactor.text(raw)
                     lines = [*lines[1 - KEPT_LINES :], line]
                     say(line)
             except BaseException:
-                process.terminate()
+                end(process)
                 raise
         if process.returncode:
             raise failure(arguments[0], process.returncode, "\n".join(lines))
+
+    def _ensure_it_can_go_on(self, process: subprocess.Popen[bytes]) -> None:
+        """Called when Compose has said nothing for long, which by itself may be right.
+
+        Raises:
+            EngineUnavailable: If the Docker Engine has hung.
+        """
+        main = ProcessId.of(process.pid)
+        for one in [*([main] if main else []), *descendants(process.pid)]:
+            if one.is_stopped():
+                one.kill(signal.SIGCONT)
+        connect(self.environment).close()
 
 
 def _concealed(value: Any, redactor: Redactor, values: list[str]) -> Any:

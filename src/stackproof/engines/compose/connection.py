@@ -17,6 +17,9 @@ from stackproof.errors import EngineUnavailable
 SECONDS = 120
 """How long one answer of the Docker Engine is waited for."""
 
+FIRST_SECONDS = 10
+"""The same for the first one, which takes no work: whoever does not give it has hung."""
+
 CONNECTIONS = 32
 
 REMEDY = (
@@ -57,11 +60,13 @@ def connect(environment: Mapping[str, str]) -> docker.DockerClient:
     """
     where = address(environment)
     try:
-        return docker.DockerClient(
-            base_url=where, version="auto", timeout=SECONDS, max_pool_size=CONNECTIONS
+        client = docker.DockerClient(
+            base_url=where, version="auto", timeout=FIRST_SECONDS, max_pool_size=CONNECTIONS
         )
     except (DockerException, requests.RequestException, OSError) as error:
         raise unavailable(where, error) from None
+    client.api.timeout = SECONDS
+    return client
 
 
 def unavailable(where: str, error: Exception) -> EngineUnavailable:
