@@ -59,6 +59,10 @@ class RunFolder:
         """The temporary folder of a service."""
         return self.path / "tmp" / service
 
+    def server(self, service: str) -> Path:
+        """What a server of a known image has beside its data: its socket and configuration."""
+        return self.path / "servers" / service
+
     def home(self, service: str) -> Path:
         """The home folder of a service."""
         return self.path / "home" / service

@@ -74,12 +74,17 @@ class Launch:
         env: Variables beside those of the service.
         cwd: Folder to start in.
         uid: Numeric user and group to run as; None for the caller's.
+        socket: The Unix socket that it listens on in place of its port; None where it listens on
+            the port itself.
+        notices: What a person should know of this start.
     """
 
     argv: tuple[str, ...]
     env: Mapping[str, str]
     cwd: Path
     uid: int | None = None
+    socket: Path | None = None
+    notices: tuple[str, ...] = ()
 
 
 class NativeImage(Protocol):

@@ -13,8 +13,10 @@ from stackproof.errors import ConfigError
 from stackproof.images.cache import cached_folder, content_key, server_cache
 from stackproof.images.command import server_arguments
 from stackproof.images.model import Launch, Runner, Server, Step
-from stackproof.images.postgres_server import locate_postgres, server_user
+from stackproof.images.postgres_access import access_of
+from stackproof.images.postgres_server import locate_postgres
 from stackproof.images.search import identity
+from stackproof.images.unprivileged import server_user
 from stackproof.plan.model import Runtime, ServicePlan
 from stackproof.run_folder import RunFolder
 from stackproof.stack_file.regular_files import read_text_file, shown_path
@@ -148,29 +150,26 @@ class Postgres:
             template = _template(cluster, server, cache, runner, uid)
             _copy(template, folder, service.name, runner)
             _run_init_files(service, cluster, server, folder, runner, uid)
-        endpoint = service.endpoints[0]
-        own = {
-            "listen_addresses": endpoint.host,
-            "port": str(endpoint.port),
-            "unix_socket_directories": "",
-        }
+        access = access_of(service, run, folder, uid)
         return Launch(
             argv=(
                 str(server.bindir / "postgres"),
                 "-D",
                 str(folder),
                 *server_arguments(service.argv, service.environment, ("postgres",)),
-                *(word for name, value in own.items() for word in ("-c", f"{name}={value}")),
+                *(word for name, value in access.own for word in ("-c", f"{name}={value}")),
             ),
             env={
                 "PGDATA": str(folder),
                 # So that `psql -U …` finds it without address and password, as in the container.
-                "PGHOST": endpoint.host,
-                "PGPORT": str(endpoint.port),
+                "PGHOST": access.host,
+                "PGPORT": str(service.endpoints[0].port),
                 "PGPASSWORD": cluster.password,
             },
             cwd=folder,
             uid=uid,
+            socket=access.socket,
+            notices=access.notices,
         )
 
 

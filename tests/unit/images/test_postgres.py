@@ -1,6 +1,5 @@
 """PostgreSQL runs from the wheel's programs, with the official image's variables and files."""
 
-import contextlib
 import os
 import shutil
 import socket
@@ -8,6 +7,7 @@ import subprocess
 import time
 
 import pytest
+from tests.unit.images.conftest import started
 
 from stackproof.errors import ConfigError, EngineUnavailable
 from stackproof.images import native_image
@@ -15,6 +15,7 @@ from stackproof.images import postgres_server as finding
 from stackproof.images.postgres import read_cluster
 from stackproof.images.search import Candidate, in_wheel
 from stackproof.plan.model import Runtime
+from stackproof.run_folder import RunFolder
 
 IMAGE = native_image("postgres")
 ENVIRONMENT = {
@@ -41,29 +42,9 @@ def free_port():
         return one.getsockname()[1]
 
 
-@contextlib.contextmanager
-def started(launch):
-    """A server that is running; ended at once afterwards."""
-    server = subprocess.Popen(
-        launch.argv,
-        env={"PATH": "/usr/bin:/bin", **launch.env},
-        cwd=launch.cwd,
-        user=launch.uid,
-        group=launch.uid,
-        extra_groups=None if launch.uid is None else [],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        yield server
-    finally:
-        server.send_signal(3)  # SIGQUIT: immediate shutdown
-        server.wait(10)
-
-
-def ask(server, port, sql, *, password=ENVIRONMENT["POSTGRES_PASSWORD"]):
+def ask(server, port, sql, *, password=ENVIRONMENT["POSTGRES_PASSWORD"], user="Ann Lee"):
     """What psql answers; asked again while the server is not up yet."""
-    argv = [server.bindir / "psql", "-XAt", "-h", "127.0.0.1", "-p", str(port), "-U", "Ann Lee"]
+    argv = [server.bindir / "psql", "-XAt", "-h", "127.0.0.1", "-p", str(port), "-U", user]
     deadline = time.monotonic() + 20
     while True:
         done = subprocess.run(
@@ -82,7 +63,7 @@ def ask(server, port, sql, *, password=ENVIRONMENT["POSTGRES_PASSWORD"]):
 def test_the_server_has_database_user_password_and_marker(server, run, cache, runner, plan_service):
     port = free_port()
     service = plan_service("db", port, environment=ENVIRONMENT)
-    with started(IMAGE.prepare(service, server, run, cache, runner)):
+    with started(IMAGE.prepare(service, server, run, cache, runner), port):
         assert ask(server, port, "select made_by from stackproof.marker") == "stackproof"
         assert ask(server, port, "show fsync") == "off"
         assert ask(server, port, "show server_encoding") == "UTF8"
@@ -95,7 +76,7 @@ def test_the_files_of_the_log_have_the_size_that_the_stack_file_asks_for(
     port = free_port()
     chosen = {**ENVIRONMENT, "POSTGRES_INITDB_ARGS": "--wal-segsize=16"}
     service = plan_service("db", port, environment=chosen)
-    with started(IMAGE.prepare(service, server, run, cache, runner)):
+    with started(IMAGE.prepare(service, server, run, cache, runner), port):
         assert ask(server, port, "show wal_segment_size") == "16MB"
 
 
@@ -162,7 +143,7 @@ def test_start_up_files_run_in_the_order_of_their_names(
     port = free_port()
     mounts = {"/docker-entrypoint-initdb.d": tmp_path}
     service = plan_service("db", port, environment=ENVIRONMENT, mounts=mounts)
-    with started(IMAGE.prepare(service, server, run, cache, runner)):
+    with started(IMAGE.prepare(service, server, run, cache, runner), port):
         assert ask(server, port, "select x from t") == "Ann Lee"
 
 
@@ -185,10 +166,62 @@ def test_settings_of_the_command_count_but_port_and_address_are_stackproofs(
     argv = IMAGE.prepare(service, server, run, cache, runner).argv
     assert argv[3:7] == ("-c", "max_connections=33", "-c", "listen_addresses=*")
     assert argv[7:] == (
-        *("-c", "listen_addresses=127.0.0.1"),
+        *("-c", "listen_addresses="),
         *("-c", "port=15432"),
-        *("-c", "unix_socket_directories="),
+        *("-c", "unix_socket_directories=../../servers/db"),
+        *("-c", f"hba_file={run.server('db') / 'pg_hba.conf'}"),
     )
+
+
+def test_the_socket_lies_in_a_folder_that_only_the_server_can_look_into(
+    server, run, cache, runner, plan_service
+):
+    service = plan_service("db", 15432, environment=ENVIRONMENT)
+    launch = IMAGE.prepare(service, server, run, cache, runner)
+    assert launch.socket == run.server("db") / ".s.PGSQL.15432"
+    about = launch.socket.parent.stat()
+    assert (about.st_uid, about.st_mode & 0o777) == (launch.uid or os.getuid(), 0o700)
+    assert launch.env["PGHOST"] == str(launch.socket.parent)
+
+
+def test_clients_in_the_service_use_the_port_where_the_path_of_the_socket_is_too_long(
+    server, open_folder, cache, runner, plan_service
+):
+    deep = RunFolder(open_folder / ("d" * 90), "deep")
+    deep.path.mkdir(parents=True)
+    port = free_port()
+    service = plan_service("db", port, environment=ENVIRONMENT)
+    launch = IMAGE.prepare(service, server, deep, cache, runner)
+    assert launch.env["PGHOST"] == "127.0.0.1"
+    with started(launch, port):
+        assert ask(server, port, "select 1") == "1"
+
+
+def test_a_server_whose_settings_need_tcp_listens_itself_and_it_is_said(
+    server, run, cache, runner, plan_service
+):
+    argv = ("postgres", "-c", "ssl=on")
+    service = plan_service("db", 15432, argv=argv, environment=ENVIRONMENT)
+    launch = IMAGE.prepare(service, server, run, cache, runner)
+    assert "listen_addresses=127.0.0.1" in launch.argv
+    assert (launch.socket, launch.env["PGHOST"]) == (None, "127.0.0.1")
+    (notice,) = launch.notices
+    assert notice.startswith("every user of this machine reaches its port: its settings have ssl")
+
+
+def test_what_a_start_up_file_says_of_access_holds_for_the_guarded_port(
+    server, run, cache, runner, plan_service, tmp_path
+):
+    (tmp_path / "1.sh").write_text(
+        "psql -c 'create role guest login'\n"
+        'sed -i "1i host all guest 0.0.0.0/0 trust" "$PGDATA/pg_hba.conf"\n'
+    )
+    port = free_port()
+    mounts = {"/docker-entrypoint-initdb.d": tmp_path}
+    service = plan_service("db", port, environment=ENVIRONMENT, mounts=mounts)
+    with started(IMAGE.prepare(service, server, run, cache, runner), port):
+        assert "password authentication failed" in ask(server, port, "select 1", password="x")
+        assert ask(server, port, "select current_user", password="", user="guest") == "guest"
 
 
 def test_a_cluster_is_read_like_the_image_reads_it():

@@ -1,15 +1,32 @@
 """Redis images run on Redis or, said aloud, on Valkey; the arguments of the stack file count."""
 
-import pytest
+import os
+import pwd
+import re
+import socket
+import time
+from pathlib import Path
 
-from stackproof.errors import EngineUnavailable
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.unit.images.conftest import started
+
+from stackproof.errors import ConfigError, EngineUnavailable
 from stackproof.images import native_image
 from stackproof.images import redis as module
 from stackproof.images.model import Server
+from stackproof.images.redis_config import lines_of
 from stackproof.images.search import Candidate
 from stackproof.plan.model import Runtime
 
 IMAGE = native_image("redis")
+
+
+@pytest.fixture(autouse=True)
+def programs(tmp_path):
+    for name in ("redis-server", "valkey-server"):
+        (tmp_path / name).touch()
 
 
 @pytest.fixture
@@ -24,7 +41,7 @@ def servers(monkeypatch, tmp_path):
 
 
 def located(tmp_path, runner, version="7", image="redis"):
-    return IMAGE.locate(Runtime("image", image=image, version=version), tmp_path, runner)
+    return IMAGE.locate(Runtime("image", image=image, version="7"), tmp_path, runner)
 
 
 def test_the_same_product_and_version_is_taken_without_a_word(servers, tmp_path, runner):
@@ -54,42 +71,127 @@ def test_the_wheel_is_found_where_nothing_is_installed(tmp_path, runner, monkeyp
 
 
 def test_an_explicit_folder_without_a_server_is_an_error(tmp_path, runner):
-    runtime = Runtime("image", image="redis", version="7", bindir=tmp_path)
+    runtime = Runtime("image", image="redis", version="7", bindir=tmp_path / "no")
     with pytest.raises(EngineUnavailable, match="STACKPROOF_REDIS_BINDIR"):
         IMAGE.locate(runtime, tmp_path, runner)
 
 
 @pytest.mark.parametrize(
-    ("argv", "environment", "given"),
+    ("argv", "environment", "expected"),
     [
         ((), {}, ()),
-        (("redis-server", "--requirepass", "x y"), {}, ("--requirepass", "x y")),
-        (("--appendonly", "yes"), {}, ("--appendonly", "yes")),
-        (("docker-entrypoint.sh", "redis-server", "--a"), {}, ("--a",)),
-        (("sh", "-c", "exec redis-server --requirepass $PW"), {"PW": "x"}, ("--requirepass", "x")),
-        (("sh", "-c", 'redis-server --p "${PW}"'), {"PW": "x y"}, ("--p", "x y")),
+        (("redis-server", "--requirepass", "x y"), {}, ('requirepass "x y"',)),
+        (("--appendonly", "yes"), {}, ('appendonly "yes"',)),
+        (("docker-entrypoint.sh", "redis-server", "--a"), {}, ("a",)),
+        (("sh", "-c", "exec redis-server --requirepass $PW"), {"PW": "x"}, ('requirepass "x"',)),
+        (("sh", "-c", 'redis-server --p "${PW}"'), {"PW": "x y"}, ('p "x y"',)),
     ],
 )
 def test_the_arguments_of_the_stack_file_reach_the_server(
-    run, tmp_path, runner, plan_service, argv, environment, given
+    run, tmp_path, runner, plan_service, argv, environment, expected
 ):
     server = Server("Valkey", tmp_path, "9.1", "wheel")
     service = plan_service("cache", 16379, argv=argv, environment=environment)
     launch = IMAGE.prepare(service, server, run, tmp_path, runner)
-    folder = str(run.data / "cache")
-    assert launch.argv == (
-        str(tmp_path / "valkey-server"),
-        *("--save", "", "--appendonly", "no", "--set-proc-title", "no"),
-        *given,
-        *("--port", "16379", "--bind", "127.0.0.1", "--dir", folder, "--daemonize", "no"),
-    )
+    file = run.server("cache") / "server.conf"
+    assert launch.argv[1:] == (str(file),)
+    assert file.read_text().splitlines() == [
+        *('save ""', 'appendonly "no"', 'set-proc-title "no"'),
+        *expected,
+        *('port "0"', 'unixsocket "../../servers/cache/server.sock"', 'unixsocketperm "700"'),
+        *(f'dir "{run.data / "cache"}"', 'daemonize "no"'),
+    ]
+    assert file.stat().st_mode & 0o777 == 0o600
 
 
 def test_a_configuration_file_comes_first(run, tmp_path, runner, plan_service):
+    (tmp_path / "redis.conf").write_text("maxmemory 10mb\n")
     server = Server("Redis", tmp_path, "6.0.16", "installed")
-    service = plan_service("cache", 1, argv=("redis-server", "/x/redis.conf", "--a", "b"))
-    argv = IMAGE.prepare(service, server, run, tmp_path, runner).argv
-    assert argv[:8] == (
-        *(str(tmp_path / "redis-server"), "/x/redis.conf"),
-        *("--save", "", "--appendonly", "no", "--a", "b"),
-    )
+    argv = ("redis-server", str(tmp_path / "redis.conf"), "--a", "b")
+    IMAGE.prepare(plan_service("cache", 1, argv=argv), server, run, tmp_path, runner)
+    lines = (run.server("cache") / "server.conf").read_text().splitlines()
+    assert lines[:4] == ["maxmemory 10mb", 'save ""', 'appendonly "no"', 'a "b"']
+
+
+def test_a_configuration_file_that_is_not_there_is_an_error(run, tmp_path, runner, plan_service):
+    server = Server("Redis", tmp_path, "7.2", "installed")
+    service = plan_service("cache", 1, argv=("redis-server", "/no/redis.conf"))
+    with pytest.raises(ConfigError, match="configuration file of cache"):
+        IMAGE.prepare(service, server, run, tmp_path, runner)
+
+
+@pytest.mark.parametrize("option", [("--tls-port", "6380"), ("--cluster-enabled", "yes")])
+def test_a_server_that_needs_tcp_listens_itself_and_it_is_said(
+    run, tmp_path, runner, plan_service, option
+):
+    server = Server("Valkey", tmp_path, "9.1", "wheel")
+    service = plan_service("cache", 16379, argv=("redis-server", *option))
+    launch = IMAGE.prepare(service, server, run, tmp_path, runner)
+    assert launch.socket is None
+    assert launch.notices[0].startswith("every user of this machine reaches its port: ")
+    lines = (run.server("cache") / "server.conf").read_text().splitlines()
+    assert {'port "16379"', 'bind "127.0.0.1"'} <= set(lines)
+
+
+SECRET = 'a b"\\ c\n#é'
+
+
+def test_a_running_server_has_its_password_and_no_rights_of_root(
+    run, open_folder, runner, plan_service
+):
+    port = free_port()
+    server = IMAGE.locate(Runtime("image", image="redis", version="7"), open_folder, runner)
+    argv = ("redis-server", "--requirepass", SECRET, "--save", "60", "1", "--save", "300", "10")
+    service = plan_service("cache", port, argv=argv)
+    with started(IMAGE.prepare(service, server, run, open_folder, runner), port) as process:
+        login = b"*2\r\n$4\r\nAUTH\r\n$%d\r\n%s\r\n" % (len(SECRET.encode()), SECRET.encode())
+        answer = asked(port, login + b"CONFIG GET save\r\nSAVE\r\n")
+        assert answer.startswith(b"+OK\r\n"), answer
+        assert b"60 1 300 10" in answer
+        assert answer.endswith(b"+OK\r\n")
+        assert SECRET not in Path(f"/proc/{process.pid}/cmdline").read_text()
+        owner = Path(f"/proc/{process.pid}").stat().st_uid
+        assert owner == (os.getuid() or pwd.getpwnam("nobody").pw_uid)
+        assert (run.data / "cache" / "dump.rdb").stat().st_uid == owner
+
+
+def test_data_that_root_has_made_are_given_to_the_server(run, tmp_path, runner, plan_service):
+    (run.data / "cache").mkdir(parents=True)
+    (run.data / "cache" / "dump.rdb").write_bytes(b"x")
+    server = Server("Valkey", tmp_path, "9.1", "wheel")
+    launch = IMAGE.prepare(plan_service("cache", 1), server, run, tmp_path, runner)
+    wanted = os.getuid() if launch.uid is None else launch.uid
+    assert (run.data / "cache" / "dump.rdb").stat().st_uid == wanted
+
+
+@given(st.lists(st.text()))
+def test_any_argument_becomes_one_word_of_one_line(words):
+    (line,) = lines_of(["--option", *(f" {word}" for word in words)])
+    assert line.isprintable()
+    name, *values = re.findall(r'"(?:[^"\\]|\\.)*"|\S+', line)
+    decoded = [
+        re.sub(rb"\\x(..)", lambda match: bytes.fromhex(match[1].decode()), value[1:-1].encode())
+        for value in values
+    ]
+    assert (name, decoded) == ("option", [f" {word}".encode() for word in words])
+
+
+def free_port():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+def asked(port, data):
+    """What a server answers until it has nothing more to say; asked again until it listens."""
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            with socket.create_connection(("127.0.0.1", port), 10) as link:
+                link.sendall(data + b"QUIT\r\n")
+                answer = b"".join(iter(lambda: link.recv(4096), b""))
+                return answer.removesuffix(b"+OK\r\n")
+        except ConnectionRefusedError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)

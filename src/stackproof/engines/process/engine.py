@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 from stackproof.engines.base import Say
@@ -299,7 +300,10 @@ class _Preparation:
             **service.environment,
             **ready.env,
         }
-        return self._spec(service, ready.argv, environment, str(ready.cwd), ready.uid)
+        for notice in ready.notices:
+            self.say(f"note: {service.name}: {notice}")
+        spec = self._spec(service, ready.argv, environment, str(ready.cwd), ready.uid)
+        return replace(spec, socket=str(ready.socket or ""))
 
     def _project_spec(self, service: ServicePlan, runtime: Runtime) -> ServiceSpec:
         own = self._own_folders(service, None)

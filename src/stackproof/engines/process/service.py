@@ -17,6 +17,7 @@ from stackproof.engines.probing import Surroundings, ask
 from stackproof.engines.process.awaited_lines import AwaitedLines
 from stackproof.engines.process.capture import LogFile, Pipe
 from stackproof.engines.process.children import Child, Children
+from stackproof.engines.process.guard.port import GuardedPort
 from stackproof.engines.process.limits import ControlGroups, Group
 from stackproof.engines.process.listeners import holder_of, ports_of
 from stackproof.engines.process.memory_folders import MemoryFolders
@@ -129,6 +130,7 @@ class Service:
         self.group: Group = host.groups.make(spec)
         self.memory_folders = MemoryFolders(spec.tmpfs, private=os.getpid() == 1)
         self.memory_folders.renew()  # what can't be bounded is known before it starts
+        self._guard = GuardedPort(spec, host.loop, host.children, log)
         self._life: asyncio.Task[None] | None = None
         self._started = 0.0
         self._lines = AwaitedLines(log)
@@ -184,6 +186,7 @@ class Service:
         nothing = os.open(os.devnull, os.O_RDONLY)
         self._set("starting")
         try:
+            self._guard.start()
             self.child = self.host.children.spawn(
                 self.spec.argv,
                 env=self.spec.env,
@@ -199,6 +202,7 @@ class Service:
             os.close(nothing)
             out.started()
             err.started()
+        self._guard.watch(self.child)
         self._started = self.now()
         self.state.pid = self.child.pid
         self.state.exit_code = None

@@ -33,6 +33,8 @@ class ServiceSpec:
         one_shot: Expected to end by itself with status 0.
         uid: Numeric user and group to run as; None for the caller's.
         ports: Ports on 127.0.0.1 that it, and nobody else, must listen on.
+        socket: Path of the Unix socket that it listens on in place of its first port, which a
+            guard answers on then; empty where it listens itself.
         cpus: Upper bound of CPUs; None for no bound.
         memory: Upper bound of memory in bytes; None for no bound.
         pids: Upper bound of processes; None for no bound.
@@ -53,6 +55,7 @@ class ServiceSpec:
     one_shot: bool = False
     uid: int | None = None
     ports: tuple[int, ...] = ()
+    socket: str = ""
     cpus: float | None = None
     memory: int | None = None
     pids: int | None = None
