@@ -78,7 +78,7 @@ class GuardedPort:
     def _note_end(self, server: Child, guard: asyncio.Future[int]) -> None:
         if not server.ended.done():
             line = f"stackproof: the guard of its port has ended with status {guard.result()}"
-            self._log.write("err", [line.encode()])
+            self._log.write("err", [line])
             server.send(signal.SIGKILL)
 
     def _environment(self) -> dict[str, str]:
