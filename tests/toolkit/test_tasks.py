@@ -138,6 +138,14 @@ def test_a_database_name_that_may_be_somebodys_own_is_refused(project):
     assert "_e2e" in project.invoke("up", code=1)
 
 
+def test_a_database_that_the_stack_file_does_not_make_is_refused_with_both_places(project):
+    project.replace("compose.yaml", "POSTGRES_DB: shop_e2e", "POSTGRES_DB: shop_test")
+    output = project.invoke("up", code=1)
+    assert "config/shop.yaml:5: database.name: the database is 'shop_e2e', but db makes" in output
+    assert "compose.yaml:23" in output
+    assert project.nothing_is_left()
+
+
 @pytest.mark.parametrize("task", ["seed", "reset", "migrate", "down"])
 def test_a_database_without_the_marker_is_refused(up, task):
     rows(up, "drop schema stackproof cascade")

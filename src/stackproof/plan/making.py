@@ -23,6 +23,7 @@ from stackproof.plan.container_ports import (
 )
 from stackproof.plan.drafts import Draft, make_draft, read_image
 from stackproof.plan.gateway import with_names
+from stackproof.plan.made_database import refuse_unmade_database
 from stackproof.plan.model import ComposeSource, Plan, ServicePlan
 from stackproof.plan.mounts.data_paths import DataPaths, data_paths
 from stackproof.plan.mounts.deciding import Project, decide_mounts, look_at
@@ -122,6 +123,7 @@ def make_plan(
         ConfigError: If the stack can't be planned, with file, line and key.
     """
     outline = _outline(settings, stack_file, engine, services)
+    refuse_unmade_database(settings, stack_file, outline.drafts)
     divided = share(stack_file, outline.drafts, shared) if shared else Shared()
     outline = replace(outline, drafts=tuple(divided.drafts) or outline.drafts)
     given = {key: HostPort(number, "a free port") for key, number in (ports or {}).items()}
