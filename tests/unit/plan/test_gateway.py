@@ -117,6 +117,14 @@ def test_names_that_the_stack_file_allows_stay(planning, gateway_plan):
     assert plan.service("llm").environment["GATEWAY_ALLOWED_HOSTS"] == "b.example"
 
 
+@pytest.mark.parametrize("engine", ["process", "compose"])
+@pytest.mark.parametrize("wildcard", ["0.0.0.0", "::"])
+def test_only_in_a_container_it_may_listen_on_all_addresses(gateway_plan, engine, wildcard):
+    plan = gateway_plan({}, engine=engine, environment={"GATEWAY_HOST": wildcard})
+    expected = wildcard if engine == "compose" else "127.0.0.1"
+    assert plan.service("llm").environment["GATEWAY_HOST"] == expected
+
+
 def test_a_token_of_the_stack_file_stays(gateway_plan):
     plan = gateway_plan({"URL": URL}, environment={"GATEWAY_TOKEN": OTHER})
     assert plan.gateway_token == OTHER

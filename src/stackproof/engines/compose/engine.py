@@ -292,7 +292,7 @@ def _refuse_strangers(client: DockerClient, project: str) -> None:
 def _write_relays(plan: Plan, run: RunFolder, containers: Containers) -> None:
     ids = containers.ids()
     listed = [
-        [endpoint.host, endpoint.port, ids[service.name], endpoint.target]
+        [endpoint.port, ids[service.name], endpoint.target]
         for service in plan.services
         for endpoint in service.endpoints
         if service.name in ids

@@ -12,8 +12,11 @@ import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+HOST = "127.0.0.1"
+"""Nothing of a run is reached from other machines."""
+
 FILE = "relays.json"
-"""In the run folder: a list of host, port, container id, container port."""
+"""In the run folder: a list of port, container id, container port."""
 
 CHUNK = 64 * 1024
 
@@ -34,10 +37,10 @@ class Relays:
 
     async def load(self) -> None:
         """Read the file again, and listen on what is new."""
-        for host, port, container, target in json.loads(self.file.read_text(encoding="utf-8")):
+        for port, container, target in json.loads(self.file.read_text(encoding="utf-8")):
             self._targets[port] = (container, target)
             if port not in self._servers:
-                self._servers[port] = await asyncio.start_server(self._passer(port), host, port)
+                self._servers[port] = await asyncio.start_server(self._passer(port), HOST, port)
 
     def close(self) -> None:
         """Stop listening."""
