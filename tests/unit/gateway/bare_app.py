@@ -1,12 +1,23 @@
 """The application without a server around it, which makes many requests cheap."""
 
 import asyncio
+import json
+from decimal import Decimal
 from urllib.parse import unquote
 
-from tests.unit.gateway.rig import TOKEN
+import httpx
+from tests.unit.gateway.rig import KEY, MODEL, TOKEN
 
 from stackproof.gateway.app import create_app
 from stackproof.gateway.options import Options
+
+HOST = ("host", "localhost:4000")
+BEARER = ("authorization", "Bearer sk-any")
+WITH_TOKEN = ("x-gateway-token", TOKEN)
+BODY = json.dumps(
+    {"model": MODEL, "max_tokens": 5, "messages": [{"role": "user", "content": "x"}]}
+).encode()
+CHAT = b"/v1/chat/completions"
 
 
 class App:
@@ -52,3 +63,29 @@ class App:
 
         await self.app(scope, receive, send)
         return sent[0]["status"], b"".join(one.get("body", b"") for one in sent)
+
+
+class Spending:
+    """A gateway in the mode `live`, and all requests that its provider got."""
+
+    def __init__(self, folder, **options):
+        self.app = App(
+            llm="live",
+            budget_usd=Decimal(10**6),
+            openai_key=KEY,
+            anthropic_key=KEY,
+            ledger=folder / "ledger.json",
+            **options,
+        )
+        self.sent = []
+        self.answer = httpx.Response(200, json={"usage": {"prompt_tokens": 1}})
+        forwarder = self.app.app.state.mode._forwarder
+        forwarder._http = httpx.AsyncClient(transport=httpx.MockTransport(self._provider))
+
+    def _provider(self, request):
+        self.sent.append(request)
+        return self.answer
+
+    def send(self, method, path, headers, data=BODY):
+        status, answer = self.app.send(method, path, headers, data)
+        return status, json.loads(answer or b"null")

@@ -6,6 +6,7 @@ import httpx
 import openai
 import pytest
 import uvicorn
+from tests.unit.gateway.bare_app import Spending
 from tests.unit.gateway.rig import TOKEN, Rig
 
 from stackproof.gateway.app import create_app
@@ -78,3 +79,11 @@ def client(gateway):
 def rig(server, gateway, serve, tmp_path):
     with contextlib.ExitStack() as stack:
         yield Rig(server, gateway, tmp_path, serve, stack)
+
+
+@pytest.fixture(scope="module")
+def spending(tmp_path_factory):
+    """A gateway in the mode `live`, and what its provider got."""
+    made = Spending(tmp_path_factory.mktemp("spending"))
+    yield made
+    made.app.runner.close()
