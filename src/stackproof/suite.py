@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from stackproof import lifecycle
@@ -78,9 +78,8 @@ def run_suite(request: SuiteRequest, run_pytest: RunPytest, say: Say) -> bool:
             remedy=f"add `gateway: {{service: NAME}}` to config/{blueprint.settings.stack}.yaml",
         )
     artifacts = _artifacts(blueprint, request.suite)
-    mask = artifacts.redactor.text
-    run = _Run(request, blueprint, artifacts, Timeline(), lambda line: say(mask(line)))
-    with masked_errors(mask):
+    run = _Run(request, blueprint, artifacts, Timeline(), lambda line: say(run.mask(line)))
+    with masked_errors(run.mask):
         try:
             if run.isolation == "shared" and blueprint.plan.engine != "attached":
                 return run.steps(run_pytest)
@@ -104,9 +103,15 @@ class _Run:
     say: Say
     passed: bool = False
 
+    def mask(self, text: str) -> str:
+        """A text without the secrets of the stack, those made for this run included."""
+        return self.artifacts.redactor.text(text)
+
     def steps(self, run_pytest: RunPytest) -> bool:
         with self.timeline.step("up"):
             started = lifecycle.up(self.blueprint, self.say, hold=True, artifacts=self.artifacts)
+        secrets = (*self.blueprint.plan.secrets, *started.stack.plan.secrets)
+        self.artifacts = replace(self.artifacts, redactor=Redactor(secrets))
         try:
             with self.timeline.step("migrate"):
                 lifecycle.migrate(self.blueprint, started.stack, self.say)

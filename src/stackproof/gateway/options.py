@@ -30,6 +30,7 @@ class Options:
         openai_key: Its key.
         anthropic_url: Base URL of Anthropic, with `/v1`.
         anthropic_key: Its key.
+        secrets: Further values that no recording may hold.
         budget_usd: US dollars that may be spent.
         budget_requests: Requests that may be sent.
         budget_tokens: Tokens that may be used.
@@ -51,6 +52,7 @@ class Options:
     openai_key: str = field(default="", repr=False)
     anthropic_url: str = "https://api.anthropic.com/v1"
     anthropic_key: str = field(default="", repr=False)
+    secrets: tuple[str, ...] = field(default=(), repr=False)
     budget_usd: Decimal | None = None
     budget_requests: int | None = None
     budget_tokens: int | None = None

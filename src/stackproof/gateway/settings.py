@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 from stackproof.gateway.options import MODES, Options
 from stackproof.gateway.strict_fields import ScriptError
+from stackproof.redaction.names import tells_a_secret
 
 GUIDE = """
 A local stand-in for an OpenAI- and Anthropic-compatible provider. Point a client's base URL at
@@ -26,10 +28,14 @@ live: in the path (/k/TOKEN/v1), in the header X-Gateway-Token, or as the API ke
 sets it; else one is made and printed.
 
 record, live and check ask the real provider: with its key in GATEWAY_OPENAI_KEY or
-GATEWAY_ANTHROPIC_KEY, and within --budget-usd. Every option can also be given in the
+GATEWAY_ANTHROPIC_KEY, and within --budget-usd. Recordings hold none of the secrets in its
+environment, nor those of GATEWAY_SECRETS, a JSON list. Every option can also be given in the
 environment: GATEWAY_BUDGET_USD for --budget-usd, and so on.
 """
 PREFIX = "GATEWAY_"
+
+SHORTEST_OWN = 8
+"""Characters of a secret of this process's environment; a recording must not depend on a word."""
 TOKEN = re.compile(r"[A-Za-z0-9_-]{16,200}")
 
 
@@ -172,9 +178,29 @@ def options(arguments: argparse.Namespace, environment: Mapping[str, str]) -> Op
         openai_key=environment.get("GATEWAY_OPENAI_KEY", ""),
         anthropic_url=arguments.anthropic_url,
         anthropic_key=environment.get("GATEWAY_ANTHROPIC_KEY", ""),
+        secrets=tuple(_secrets(environment)),
         budget_usd=arguments.budget_usd,
         budget_requests=arguments.budget_requests,
         budget_tokens=arguments.budget_tokens,
         ledger=arguments.ledger,
         prices=arguments.prices,
     )
+
+
+def _secrets(environment: Mapping[str, str]) -> Iterator[str]:
+    """What recordings must not hold: the secrets of the stack, and those of this process."""
+    own = (value for name, value in environment.items() if tells_a_secret(name))
+    yield from (value for value in own if len(value) >= SHORTEST_OWN)
+    listed = environment.get("GATEWAY_SECRETS", "")
+    if listed:
+        yield from _json_list(listed)
+
+
+def _json_list(text: str) -> list[str]:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = None
+    if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
+        raise ScriptError("it is a JSON list of texts", "GATEWAY_SECRETS")
+    return found

@@ -31,7 +31,7 @@ from stackproof.plan.mounts.joining import refuse_joins, replaced_joins
 from stackproof.plan.mounts.model import PlannedMount
 from stackproof.plan.mounts.settling import notices_of
 from stackproof.plan.resolving import Surroundings, container_service, native_service
-from stackproof.plan.secrets import secrets_of
+from stackproof.plan.secrets import secrets_of, with_secrets_told
 from stackproof.plan.sharing import Shared, SharedNeed, SharedPart, needs_of, share
 from stackproof.settings.model import Origin, Settings
 from stackproof.stack_file import select_services, start_order
@@ -154,7 +154,7 @@ def make_plan(
         project=settings.project,
         engine=engine,
         run_folder=run_folder,
-        services=planned,
+        services=with_secrets_told(planned, settings.gateway_service, secrets),
         translations=(
             *divided.translations,
             *(one for part in resolved for one in part.translations),

@@ -34,9 +34,11 @@ class Redactor:
 
     Args:
         secrets: The values to hide; those shorter than 4 characters are left out.
+        mask: What takes the place of one.
     """
 
-    def __init__(self, secrets: Iterable[str] = ()) -> None:
+    def __init__(self, secrets: Iterable[str] = (), *, mask: str = MASK) -> None:
+        self.mask = mask
         self._secrets = frozenset(one for one in map(str.strip, secrets) if _is_findable(one))
         self.longest = LONGEST_CHARACTER * max(map(len, self._secrets), default=0)
 
@@ -49,13 +51,14 @@ class Redactor:
 
     def text(self, text: str) -> str:
         """The same text with each secret masked; the ends of lines stay."""
-        return _masked(text, self.spans(text))
+        return self._masked(text, self.spans(text))
 
     def fill(self, text: str) -> str:
-        """The same with each secret masked by as many characters, for what has fixed places."""
+        """The same with each secret masked by as many bytes, for what has fixed places."""
         parts, done = [], 0
-        for start, end in _merged(self.spans(text)):
-            parts += [text[done:start], MASK[0] * (end - start)]
+        for start, end in merged(self.spans(text)):
+            size = len(text[start:end].encode("utf-8", "surrogateescape"))
+            parts += [text[done:start], self.mask[:1] * size]
             done = end
         return "".join([*parts, text[done:]])
 
@@ -78,7 +81,7 @@ class Redactor:
                 cut = start
         if cut == 0:  # secrets overlap each other from end to end
             cut = max((end for _, end in spans), default=0)
-        return _masked(text[:cut], [one for one in spans if one[1] <= cut]), text[cut:]
+        return self._masked(text[:cut], [one for one in spans if one[1] <= cut]), text[cut:]
 
     def value(self, value: object, *, numbers: bool = True) -> object:
         """The same JSON-like value with each secret masked in its strings, keys included.
@@ -96,8 +99,16 @@ class Redactor:
         if isinstance(value, list | tuple):
             return [self.value(item, numbers=numbers) for item in value]
         if isinstance(value, int | float):
-            return MASK if numbers and str(value) in self._secrets else value
+            return self.mask if numbers and str(value) in self._secrets else value
         return None if value is None else self.text(str(value))
+
+    def _masked(self, text: str, spans: Sequence[Span]) -> str:
+        parts, done = [], 0
+        for start, end in merged(spans):
+            lines = text[start:end].split("\n")
+            parts += [text[done:start], "\n".join(self.mask if line else "" for line in lines)]
+            done = end
+        return "".join([*parts, text[done:]]) if parts else text
 
     def _items(self, items: dict[object, object], *, numbers: bool) -> dict[str, object]:
         found: dict[str, object] = {}
@@ -152,16 +163,7 @@ def _written(secret: str) -> Iterator[str]:
     yield quote_plus(secret, errors="replace")
 
 
-def _masked(text: str, spans: Sequence[Span]) -> str:
-    parts, done = [], 0
-    for start, end in _merged(spans):
-        lines = text[start:end].split("\n")
-        parts += [text[done:start], "\n".join(MASK if line else "" for line in lines)]
-        done = end
-    return "".join([*parts, text[done:]]) if parts else text
-
-
-def _merged(spans: Sequence[Span]) -> Iterator[Span]:
+def merged(spans: Sequence[Span]) -> Iterator[Span]:
     """The same places, those that overlap as one."""
     current: Span | None = None
     for start, end in spans:

@@ -10,12 +10,9 @@ from urllib.parse import unquote
 
 from stackproof.errors import ConfigError
 from stackproof.redaction import MASK, Redactor
+from stackproof.redaction.names import tells_a_secret
 from stackproof.settings.suggestion import did_you_mean
 from stackproof.stack_file.model import Limits
-
-SECRET_ENDINGS = ("PASSWORD", "PASSWD", "SECRET", "TOKEN", "API_KEY", "SECRET_KEY", "PRIVATE_KEY",
-                  "OPENAI_KEY", "ANTHROPIC_KEY")  # fmt: skip
-"""A variable whose name ends so is a secret without being listed."""
 
 SAFE_ENDINGS = ("_e2e", "_test")
 """How the name of a database ends that is made to be lost."""
@@ -231,7 +228,7 @@ class Settings:
 
     def is_secret(self, name: str) -> bool:
         """Whether the value of a variable of that name is a secret."""
-        return name in self.secrets or name.upper().endswith(SECRET_ENDINGS)
+        return name in self.secrets or tells_a_secret(name)
 
     def secret_values(self) -> tuple[str, ...]:
         """The values of all secret variables among the settings, without the empty ones."""

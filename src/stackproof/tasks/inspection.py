@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from invoke.exceptions import Exit
 
-from stackproof.tasks.shell import names, prepare, say, show, stack_task, table
+from stackproof.tasks.shell import conceal, names, prepare, say, show, stack_task, table
 
 if TYPE_CHECKING:
     from stackproof.lifecycle import Choice
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 def show_services(stack: Stack) -> None:
     """Print the table of services, states and addresses."""
+    conceal(stack.plan.secrets)  # some are made for each run
     rows = []
     addresses = {
         service.name: ", ".join(endpoint.url for endpoint in service.endpoints)

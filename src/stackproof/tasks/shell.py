@@ -52,11 +52,17 @@ def masked(text: str) -> str:
 def prepare(choice: Choice) -> Blueprint:
     """What every command does first; from here on, the stack's secrets are masked."""
     from stackproof import lifecycle
-    from stackproof.redaction import Redactor
 
     blueprint = lifecycle.prepare(choice, say)
-    _MASKS.append(Redactor(blueprint.plan.secrets).text)
+    conceal(blueprint.plan.secrets)
     return blueprint
+
+
+def conceal(secrets: Sequence[str]) -> None:
+    """Mask values in all that this process prints from now on."""
+    from stackproof.redaction import Redactor
+
+    _MASKS.append(Redactor(secrets).text)
 
 
 def stack_task(**help_texts: str) -> Callable[[Callable[..., None]], Task[Any]]:

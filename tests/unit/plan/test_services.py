@@ -369,6 +369,31 @@ def test_a_secret_that_is_also_a_name_of_the_stack_is_said_instead_of_masked(pla
     assert "POSTGRES_PASSWORD of db is not masked" in plan.notices[0]
 
 
+def test_a_switch_is_no_secret(planning):
+    environment = {"CHECK_TOKEN": "true", "NEEDS_PASSWORD": "0", "API_KEY": "sk-1234"}
+    plan = planning.plan(planning.native("app", environment=environment))
+    assert plan.secrets == ("sk-1234",)
+    assert [one for one in plan.notices if "masked" in one] == []
+
+
+def test_a_secret_that_is_too_short_to_be_masked_is_said(planning):
+    planning.configure(variables={"FLAG": "true"}, secrets=("FLAG",))
+    plan = planning.plan(planning.native("app", environment={"API_KEY": "abc"}))
+    told = "\n".join(plan.notices)
+    assert "API_KEY of app is not masked: a secret has at least 4 characters" in told
+    assert "FLAG of the settings is not masked" in told
+
+
+@pytest.mark.parametrize(("mode", "told"), [("record", True), ("replay", True), ("fake", False)])
+def test_a_gateway_that_keeps_recordings_is_told_what_they_must_not_hold(planning, mode, told):
+    planning.configure(gateway_service="llm")
+    llm = planning.native("llm", environment={"GATEWAY_LLM": mode})
+    app = planning.native("app", environment={"API_KEY": "sk-123"})
+    environment = planning.plan(llm, app).service("llm").environment
+    assert ("GATEWAY_SECRETS" in environment) is told
+    assert "GATEWAY_SECRETS" not in planning.plan(llm, app).service("app").environment
+
+
 def test_a_secret_is_in_no_explanation(planning, postgres):
     app = planning.native("app", environment={"URL": "postgres://u:hunter22@db/x"})
     lines = "\n".join(explain_plan(planning.plan(app, postgres)))

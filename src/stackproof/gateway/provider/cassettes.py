@@ -49,9 +49,9 @@ class RecordedReply:
         try:
             text = self.content.decode()
         except UnicodeDecodeError:
-            return {**about, "base64": base64.b64encode(self.content).decode()}
+            return {**about, "base64": base64.b64encode(masker.data(self.content)).decode()}
         if self.is_stream:
-            return {**about, "stream": masker.text(text)}
+            return {**about, "stream": masker.stream(text)}
         try:
             return {**about, "json": masker.value(from_bytes(self.content))}
         except (ValueError, RecursionError):

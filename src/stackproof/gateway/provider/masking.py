@@ -6,8 +6,10 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from stackproof.gateway.provider.stream_masking import Span, mask_events
+from stackproof.redaction import Redactor, merged
+
 MASK = "***"
-SHORTEST_SECRET = 8
 
 _SHAPES = re.compile(
     r"sk-[A-Za-z0-9_-]{16,}|(?i:bearer)\s+[A-Za-z0-9._~+/=-]{16,}|AKIA[0-9A-Z]{16}"
@@ -27,14 +29,24 @@ class Masker:
     """
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        known = sorted({one for one in secrets if len(one) >= SHORTEST_SECRET}, key=len)
-        self._known = known[::-1]
+        self._known = Redactor(secrets, mask=MASK)
 
     def text(self, text: str) -> str:
         """A text without secrets."""
-        for secret in self._known:
-            text = text.replace(secret, MASK)
-        return _SHAPES.sub(MASK, text)
+        return _SHAPES.sub(MASK, self._known.text(text))
+
+    def stream(self, text: str) -> str:
+        """A stream of events without secrets, those that are cut over events included."""
+        return self.text(mask_events(text, self._spans, MASK))
+
+    def _spans(self, text: str) -> list[Span]:
+        shapes = [match.span() for match in _SHAPES.finditer(text)]
+        return list(merged(sorted([*self._known.spans(text), *shapes])))
+
+    def data(self, data: bytes) -> bytes:
+        """Bytes that are no text, as many as before, without secrets."""
+        text = data.decode("utf-8", "surrogateescape")
+        return self._known.fill(text).encode("utf-8", "surrogateescape")
 
     def value(self, value: Any) -> Any:
         """A JSON value without secrets, in texts and behind names that say so."""
@@ -44,7 +56,9 @@ class Masker:
             return [self.value(one) for one in value]
         if isinstance(value, dict):
             return {
-                key: MASK if isinstance(one, str) and _NAMES.match(key) else self.value(one)
+                self.text(key): MASK
+                if isinstance(one, str) and _NAMES.match(key)
+                else self.value(one)
                 for key, one in value.items()
             }
         return value

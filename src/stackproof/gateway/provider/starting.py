@@ -42,7 +42,8 @@ def make_check(options: Options) -> tuple[Checking, Cassettes]:
 
 
 def _masker(options: Options) -> Masker:
-    return Masker([options.openai_key, options.anthropic_key, options.token])
+    own = (options.openai_key, options.anthropic_key, options.token)
+    return Masker([*own, *options.secrets])
 
 
 def _cassettes(options: Options) -> Cassettes:
