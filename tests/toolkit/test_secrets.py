@@ -1,6 +1,8 @@
 """A secret that a service writes in every form is nowhere in what stays or is shown."""
 
 import json
+from contextlib import suppress
+from pathlib import Path
 
 from tests.secret_forms import CANARY, SCENARIO, WRITER, all_forms, leaks
 
@@ -19,6 +21,7 @@ def test_no_form_of_a_secret_stays_or_is_shown(project):
     ]
     said.append(project.invoke("test", "integration", code=1))
     said += [project.invoke("logs"), project.invoke("urls")]
+    assert leaks(CANARY, said=arguments_of_processes()) == []
     kept = project.folder / ".artifacts"
     assert len([one for one in kept.rglob("*") if one.is_file()]) > 10
     assert "********" in "\n".join(said)
@@ -29,3 +32,12 @@ def test_no_form_of_a_secret_stays_or_is_shown(project):
     failed = project.invoke("up", code=1)
     assert "********" in failed
     assert leaks(CANARY, kept, project.outer, said=failed) == []
+
+
+def arguments_of_processes():
+    """What every user of the machine can read of its processes."""
+    found = []
+    for line in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            found.append(line.read_text(errors="replace").replace("\0", " "))
+    return "\n".join(found)
