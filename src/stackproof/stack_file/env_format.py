@@ -56,8 +56,12 @@ def parse_env_text(
             continue
         match = _LINE.fullmatch(text)
         if match is None:
-            raise ConfigError("this is not KEY=value", source=path, line=number,
-                              observed=text[:60], remedy="write KEY=value")  # fmt: skip
+            raise ConfigError(  # the line is not shown: it may be of a key in several lines
+                "this is not KEY=value",
+                source=path,
+                line=number,
+                remedy="write KEY=value; quote a value of several lines",
+            )
         if match["equals"] is None:
             passed = earlier.get(match["name"]) or variables.look_up(match["name"])
             if passed is not None:

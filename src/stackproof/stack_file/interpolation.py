@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping, MutableMapping
 
 from stackproof.errors import ConfigError
+from stackproof.redaction import MASK
 from stackproof.stack_file.scalars import LONGEST_SHOWN
 from stackproof.stack_file.yaml_nodes import Node
 
@@ -19,6 +20,9 @@ MOST_TEXT = 32 * 1024 * 1024
 """Letters that all variables of a stack may put in: a short `${…}` can have a long value."""
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_PASSWORD = re.compile(r"(?<=:)[^\s@:/]{1,200}(?=@)")
+"""The password of a URL, which no error shows."""
+
 _OPERATORS = (":-", ":?", ":+", "-", "?", "+")
 
 
@@ -162,7 +166,7 @@ class _Text:
 
     def _wrong(self, why: str) -> ConfigError:
         return ConfigError(
-            f"{self.text[:LONGEST_SHOWN]!r} can't be interpolated: {why}",
+            f"{_PASSWORD.sub(MASK, self.text)[:LONGEST_SHOWN]!r} can't be interpolated: {why}",
             source=self.node.where.source,
             line=self.node.where.line,
             key=self.key,
