@@ -36,3 +36,17 @@ def test_no_form_of_a_secret_stays_or_is_shown(project):
     failed = project.invoke("up", code=1)
     assert "********" in failed
     assert leaks(CANARY, kept, project.folder / "state", said=failed) == []
+
+
+def test_a_container_has_the_value_that_the_written_model_leaves_out(project):
+    project.environment |= {"SHOP_API_KEY": CANARY}
+    project.replace(
+        "compose.yaml",
+        "command: [python, /app/server.py]",
+        "command: [python, /app/server.py]\n    environment: {SHOP_API_KEY: '${SHOP_API_KEY}'}",
+    )
+    project.append(project.config, "        variables: {SHOP_API_KEY: unset-key}\n")
+    project.invoke("up")
+    assert f"SHOP_API_KEY={CANARY}" in project.container("web").attrs["Config"]["Env"]
+    (model,) = project.state.rglob("compose.json")
+    assert CANARY not in model.read_text()

@@ -142,8 +142,9 @@ class ComposeEngine:
         if wanted:
             say(f"building {', '.join(sorted(wanted))}")
             options = ["--no-cache"] if again else []
-            self._preparing(plan, run, client).write_model(plan)
-            compose = self._command_line(plan, run)
+            preparing = self._preparing(plan, run, client)
+            preparing.write_model(plan)
+            compose = preparing.compose  # it alone has the values that the model leaves out
             compose.run(["build", *options, *wanted.values()], say)
         return sorted(wanted)
 
@@ -242,8 +243,9 @@ class ComposeEngine:
         options: Sequence[str],
     ) -> None:
         client = running.containers.client
-        compose = self._command_line(plan, run)
-        model = self._preparing(plan, run, client).make(plan, say)
+        preparing = self._preparing(plan, run, client)
+        model = preparing.make(plan, say)
+        compose = preparing.compose  # it alone has the values that the model leaves out
         refuse_without_addresses(client, model)
         missing = _to_build(client, services, again=False)
         if missing:
