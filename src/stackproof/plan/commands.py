@@ -37,7 +37,8 @@ def _planned(
     draft = next((one for one in around.drafts if one.name == command.service), None)
     if draft is None:
         return PlannedCommand(command.service, command.command), []
-    paths = PathMap(folders_of(draft, around.run_folder).paths)
+    mounts = around.mounts.get(draft.name, ())
+    paths = PathMap(folders_of(draft, around.run_folder, mounts).paths)
     translator = Translator(around.addresses, draft.name, paths)
     translated = translator.arguments(command.command)
     argv = tuple(one.text for one in translated)

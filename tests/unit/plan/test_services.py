@@ -6,7 +6,7 @@ import pytest
 
 from stackproof.errors import ConfigError
 from stackproof.plan import explain_plan
-from stackproof.settings.model import Timeouts
+from stackproof.settings.model import Command, Timeouts
 from stackproof.stack_file.model import (
     Build,
     Dependency,
@@ -367,6 +367,14 @@ def test_a_secret_that_is_also_a_name_of_the_stack_is_said_instead_of_masked(pla
     plan = planning.plan(Service("db", image="postgres:16", environment=environment))
     assert plan.secrets == ()
     assert "POSTGRES_PASSWORD of db is not masked" in plan.notices[0]
+
+
+def test_a_command_finds_mounted_files_where_its_service_does(planning, tmp_path):
+    planning.configure(migrate=(Command("app", ("sh", "/scripts/migrate.sh")),))
+    scripts = tmp_path / "scripts"
+    scripts.mkdir()
+    app = planning.native("app", mounts=(Mount("bind", "/scripts", str(scripts), read_only=True),))
+    assert planning.plan(app).migrate[0].argv == ("sh", f"{scripts}/migrate.sh")
 
 
 def test_a_switch_is_no_secret(planning):
