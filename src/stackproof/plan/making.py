@@ -36,6 +36,7 @@ from stackproof.plan.sharing import Shared, SharedNeed, SharedPart, needs_of, sh
 from stackproof.settings.model import Origin, Settings
 from stackproof.stack_file import select_services, start_order
 from stackproof.stack_file.model import StackFile
+from stackproof.stack_file.mounts import host_path
 
 OWN_FOLDERS = ("GATEWAY_CASSETTES", "GATEWAY_LEDGER_FOLDER")
 """Variables that stackproof names folders of its own in, for the gateway to write to."""
@@ -189,8 +190,9 @@ def _mounts(
     for draft in drafts:
         refuse_joins(stack_file, draft.service, engine)
     servers = {draft.name: _data_paths(stack_file, draft) for draft in drafts}
-    named = {settings.variables.get(name) for name in OWN_FOLDERS}
-    own = frozenset(one for one in named if one)
+    named = [settings.variables.get(name, "") for name in OWN_FOLDERS]
+    base = stack_file.project_directory
+    own = frozenset(str(host_path(one, base)) for one in named if one.startswith((".", "/", "~")))
 
     def place(key: str) -> Origin:
         return settings.origin(("mounts", key))

@@ -78,6 +78,8 @@ def _copy(one: dict[str, str]) -> str:
             return ""
         if _UNSAFE & set(source + upper):
             return "overlayfs can't take a path with a comma, colon, quote or backslash"
+        if os.path.realpath(upper).startswith(os.path.realpath(source).rstrip("/") + "/"):
+            return "the folder of the run is inside it; STACKPROOF_STATE_DIR names another one"
         if one["seed"]:
             _spawn(["cp", "-a", one["seed"], upper])
         else:

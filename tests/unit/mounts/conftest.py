@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from stackproof import lifecycle
+from stackproof.reaper.launch import take_down
 from stackproof.waiting import wait_until
 
 COMPOSE = """\
@@ -28,6 +29,11 @@ print("written", sorted(os.listdir(folder)), open(file).read(), flush=True)
 while True:
     time.sleep(1)
 """
+READ = """\
+import os, sys, time
+print("written", os.listdir(sys.argv[1]), open(sys.argv[2]).read(), flush=True)
+time.sleep(1000)
+"""
 CONFIG = """\
 stack: shop
 project: shop-e2e
@@ -42,6 +48,7 @@ class Project:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.said: list[str] = []
+        self.state = folder.parent / "state"
         self.write("compose.yaml", COMPOSE)
         self.write("config/shop.yaml", CONFIG)
         self.write("app/write.py", WRITE)
@@ -64,7 +71,7 @@ class Project:
     def blueprint(self, **choice):
         environment = {
             **os.environ,
-            "STACKPROOF_STATE_DIR": str(self.folder.parent / "state"),
+            "STACKPROOF_STATE_DIR": str(self.state),
             "STACKPROOF_CACHE_DIR": str(self.folder.parent / "cache"),
         }
         choice = lifecycle.Choice(root=self.folder, environment=environment, **choice)
@@ -75,6 +82,19 @@ class Project:
 
     def down(self, **options):
         return lifecycle.down(self.blueprint(), self.said.append, **options)
+
+    def read_only(self):
+        """From now on the service only tells what there is."""
+        self.replace("write.py", "read.py")
+        self.write("app/read.py", READ)
+
+    def copy(self, **options):
+        """An isolated stack."""
+        return lifecycle.up(self.blueprint(isolated=True), self.said.append, **options).stack
+
+    def end(self, *stacks):
+        for stack in stacks:
+            take_down(stack.running.run_folder, seconds=20)
 
     def log(self, stack):
         wait_until(

@@ -6,14 +6,10 @@ from pathlib import Path
 import pytest
 from tests.other_users import SYSTEM_PYTHON
 
-from stackproof.errors import EngineUnavailable
+from stackproof.engines.process.snapshot_keeper import ProcessSnapshots
+from stackproof.errors import EngineUnavailable, Refused
 from stackproof.overview import describe_configuration
 
-READ = """\
-import os, sys, time
-print("written", os.listdir(sys.argv[1]), open(sys.argv[2]).read(), flush=True)
-time.sleep(1000)
-"""
 USERS_STACK = """
 import sys
 from pathlib import Path
@@ -101,8 +97,7 @@ def test_a_source_that_is_not_there_is_made_in_the_run_and_not_on_the_host(proje
 def test_kept_data_have_what_was_written_to_copies(project):
     project.log(project.up().stack)
     project.down(keep_data=True)
-    project.replace("write.py", "read.py")
-    project.write("app/read.py", READ)
+    project.read_only()
     assert project.log(project.up().stack) == ["written ['new'] changed"]
 
 
@@ -136,3 +131,47 @@ def test_explain_names_every_path_that_a_service_can_write_to(project):
         f"  app writes to a copy of {file}: ./one.conf at /etc/one.conf (compose.yaml:5)",
     }
     assert "app/write.py" not in "".join(lines[at:])
+
+
+def test_a_snapshot_has_what_was_written_to_copies_and_each_stack_its_own(project, tmp_path):
+    before = project.files()
+    stack = project.up().stack
+    project.log(stack)
+    entry, run = tmp_path / "entry", stack.running.run_folder
+    entry.mkdir()
+    ProcessSnapshots().take(stack.plan, run, entry, entry, project.said.append)
+    assert ProcessSnapshots().fault(entry) == ""
+    project.down()
+    project.read_only()
+    one, two = (project.copy(snapshot=entry) for _ in range(2))
+    try:
+        assert project.log(one) == project.log(two) == ["written ['new'] changed"]
+        more = ["touch", str(project.folder / "uploads" / "more")]
+        written = one.running.run("write", "app", more, timeout=30, say=print)
+        assert written.exit_code == 0
+    finally:
+        project.end(one, two)
+    assert project.files() == before
+    assert ProcessSnapshots().fault(entry) == ""
+
+
+def test_a_further_copy_takes_a_new_start(project):
+    project.replace(', "./one.conf:/etc/one.conf"', "")
+    project.write("one.conf", "original")
+    project.replace("/etc/one.conf]", f"{project.folder / 'app' / 'spare'}]")
+    project.write("app/spare", "spare")
+    project.up()
+    project.replace('"./uploads:/uploads"', '"./uploads:/uploads", "./one.conf:/etc/one.conf"')
+    with pytest.raises(Refused, match=r"one\.conf at /etc/one\.conf .* can't be copied") as caught:
+        project.up()
+    assert "invoke up --fresh" in caught.value.remedy
+    project.up(fresh=True)
+
+
+def test_a_state_folder_inside_a_copied_folder_leads_to_sharing_and_is_said(project):
+    project.replace('"./uploads:/uploads"', '".:/uploads"')
+    project.write("old", "of the developer")
+    project.state = project.folder / "state"
+    project.up()
+    (said,) = [line for line in project.said if "is shared" in line]
+    assert ". at /uploads (compose.yaml:5) is shared with the stack" in said

@@ -92,6 +92,8 @@ class Copies:
             lower = self._lower(mount)
             if _UNSAFE & set(lower):
                 return "overlayfs can't take a path with a comma, colon, quote or backslash"
+            if Path(self.client.info()["DockerRootDir"]).is_relative_to(lower):
+                return "the Docker Engine keeps its own files inside it"
             self._volume(written, {})
             with self._helper(written) as helper:
                 self.api.put_archive(helper, "/at", _layers(Path(lower)))

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from stackproof.errors import Refused
 from stackproof.plan.model import Plan
 from stackproof.plan.mounts.model import PlannedMount
 from stackproof.run_folder import RunFolder
 
 COPIES = "~copies"
 """Folder among a run's data, no name of a service or volume, with what was written to copies."""
+
+NOTE = "copies.json"
+"""File of a run folder with the sources that it has copies of."""
 
 
 def overlays_of(
@@ -60,3 +65,28 @@ def _outermost(plan: Plan) -> Iterator[PlannedMount]:
     for path, one in found.items():
         if not any(parent in found for parent in path.parents):
             yield one
+
+
+def note_copies(plan: Plan, run: RunFolder) -> None:
+    """Keep which sources the run was started with: nothing can be laid over another one later."""
+    sources = [one.source for one in _outermost(plan)]
+    (run.path / NOTE).write_text(json.dumps(sources), encoding="utf-8")
+
+
+def require_copies(plan: Plan, run: RunFolder) -> None:
+    """Refuse a service whose writes would reach a source that the run has no copy of.
+
+    Raises:
+        Refused: If the stack has to be started anew for it.
+    """
+    try:
+        known = {Path(one) for one in json.loads((run.path / NOTE).read_text(encoding="utf-8"))}
+    except FileNotFoundError:
+        known = set()
+    for one in _outermost(plan):
+        if not known & {Path(one.source), *Path(one.source).parents}:
+            raise Refused(
+                f"{one.label} can't be copied for a stack that is up",
+                observed="copies are made when a stack starts, and this one started without it",
+                remedy="`invoke up --fresh` takes it down and starts it again",
+            )

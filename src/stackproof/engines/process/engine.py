@@ -15,7 +15,7 @@ from pathlib import Path
 
 from stackproof.engines.base import Say
 from stackproof.engines.process.control import Control
-from stackproof.engines.process.copies import overlays_of
+from stackproof.engines.process.copies import note_copies, overlays_of, require_copies
 from stackproof.engines.process.environments import ensure_environment, script_folder
 from stackproof.engines.process.running import ProcessRunning
 from stackproof.engines.process.snapshot_keeper import DATA, ProcessSnapshots, lay_out, take_back
@@ -110,6 +110,7 @@ class ProcessEngine:
             EngineUnavailable: If a server or an interpreter is missing.
             CommandFailed: If a preparation fails.
         """
+        note_copies(plan, run)
         if snapshot is not None:
             lay_out(snapshot, run, without=plan.elsewhere)
         elif run.kept.is_dir():
@@ -131,7 +132,12 @@ class ProcessEngine:
         *,
         lent: Mapping[str, str] | None = None,
     ) -> ProcessRunning:
-        """Start some services of a running stack anew, as the plan has them now."""
+        """Start some services of a running stack anew, as the plan has them now.
+
+        Raises:
+            Refused: If one would write to a folder that the stack has no copy of.
+        """
+        require_copies(plan, run)
         control = Control(run)
         services = tuple(one for one in plan.services if one.name in names)
         specs = list(self._prepare(plan, services, run, control, say, lent or {}))
