@@ -3,11 +3,15 @@
 import hashlib
 import os
 import secrets
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from stackproof import lifecycle
 from stackproof.engines.compose.labels import owner
+from stackproof.engines.compose.snapshot_keeper import ComposeSnapshots
+from stackproof.reaper.launch import take_down
 from stackproof.waiting import wait_until
 
 DATA = "/var/lib/postgresql/data"
@@ -286,3 +290,30 @@ def test_the_socket_of_docker_is_refused_before_anything_is_made(project):
     said = project.invoke("up", code=1)
     assert "web may not write to /var/run/docker.sock" in said
     assert not project.left()
+
+
+def test_a_snapshot_has_what_was_written_to_copies_and_each_stack_its_own(writing, tmp_path):
+    before, said = writing.theirs_now(), []
+    choice = lifecycle.Choice(root=writing.folder, environment=writing.environment)
+    blueprint = lifecycle.prepare(choice, said.append)
+    stack = lifecycle.up(blueprint, said.append).stack
+    keeper, entry = ComposeSnapshots(writing.environment), tmp_path / "entry"
+    entry.mkdir()
+    try:
+        keeper.take(stack.plan, blueprint.run, entry, entry, said.append)
+        lifecycle.down(blueprint, said.append)
+        writing.write("app/write.py", "open('/tmp/done', 'w'); import time; time.sleep(1000)")
+        isolated = lifecycle.prepare(replace(choice, isolated=True), said.append)
+        lifecycle.up(isolated, said.append, snapshot=entry)
+        try:
+            writing.name = isolated.run.project
+            for service, folder in (("web", "/uploads"), ("web", "/theirs"), ("proxy", "/srv")):
+                found = writing.container(service).exec_run(["ls", folder])
+                assert found.output.decode() == "new\n"
+        finally:
+            take_down(isolated.run, seconds=20)
+        assert writing.theirs_now() == before
+        assert any("/one.conf" in line and "not part of the snapshot" in line for line in said)
+        assert not writing.left()
+    finally:
+        keeper.drop(entry)
