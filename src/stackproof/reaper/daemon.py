@@ -31,6 +31,8 @@ ORDERLY_SECONDS = 15.0
 
 KILL_SECONDS = 10.0
 
+DOCKER_TRIES = 3
+
 LOOK_SECONDS = 0.5
 """How often it is looked whether a supervisor that is to end is stopped."""
 
@@ -231,7 +233,11 @@ class Reaper:
         given = self.order["env"]
         environment = dict(given) if isinstance(given, dict) else {}
         project, root = str(self.order["project"]), os.path.dirname(os.path.dirname(self.folder))
-        return not remove_docker(host, project, run_id, root, environment)
+        for attempt in range(DOCKER_TRIES):  # a busy Docker Engine may fail to answer
+            time.sleep(attempt)
+            if not remove_docker(host, project, run_id, root, environment):
+                return True
+        return False
 
     def _ended_well(self) -> bool:
         """Whether the supervisor has ended by itself, everything taken down."""

@@ -8,7 +8,9 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import select
 import shutil
+import signal
 import stat
 import sys
 import time
@@ -16,6 +18,9 @@ from collections.abc import Iterable, Mapping
 
 from stackproof.reaper import ownership, record, sweep
 from stackproof.reaper.sweep import ProcessId
+
+LOOK_SECONDS = 0.5
+"""How often it is looked whether a child that is waited for is stopped."""
 
 REMOVALS = 60
 """How often a folder is removed that somebody still writes to: for about 6 s."""
@@ -148,10 +153,24 @@ def remove_docker(
     ]
     child = os.posix_spawn(argv[0], argv, environment, file_actions=files)
     os.close(writing)
-    with os.fdopen(reading, encoding="utf-8", errors="replace") as answers:
-        said = answers.read().strip()
+    said = _read_all(reading, child).strip()
     failed = os.waitpid(child, 0)[1] != 0
     return (said or f"`{' '.join(argv)}` failed") if failed else ""
+
+
+def _read_all(reading: int, child: int) -> str:
+    """What a child writes until it ends, which goes on whenever it is stopped."""
+    said, process = b"", ProcessId.of(child)
+    with os.fdopen(reading, "rb", buffering=0) as answers:
+        while True:
+            if not select.select([answers], [], [], LOOK_SECONDS)[0]:
+                if process is not None and process.is_stopped():
+                    process.kill(signal.SIGCONT)
+                continue
+            data = answers.read(65536)
+            if not data:
+                return said.decode(errors="replace")
+            said += data
 
 
 def remove_cgroups(folder: str, run_id: str) -> None:

@@ -11,13 +11,19 @@ import enum
 import importlib
 import os
 import signal
+import sys
+import time
 from pathlib import Path
 
 from stackproof.engines.compose import relay
+from stackproof.errors import StackproofError
 from stackproof.reaper.removal import remove_abandoned
 
 AT_ONCE = signal.SIGUSR1
 """Tells it to take everything down at once, as nobody wants the data."""
+
+TRIES = 20
+LONGEST_PAUSE = 5.0
 
 IDLE_SECONDS = 2.0
 """Once a start has its rush behind it, Docker's client is loaded, so that `down` need not wait."""
@@ -55,6 +61,24 @@ def _take_down(folder: Path, run_id: str, reason: Reason) -> bool:
     )
 
 
+def _take_down_for_certain(folder: Path, run_id: str, reason: Reason) -> bool:
+    """Take everything down; where nobody else is left to do so, try for longer.
+
+    A busy Docker Engine may fail to answer, or take long for what it has begun.
+    """
+    import requests
+    from docker.errors import DockerException
+
+    for attempt in range(TRIES if reason is Reason.ABANDONED else 1):
+        time.sleep(min(attempt, LONGEST_PAUSE))
+        try:
+            if _take_down(folder, run_id, reason):
+                return True
+        except (DockerException, requests.RequestException, StackproofError) as error:
+            sys.stderr.write(f"taking down failed: {error}\n")
+    return False
+
+
 async def supervise(folder: Path, run_id: str) -> bool:
     """Run until told to end, or until the reaper dies.
 
@@ -86,7 +110,7 @@ async def supervise(folder: Path, run_id: str) -> bool:
     reason = await told
     loading.cancel()
     relays.close()
-    done = await asyncio.to_thread(_take_down, folder, run_id, reason)
+    done = await asyncio.to_thread(_take_down_for_certain, folder, run_id, reason)
     if reason is Reason.ABANDONED and done:  # the reaper can't do it
         remove_abandoned(str(folder), run_id)
     return done
