@@ -5,15 +5,18 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from stackproof.engines.attached.engine import AttachedEngine
 from stackproof.engines.base import Engine
 from stackproof.engines.process.engine import ProcessEngine
 from stackproof.errors import masked_errors
+from stackproof.images.credentials import secret_value
 from stackproof.plan import make_plan, needed_ports
 from stackproof.plan.attached import attached_plan
 from stackproof.plan.container_ports import PortKey
+from stackproof.plan.credentials import with_credentials
 from stackproof.plan.gateway import TOKEN, with_token
 from stackproof.plan.model import Plan
 from stackproof.plan.sharing import SharedPart
@@ -150,6 +153,12 @@ def _resolved(choice: Choice, settings: Settings) -> Blueprint:
         settings = _for_suite(settings, choice.suite)
     if choice.isolated:
         settings = _for_one(settings, choice)
+    settings = with_credentials(settings, partial(secret_value, settings.cache, settings.stack))
+    with masked_errors(Redactor(settings.secret_values()).text):
+        return _planned(choice, settings)
+
+
+def _planned(choice: Choice, settings: Settings) -> Blueprint:
     stack_file = load_stack_file(settings.compose_files, settings.variables)
     run = RunFolder(state_root(choice.environment), settings.project)
     known = read_about(run)

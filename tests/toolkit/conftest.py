@@ -190,6 +190,7 @@ def project(tmp_path, free_ports):
     yield made
     for run in find_runs(made.state):
         take_down(RunFolder(made.state, run.project), seconds=5)
+    made.wait_until_nothing_is_left()
     made.outer.rmdir()
 
 

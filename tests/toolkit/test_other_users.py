@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import shutil
 import socket
 
 import pytest
@@ -23,6 +24,10 @@ print(*answers)
 STARTUP = b"\x00\x03\x00\x00user\x00shop\x00database\x00shop_e2e\x00\x00"
 POSTGRES = (len(STARTUP) + 4).to_bytes(4) + STARTUP
 REDIS = b"PING\r\n"
+
+
+def rows(project, sql):
+    return project.invoke("exec", "db", "--", "sh", "-c", f'psql -qAt "$DATABASE_URL" -c "{sql}"')
 
 
 @pytest.fixture
@@ -104,3 +109,39 @@ def test_a_killed_server_refuses_and_its_restart_is_guarded_again(up, other_user
     )
     done = other_user.run(["/usr/bin/python3", "-c", ASKS, database, POSTGRES.hex()])
     assert done.stdout.strip() in {"closed", "ConnectionResetError"}, done.stderr
+
+
+@pytest.fixture
+def unset(project):
+    """The project, whose database has a password in the stack file that nobody has set."""
+    for name in ("${DB_PASSWORD}", "${DB_URL_PASSWORD}"):
+        project.replace("compose.yaml", name, "${DB_PASSWORD:-shop}")
+    project.replace("config/shop.yaml", "DB_PASSWORD: unset-password, ", "")
+    for name in (".env.integration", ".env.integration.example"):
+        lines = (project.folder / name).read_text().splitlines()
+        project.write(name, "\n".join(one for one in lines if not one.startswith("DB_")) + "\n")
+    project.environment["STACKPROOF_CACHE_DIR"] = str(project.outer / "cache")
+    yield project
+    shutil.rmtree(project.outer / "cache")
+
+
+def test_a_password_that_nobody_has_set_is_a_secret_that_fits_everywhere(unset):
+    said = unset.invoke("up", "migrate", "seed")
+    assert "DB_PASSWORD is not set, so a secret value of this user stands for it" in said
+    command = ["exec", "web", "--", "sh", "-c", 'echo "$DATABASE_URL" | cut -d: -f3 | cut -d@ -f1']
+    (secret,) = [line for line in unset.invoke(*command).splitlines() if len(line) == 40]
+    assert "2 passed" in unset.invoke("test", "integration")
+    assert "nothing has changed" in unset.invoke("up")
+    written = [
+        path
+        for folder in (unset.run_folder.path, unset.folder)
+        for path in folder.rglob("*")
+        if path.is_file()
+        and unset.run_folder.data not in path.parents
+        and secret.encode() in path.read_bytes()
+    ]
+    assert written == []
+    unset.invoke("down", "--keep-data")
+    unset.invoke("up")
+    assert rows(unset, "select count(*) from item").split() == ["2"]
+    unset.invoke("down")

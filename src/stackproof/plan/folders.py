@@ -30,7 +30,7 @@ class Folders:
     sizes: Mapping[str, str]
 
 
-def folders_of(draft: Draft, run_folder: Path, outside: Sequence[PlannedMount] = ()) -> Folders:
+def folders_of(draft: Draft, run_folder: Path, outside: Sequence[PlannedMount]) -> Folders:
     """The container paths of a service and what stands for each.
 
     Args:

@@ -21,6 +21,7 @@ from stackproof.plan.container_ports import (
     refuse_unknown_services,
     service_names,
 )
+from stackproof.plan.credentials import unset_passwords
 from stackproof.plan.drafts import Draft, make_draft, read_image
 from stackproof.plan.gateway import with_names
 from stackproof.plan.made_database import refuse_unmade_database
@@ -163,6 +164,7 @@ def make_plan(
             *seed_told,
         ),
         notices=(
+            *unset_passwords(settings),
             *(one for part in resolved for one in part.notices),
             *_notices(stack_file, outline.drafts, mounts),
             *secret_notices,
