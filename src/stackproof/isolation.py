@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -11,8 +11,9 @@ from pathlib import Path
 from stackproof import lifecycle, snapshots
 from stackproof.artifacts import RunArtifacts
 from stackproof.blueprint import Blueprint, Choice
+from stackproof.database import mark_databases
 from stackproof.engines.base import Lease, Say
-from stackproof.errors import TeardownIncomplete
+from stackproof.errors import StackproofError, TeardownIncomplete
 from stackproof.shared_running import Share
 from stackproof.stack import Stack
 from stackproof.waiting import Clock
@@ -55,6 +56,8 @@ class OwnStack:
 
     def leave_up(self) -> None:
         """Let it outlive this process, until somebody takes it down."""
+        with suppress(StackproofError):  # a server that is down; `down --force` needs no marker
+            mark_databases(self.stack)
         self.stack.close()
         if self.lease is not None:
             self.lease.release()

@@ -142,7 +142,7 @@ def _start(
         stack = Stack(blueprint.plan, running)
         with _kept_on_failure(blueprint, stack, artifacts, say):
             running.wait_ready(blueprint.settings.timeouts.start, say)
-            if snapshot is None and not engine.marks_databases:  # a snapshot's are marked
+            if snapshot is None or not hold:  # a test's own is marked when it is left up
                 mark_databases(stack)
         write_about(run, RunningRecord.of(blueprint.plan, blueprint.settings, complete=True))
     except BaseException:
@@ -218,8 +218,11 @@ def _update(blueprint: Blueprint, known: RunningRecord, say: Say) -> Stack:
         if stopped:
             running.start(stopped)
         running.wait_ready(blueprint.settings.timeouts.start, say)
+    stack = Stack(blueprint.plan, running)
+    if changed or removed:
+        mark_databases(stack)
     write_about(blueprint.run, record)
-    return Stack(blueprint.plan, running)
+    return stack
 
 
 def connect(blueprint: Blueprint) -> Stack:

@@ -9,6 +9,7 @@ from functools import partial
 from stackproof import isolation, lifecycle
 from stackproof.blueprint import Blueprint, Choice
 from stackproof.clones import Clones
+from stackproof.database import mark_databases
 from stackproof.engines.base import Say
 from stackproof.errors import ConfigError
 from stackproof.lifecycle import Started
@@ -138,6 +139,7 @@ def start_servers(choice: Choice, names: Sequence[str], say: Say) -> SharedServe
         started = lifecycle.up(blueprint, say, hold=True, snapshot=snapshot)
     servers = SharedServers(blueprint, started)
     try:
+        mark_databases(started.stack)  # the clones get it from there
         for need in needs:
             _divide(servers, need)
     except BaseException:

@@ -153,6 +153,25 @@ def test_a_database_without_the_marker_is_refused(up, task):
     assert "nothing of it is left" in up.invoke("down", "--force")
 
 
+def test_kept_data_get_the_marker_of_the_next_run_and_a_copied_one_is_refused(up):
+    columns = "made_by, run, server, created_at, digest"
+    table = "stackproof.marker"
+    before = rows(up, f"select {columns} from {table}").strip().splitlines()[-1]  # noqa: S608 - constants
+    run = before.split("|")[1]
+    up.invoke("down", "--keep-data")
+    up.invoke("up")
+    up.invoke("seed")
+    old = ", ".join(f"'{value}'" for value in before.split("|"))
+    rows(up, f"update {table} set ({columns}) = ({old})")  # noqa: S608 - its own marker
+    output = up.invoke("down", code=1)
+    assert "the marker in the database of db is not this run's" in output
+    assert f"it was made by the run {run}" in output
+    digest = "md5(concat_ws('/', made_by, run, '77', created_at))"
+    rows(up, f"update {table} set (server, digest) = ('77', {digest})")  # noqa: S608 - the same
+    assert "made in the server 77" in up.invoke("seed", code=1)
+    up.invoke("down", "--force")
+
+
 def test_a_service_that_dies_at_start_is_the_message_and_nothing_is_left(project):
     project.replace("config/shop.yaml", "GREETING: hello", "GREETING: broken")
     output = project.invoke("up", code=1)

@@ -228,8 +228,6 @@ class Engine(Protocol):
     """Opens runs, starts plans in them, and finds those that run."""
 
     name: str
-    marks_databases: bool
-    """Whether each database that it makes has the marker from its first moment on."""
 
     @property
     def snapshots(self) -> SnapshotKeeper:

@@ -21,7 +21,7 @@ from stackproof.plan.model import Runtime, ServicePlan
 from stackproof.run_folder import RunFolder
 from stackproof.stack_file.regular_files import read_text_file, shown_path
 
-TEMPLATE_VERSION = 2
+TEMPLATE_VERSION = 3
 """Counted up whenever what goes into a template changes."""
 
 INIT_FOLDER = "/docker-entrypoint-initdb.d"
@@ -43,20 +43,6 @@ log_destination = stderr
 
 FIRST_WITH_SEGMENT_SIZE = 11
 """The first major version whose initdb takes `--wal-segsize`, in MiB."""
-
-MARKER = """\
-create schema stackproof;
-
-create table stackproof.marker
-  (made_by text not null, created_at timestamptz not null default now());
-
-insert into stackproof.marker (made_by) values ('stackproof');
-
-grant usage on schema stackproof to public;
-
-grant select on stackproof.marker to public;
-
-"""
 
 
 @dataclass(frozen=True)
@@ -184,7 +170,7 @@ def _is_usable(folder: Path, server: Server) -> bool:
 def _template(
     cluster: Cluster, server: Server, cache: Path, runner: Runner, uid: int | None
 ) -> Path:
-    """A data folder with the database and the marker in it, made once for all runs."""
+    """A data folder with the database in it, made once for all runs; each run marks its own."""
     locale = "C" if sys.platform == "darwin" else "C.UTF-8"
     program = server.bindir / "postgres"
     key = content_key(TEMPLATE_VERSION, identity(program), vars(cluster), locale, uid, SETTINGS)
@@ -202,10 +188,9 @@ def _template(
                 file.write("min_wal_size = 2MB\n")
         (data / "pg_hba.conf").write_text(_host_based(cluster), encoding="utf-8")
         single = (str(program), "--single", "-j", "-D", str(data), "-c", "exit_on_error=on")
-        steps = (("postgres", _database_sql(cluster)), (cluster.database, MARKER))
-        for database, sql in steps:
-            name = f"making the database {cluster.database}"
-            runner(Step(name, (*single, database), cwd=data, uid=uid, stdin=sql))
+        name = f"making the database {cluster.database}"
+        sql = _database_sql(cluster)
+        runner(Step(name, (*single, "postgres"), cwd=data, uid=uid, stdin=sql))
 
     folder = server_cache(cache) / "templates" / f"postgres-{server.major}-{key}"
     return cached_folder(folder, build) / "data"

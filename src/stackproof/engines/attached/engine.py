@@ -17,7 +17,6 @@ class AttachedEngine:
     """Neither starts nor stops anything."""
 
     name = "attached"
-    marks_databases = False
 
     @property
     def snapshots(self) -> SnapshotKeeper:

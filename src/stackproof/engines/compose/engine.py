@@ -49,7 +49,6 @@ class ComposeEngine:
     """
 
     name = "compose"
-    marks_databases = False
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self.environment = environment

@@ -52,7 +52,6 @@ class ProcessEngine:
     """
 
     name = "process"
-    marks_databases = True
 
     def __init__(self, environment: Mapping[str, str], cache: Path) -> None:
         self.environment = environment

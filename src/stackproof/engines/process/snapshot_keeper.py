@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import subprocess
 import sys
@@ -97,6 +98,8 @@ def take_back(run: RunFolder) -> None:
         if path.name != COPIES:  # the reaper has laid out the copies
             path.rename(run.data / path.name)
     shutil.rmtree(run.kept)
+    with contextlib.suppress(OSError):  # others have kept data as well
+        run.kept.parent.rmdir()
 
 
 def copy_data(source: Path, target: Path) -> None:
