@@ -66,13 +66,14 @@ def container_ports(settings: Settings, drafts: Sequence[Draft]) -> dict[str, tu
     """
     names = service_names(drafts)
     mentioned = _mentioned(names, drafts)
+    settled = _port_settings(settings, drafts)
     found: dict[str, tuple[int, ...]] = {}
     for draft in drafts:
         service = draft.service
         ports = [port.target for port in service.ports if port.protocol == "tcp"]
         ports += [draft.known.port] if draft.known else []
         ports += [*service.expose, *draft.extension.ports, *mentioned.get(draft.name, ())]
-        configured = port_setting(settings, draft.name)
+        configured = settled[draft.name]
         if isinstance(configured, Mapping):
             ports += configured
         if draft.image and service.command is None and draft.extension.command is None:
@@ -142,14 +143,17 @@ def _valid(port: int) -> bool:
     return 0 < port < 65536  # noqa: PLR2004 - the last port
 
 
-def port_setting(settings: Settings, service: str) -> int | Mapping[int, int] | None:
-    """What the settings say about the ports of a service, under its name or its variable's."""
-    if service in settings.ports:
-        return settings.ports[service]
-    wanted = variable_part(service)
-    return next(
-        (value for name, value in settings.ports.items() if variable_part(name) == wanted), None
-    )
+def _port_settings(
+    settings: Settings, drafts: Sequence[Draft]
+) -> dict[str, int | Mapping[int, int] | None]:
+    """What the settings say about the ports of services, under a name or its variable's."""
+    by_variable: dict[str, int | Mapping[int, int]] = {}
+    for name, value in settings.ports.items():
+        by_variable.setdefault(variable_part(name), value)
+    return {
+        draft.name: settings.ports.get(draft.name, by_variable.get(variable_part(draft.name)))
+        for draft in drafts
+    }
 
 
 def fixed_ports(
@@ -170,13 +174,14 @@ def fixed_ports(
         ConfigError: If a setting names a service that has no port.
     """
     found: dict[PortKey, HostPort] = {}
+    settled = _port_settings(settings, drafts)
     for draft in drafts:
         for index, port in enumerate(draft.service.ports):
             if port.protocol == "tcp" and port.published and port.published.isdecimal():
                 place = location(stack_file, f"services.{draft.name}.ports[{index}]")
                 origin = f"{place.source}:{place.line}" if place else "the stack file"
                 found.setdefault((draft.name, port.target), HostPort(int(port.published), origin))
-        wanted = port_setting(settings, draft.name)
+        wanted = settled[draft.name]
         if wanted is None:
             continue
         origin = settings.source(("ports", draft.name))
@@ -230,7 +235,7 @@ def refuse_unknown_services(settings: Settings, known: Sequence[str]) -> None:
     Raises:
         ConfigError: With the place of the setting and a service that may be meant.
     """
-    variables = {variable_part(name) for name in known}
+    names, variables = set(known), {variable_part(name) for name in known}
     wanted: list[tuple[tuple[str, ...], str]] = [
         (("ports", name), name) for name in settings.ports if variable_part(name) not in variables
     ]
@@ -244,7 +249,7 @@ def refuse_unknown_services(settings: Settings, known: Sequence[str]) -> None:
     if settings.gateway_service:
         wanted.append((("gateway", "service"), settings.gateway_service))
     for path, name in wanted:
-        if name not in known:
+        if name not in names:
             origin = settings.origin(path)
             raise ConfigError(
                 f"the stack file has no service {name!r}",

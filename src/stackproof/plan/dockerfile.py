@@ -10,14 +10,21 @@ import json
 import posixpath
 import re
 import shlex
+from collections import ChainMap
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+
+from stackproof.errors import ConfigError
 
 _VARIABLE = re.compile(r"\\\$|\$(?:\{(\w+)(?:(:?[-+])([^}]*))?\}|(\w+))")
 _FLAG = re.compile(r"^--[\w-]+(=\S*)?$")
 _HEREDOC = re.compile(r"<<-?\s*[\"']?(\w+)[\"']?")
 _PORT = re.compile(r"^(\d{1,5})(?:-(\d{1,5}))?(?:/tcp)?$")
 _FROM = re.compile(r"^(\S+)(?:\s+AS\s+(\S+))?$", re.IGNORECASE)
+
+
+MOST_TEXT = 1024 * 1024
+"""Letters that all variables of a Dockerfile may put in; `ENV B=$A$A` doubles a value."""
 
 
 @dataclass(frozen=True)
@@ -76,13 +83,16 @@ def read_dockerfile(
     Returns:
         What its built stage says; instructions that don't matter here, or that can't be understood,
         are ignored.
+
+    Raises:
+        ConfigError: If its variables expand without bound.
     """
     reader = _Reader(dict(arguments or {}))
     for keyword, rest in _instructions(text):
         if keyword == "FROM" and target is not None and reader.stage == target.lower():
             break
         reader.take(keyword, rest)
-    return reader.image
+    return reader.whole()
 
 
 class _Reader:
@@ -92,6 +102,10 @@ class _Reader:
         self.arguments: dict[str, str] = {}
         self.stages: dict[str, Image] = {}
         self.image = Image()
+        self.environment: dict[str, str] = {}
+        self.ports: dict[int, None] = {}
+        self.copied: list[Copied] = []
+        self.put_in = 0
         self.stage = ""
         self.count = -1
         self.command_is_inherited = True
@@ -113,7 +127,17 @@ class _Reader:
             step(rest)
 
     def expand(self, text: str) -> str:
-        known = {**self.arguments, **self.image.environment}
+        known = ChainMap(self.environment, self.arguments)
+
+        def counted(match: re.Match[str]) -> str:
+            found = value(match)
+            self.put_in += len(found)
+            if self.put_in > MOST_TEXT:
+                raise ConfigError(
+                    f"the variables of the Dockerfile put in more than {MOST_TEXT:,} letters",
+                    remedy="let its ENV and ARG be shorter",
+                )
+            return found
 
         def value(match: re.Match[str]) -> str:
             if match[0] == r"\$":
@@ -126,7 +150,7 @@ class _Reader:
                 return current or "" if has else match[3]
             return match[3] if has else ""
 
-        return _VARIABLE.sub(value, text)
+        return _VARIABLE.sub(counted, text)
 
     def _from(self, rest: str) -> None:
         self._keep()
@@ -139,12 +163,23 @@ class _Reader:
         self.count += 1
         self.stage = (match[2] or str(self.count)).lower() if match else str(self.count)
         self.image = replace(self.stages.get(base.lower(), Image()), base=base)
+        self.environment = dict(self.image.environment)
+        self.ports = dict.fromkeys(self.image.ports)
+        self.copied = list(self.image.copied)
         self.command_is_inherited = True
+
+    def whole(self) -> Image:
+        """What the stage says so far."""
+        return replace(
+            self.image,
+            environment=dict(self.environment),
+            ports=tuple(self.ports),
+            copied=tuple(self.copied),
+        )
 
     def _keep(self) -> None:
         if self.count >= 0:
-            self.stages[self.stage] = self.image
-            self.stages[str(self.count)] = self.image
+            self.stages[self.stage] = self.stages[str(self.count)] = self.whole()
 
     def _arg(self, rest: str) -> None:
         for word in _words(rest):
@@ -164,19 +199,17 @@ class _Reader:
             pairs = {name: value.strip()}
         else:
             pairs = dict(word.split("=", 1) for word in words if "=" in word)
-        expanded = {name: self.expand(value) for name, value in pairs.items()}
-        self.image = replace(self.image, environment={**self.image.environment, **expanded})
+        self.environment |= {name: self.expand(value) for name, value in pairs.items()}
 
     def _workdir(self, rest: str) -> None:
         self.image = replace(self.image, workdir=self._absolute(self.expand(rest.strip())))
 
     def _expose(self, rest: str) -> None:
-        found = list(self.image.ports)
         for word in self.expand(rest).split():
             match = _PORT.match(word)
             if match:
-                found.extend(range(int(match[1]), int(match[2] or match[1]) + 1))
-        self.image = replace(self.image, ports=tuple(dict.fromkeys(found)))
+                wanted = range(int(match[1]), int(match[2] or match[1]) + 1)
+                self.ports |= dict.fromkeys(wanted)
 
     def _entrypoint(self, rest: str) -> None:
         # An ENTRYPOINT takes an inherited CMD away, but not the stage's own.
@@ -196,11 +229,10 @@ class _Reader:
             return
         *sources, target = (self.expand(word) for word in words)
         into = len(sources) > 1 or target.endswith("/") or target in {".", "./"}
-        copied = [
+        self.copied += [
             Copied(posixpath.normpath(source.lstrip("/") or "."), self._absolute(target), into)
             for source in sources
         ]
-        self.image = replace(self.image, copied=(*self.image.copied, *copied))
 
     def _absolute(self, path: str) -> str:
         return posixpath.normpath(posixpath.join(self.image.workdir, path))
@@ -210,16 +242,18 @@ def _instructions(text: str) -> Iterator[tuple[str, str]]:
     escape = "`" if re.search(r"^#\s*escape\s*=\s*`", text, re.MULTILINE) else "\\"
     lines = iter(text.splitlines())
     for line in lines:
-        joined = line.strip()
-        if not joined or joined.startswith("#"):
+        parts = [line.strip()]
+        if not parts[0] or parts[0].startswith("#"):
             continue
-        while joined.endswith(escape):
+        while parts[-1].endswith(escape):
             following = next(lines, None)
             if following is None:
                 break
             if following.strip().startswith("#"):
                 continue
-            joined = joined[:-1] + " " + following.strip()
+            parts[-1] = parts[-1][:-1]
+            parts.append(following.strip())
+        joined = " ".join(parts)
         keyword, _, rest = joined.partition(" ")
         for end in _HEREDOC.findall(rest) if keyword.upper() in {"RUN", "COPY", "ADD"} else ():
             for inner in lines:

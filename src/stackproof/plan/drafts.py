@@ -103,13 +103,21 @@ def read_image(stack_file: StackFile, service: Service) -> Image | None:
     build = service.build
     if build is None:
         return None
-    if build.dockerfile_inline is not None:
-        return read_dockerfile(build.dockerfile_inline, target=build.target, arguments=build.args)
     path = build.context / build.dockerfile
+    place = location(stack_file, f"services.{service.name}.build")
     try:
-        text = read_text_file(path, errors="replace")
+        inline = build.dockerfile_inline
+        text = read_text_file(path, errors="replace") if inline is None else inline
+        return read_dockerfile(text, target=build.target, arguments=build.args)
+    except ConfigError as error:
+        raise ConfigError(
+            error.what,
+            source=place.source if place else None,
+            line=place.line if place else None,
+            key=f"services.{service.name}.build",
+            remedy=error.remedy,
+        ) from None
     except OSError as error:
-        place = location(stack_file, f"services.{service.name}.build")
         raise ConfigError(
             "the Dockerfile can't be read",
             source=place.source if place else None,
@@ -118,7 +126,6 @@ def read_image(stack_file: StackFile, service: Service) -> Image | None:
             observed=f"{shown_path(path)}: {error.strerror}",
             remedy="correct `context` or `dockerfile`",
         ) from error
-    return read_dockerfile(text, target=build.target, arguments=build.args)
 
 
 def _known(service: Service, image: Image | None, extension: Extension) -> KnownImage | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 
-from stackproof.plan.model import Plan, Runtime, ServicePlan
+from stackproof.plan.model import Plan, Runtime, ServicePlan, Translation
 from stackproof.plan.mounts.settling import described
 from stackproof.redaction import Redactor
 
@@ -40,12 +40,14 @@ def _writes(plan: Plan, why_no_copy: str) -> Iterator[str]:
 
 def _lines(plan: Plan) -> Iterator[str]:
     yield f"{plan.stack} as {plan.project}, engine {plan.engine}, in {plan.run_folder}"
+    changes: dict[str, list[Translation]] = {}
+    for one in plan.translations:
+        changes.setdefault(one.service, []).append(one)
     for service in plan.services:
         yield ""
         yield service.name
         yield from (f"  {line}" for line in _service(service))
-        changed = [one for one in plan.translations if one.service == service.name]
-        for one in changed:
+        for one in changes.get(service.name, ()):
             yield f"  {one.place} ({one.rule})"
             yield f"    - {one.before}"
             yield f"    + {one.after}"

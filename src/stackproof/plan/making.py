@@ -129,11 +129,12 @@ def make_plan(
     divided = share(stack_file, outline.drafts, shared) if shared else Shared()
     outline = replace(outline, drafts=tuple(divided.drafts) or outline.drafts)
     given = {key: HostPort(number, "a free port") for key, number in (ports or {}).items()}
+    known = {**outline.fixed, **given}
     numbers = {
-        (draft.name, target): {**outline.fixed, **given}[draft.name, target]
+        (draft.name, target): known[draft.name, target]
         for draft in outline.drafts
         for target in _reachable(draft, outline, engine)
-        if (draft.name, target) in outline.fixed or (draft.name, target) in given
+        if (draft.name, target) in known
     }
     refuse_shared_ports(numbers)
     addresses = _addresses(outline, {key: port.number for key, port in numbers.items()})

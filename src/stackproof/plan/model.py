@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -252,7 +253,8 @@ class Plan:
         Raises:
             KeyError: If there is none.
         """
-        for service in self.services:
-            if service.name == name:
-                return service
-        raise KeyError(name)
+        return self._by_name[name]
+
+    @cached_property
+    def _by_name(self) -> Mapping[str, ServicePlan]:
+        return {one.name: one for one in reversed(self.services)}

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 from stackproof.plan.addressing.addresses import HOST, Addresses
@@ -61,6 +62,21 @@ class Surroundings:
     run_folder: Path
     drafts: Sequence[Draft]
     mounts: Mapping[str, tuple[PlannedMount, ...]] = field(default_factory=dict)
+
+    @cached_property
+    def planned(self) -> frozenset[str]:
+        """Names of all services of the plan."""
+        return frozenset(one.name for one in self.drafts)
+
+    @cached_property
+    def one_shots(self) -> frozenset[str]:
+        """Services whose successful end another one waits for."""
+        return frozenset(
+            name
+            for draft in self.drafts
+            for name, dependency in draft.service.depends_on.items()
+            if dependency.condition == "service_completed_successfully"
+        )
 
 
 @dataclass
@@ -171,7 +187,7 @@ def _service_plan(
         environment=environment,
         working_dir=_working_folder(draft, folders) if folders else None,
         runtime=draft.runtime,
-        depends_on=_depends_on(draft, around.drafts),
+        depends_on=_depends_on(draft, around.planned),
         probe=probe,
         timing=_timing(service.healthcheck),
         restart=service.restart,
@@ -182,11 +198,7 @@ def _service_plan(
         folders=folders.created if folders else {},
         sizes=folders.sizes if folders else {},
         mounts=folders.mounts if folders and draft.known else {},
-        one_shot=any(
-            other.service.depends_on[draft.name].condition == "service_completed_successfully"
-            for other in around.drafts
-            if draft.name in other.service.depends_on
-        ),
+        one_shot=draft.name in around.one_shots,
         extension=service.extension,
         data=draft.extension.data,
         outside=around.mounts.get(draft.name, ()),
@@ -201,8 +213,7 @@ def _stop_signal(draft: Draft) -> str:
     return "SIGINT" if is_server and written == "SIGTERM" else written
 
 
-def _depends_on(draft: Draft, drafts: Sequence[Draft]) -> dict[str, Condition]:
-    planned = {one.name for one in drafts}
+def _depends_on(draft: Draft, planned: Collection[str]) -> dict[str, Condition]:
     return {
         name: dependency.condition
         for name, dependency in draft.service.depends_on.items()
@@ -234,20 +245,21 @@ def _limits(settings: Settings, draft: Draft) -> Limits:
 
 
 def _endpoints(draft: Draft, addresses: Addresses) -> tuple[Endpoint, ...]:
+    declared = {one.target: one.app_protocol for one in reversed(draft.service.ports)}
+    check = draft.service.healthcheck
+    asked = " ".join(check.test) if check else ""
     return tuple(
-        Endpoint(draft.name, target, HOST, port, _scheme(draft, target))
+        Endpoint(draft.name, target, HOST, port, _scheme(draft, target, declared, asked))
         for target, port in addresses.ports[draft.name].items()
     )
 
 
-def _scheme(draft: Draft, target: int) -> str:
+def _scheme(draft: Draft, target: int, declared: Mapping[int, str | None], asked: str) -> str:
     if draft.known is not None and target == draft.known.port:
         return draft.known.scheme
-    declared = next((one for one in draft.service.ports if one.target == target), None)
-    if declared is not None and declared.app_protocol:
-        return declared.app_protocol
-    check = draft.service.healthcheck
-    asked = " ".join(check.test) if check else ""
+    told = declared.get(target)
+    if told:
+        return told
     return "http" if target in HTTP_PORTS or f":{target}/" in asked else "tcp"
 
 

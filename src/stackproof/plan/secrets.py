@@ -45,7 +45,7 @@ def secrets_of(
                 guessed.setdefault(password, f"the password in {name} of {owner}")
             else:
                 public.add(value)
-    open_ones = [value for value in guessed if value in public and value not in listed]
+    open_ones = {value: None for value in guessed if value in public and value not in listed}
     known = {**guessed, **listed}
     masked = [value for value in (*listed, *guessed) if value and value not in open_ones]
     notices = [

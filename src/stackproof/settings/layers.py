@@ -74,9 +74,10 @@ class Layers:
                 self._branch(path)
             return
         branch = self._branch(path[:-1])
+        if isinstance(branch.get(path[-1]), dict | list):
+            for old in [one for one in self.origins if one[: len(path)] == path]:
+                del self.origins[old]
         branch[path[-1]] = value
-        for old in [one for one in self.origins if one[: len(path)] == path]:
-            del self.origins[old]
         self.origins[path] = origin
 
     def _branch(self, path: Path_) -> dict[str, Any]:

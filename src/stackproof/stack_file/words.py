@@ -18,16 +18,17 @@ class _Line:
     """What has been read so far; `word` is None between words."""
 
     words: list[str] = field(default_factory=list)
-    word: str | None = None
+    word: list[str] | None = None
     quote: str = ""
     escaped: bool = False
 
     def add(self, letter: str) -> None:
-        self.word = (self.word or "") + letter
+        self.word = self.word or []
+        self.word.append(letter)
 
     def end_word(self) -> None:
         if self.word is not None:
-            self.words.append(self.word)
+            self.words.append("".join(self.word))
         self.word = None
 
 
@@ -66,13 +67,13 @@ def _drop_descriptor(line: _Line, letter: str) -> None:
 
 def _take(line: _Line, letter: str) -> None:
     if letter in "'\"" and line.quote in {"", letter}:
-        line.word = line.word or ""
+        line.word = line.word or []
         line.quote = "" if line.quote else letter
         return
     if letter == "`" and line.quote in {"", "`"}:
         line.quote = "" if line.quote else "`"
     elif letter == "(" and not line.quote:
-        if not (line.word or "").endswith("$"):
+        if (line.word or [])[-1:] != ["$"]:
             raise ValueError("a bracket stands outside quotes")
         line.quote = ")"
     elif letter == ")" and line.quote in {"", ")"}:

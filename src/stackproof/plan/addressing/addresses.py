@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+
+from stackproof.settings.layers import variable_part
 
 HOST = "127.0.0.1"
 """The address that every service of the process engine listens on."""
@@ -27,6 +30,14 @@ class Addresses:
     names: Mapping[str, str]
     ports: Mapping[str, Mapping[int, int]]
     published: Mapping[int, int] = field(default_factory=dict)
+
+    @cached_property
+    def by_variable(self) -> Mapping[str, Sequence[str]]:
+        """Services by how their names are written in names of variables."""
+        found: dict[str, list[str]] = {}
+        for name in self.ports:
+            found.setdefault(variable_part(name), []).append(name)
+        return found
 
     def service(self, name: str) -> str | None:
         """The service that a host name means; None where it is none of the stack."""

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from stackproof.plan.addressing.addresses import HOST, LOOPBACK, WILDCARD
 from stackproof.plan.addressing.translation import Kind, Translator
 from stackproof.plan.model import Translation
-from stackproof.settings.layers import variable_part
 from stackproof.stack_file.scalars import whole_number
 
 HOST_NAME = re.compile(
@@ -123,11 +122,7 @@ class _Work:
         peers = [peer for one in hosts if (peer := self.addresses.service(one)) is not None]
         if not peers and any(one not in LOOPBACK | WILDCARD for one in hosts):
             return True  # it belongs to a host outside the stack
-        by_prefix = [
-            peer
-            for peer in self.addresses.ports
-            if prefix and variable_part(peer) == prefix.rstrip("_").upper()
-        ]
+        by_prefix = self.addresses.by_variable.get(prefix.rstrip("_").upper(), ())
         for candidate in (*peers, *by_prefix, self.service):
             port = self.addresses.port(candidate, target)
             if port is not None:
