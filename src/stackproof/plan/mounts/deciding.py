@@ -89,26 +89,38 @@ def decide_mounts(
     work = _Deciding(stack_file, servers, project)
     work.refuse_unknown_settings()
     found = {name: list(work.service(stack_file.services[name])) for name in servers}
-    return {name: tuple(_linked(one, found) for one in mounts) for name, mounts in found.items()}
+    sources: dict[tuple[str, object], list[PlannedMount]] = {}
+    for mount in (one for mounts in found.values() for one in mounts):
+        if mount.action in {"fresh", "copy"}:
+            sources.setdefault((mount.kind, mount.source), []).append(mount)
+    by_action = {key: _strictness(same) for key, same in sources.items()}
+    return {
+        name: tuple(_linked(one, by_action.get((one.kind, one.source))) for one in mounts)
+        for name, mounts in found.items()
+    }
 
 
-def _linked(mount: PlannedMount, found: Mapping[str, Sequence[PlannedMount]]) -> PlannedMount:
+def _strictness(
+    same: Sequence[PlannedMount],
+) -> tuple[Literal["fresh", "copy"], bool]:
+    """What the run has in the place of a source, and whether one mount would refuse otherwise."""
+    action: Literal["fresh", "copy"] = (
+        "fresh" if any(one.action == "fresh" for one in same) else "copy"
+    )
+    return action, any(one.otherwise == "refuse" for one in same if one.action == action)
+
+
+def _linked(
+    mount: PlannedMount, source: tuple[Literal["fresh", "copy"], bool] | None
+) -> PlannedMount:
     """All services see the same of one source: what the run has in its place."""
-    if mount.action == "share":
+    if mount.action == "share" or source is None:
         return mount
-    same = [
-        one for many in found.values() for one in many
-        if (one.kind, one.source) == (mount.kind, mount.source)
-    ]  # fmt: skip
-    actions: tuple[Literal["fresh", "copy"], ...] = ("fresh", "copy")
-    for action in actions:
-        if any(one.action == action for one in same):
-            strict = any(one.otherwise == "refuse" for one in same if one.action == action)
-            otherwise = "refuse" if strict else mount.otherwise
-            if mount.action == "keep":
-                otherwise = "read_only"
-            return replace(mount, action=action, otherwise=otherwise)
-    return mount
+    action, strict = source
+    otherwise = "refuse" if strict else mount.otherwise
+    if mount.action == "keep":
+        otherwise = "read_only"
+    return replace(mount, action=action, otherwise=otherwise)
 
 
 class _Deciding:
