@@ -13,9 +13,9 @@ from stackproof.images.unfinished import sweep_cache
 from stackproof.lifecycle import Blueprint, Choice, resolve
 from stackproof.plan import explain_plan, shared_needs
 from stackproof.plan.sharing import SHARED_RULE, SharedPart
-from stackproof.reaper.leftovers import clean, find_runs
+from stackproof.reaper.leftovers import clean, find_runs, read_run
 from stackproof.redaction import Redactor
-from stackproof.run_folder import state_root
+from stackproof.run_folder import RunFolder, state_root
 from stackproof.running_record import RunningRecord, changes, read_about
 from stackproof.settings import default_cache
 from stackproof.stack_file import parse_duration
@@ -77,6 +77,18 @@ def changes_since_start(blueprint: Blueprint) -> list[str]:
         return []
     now = RunningRecord.of(blueprint.plan, blueprint.settings, complete=True)
     return changes(known, now).lines
+
+
+def stopped_supervisor(run: RunFolder) -> str:
+    """That the supervisor of a running stack is stopped, and what to do; empty where it is not."""
+    state = read_run(run.path)
+    process = None if state is None else state.supervisor
+    if process is None or not process.is_stopped():
+        return ""
+    return (
+        f"the supervisor of {run.project} (process {process.pid}) is stopped: "
+        f"`kill -CONT {process.pid}` lets it go on, `invoke down` ends the stack by force"
+    )
 
 
 def moment(text: str, *, now: datetime | None = None) -> str:

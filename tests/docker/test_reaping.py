@@ -171,3 +171,13 @@ def test_an_owner_and_both_keepers_killed_at_once_leave_nothing_after_the_next_c
     kill_both(keepers)
     assert f"removed what a run of {project.name} had left" in project.invoke("clean")
     assert not project.left()
+
+
+def test_a_frozen_supervisor_is_told_by_status_and_ended_by_down(project, keepers):
+    supervisor = keepers.supervisor
+    supervisor.kill(signal.SIGSTOP)
+    wait_until(supervisor.is_stopped, timeout=20, what="it is stopped")
+    said = project.invoke("status", code=1)
+    assert f"(process {supervisor.pid}) is stopped: `kill -CONT {supervisor.pid}`" in said
+    assert "is stopped (state T); ended it by force" in project.invoke("down")
+    assert not project.left()

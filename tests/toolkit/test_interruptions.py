@@ -82,6 +82,18 @@ def test_a_stack_that_lost_all_its_keepers_is_cleaned_by_the_next_command(projec
     project.wait_until_nothing_is_left()
 
 
+def test_a_frozen_supervisor_is_told_by_status_and_ended_by_down(project):
+    project.invoke("up")
+    supervisor = read_run(project.run_folder.path).supervisor
+    supervisor.kill(signal.SIGSTOP)
+    wait_until(supervisor.is_stopped, timeout=20, what="it is stopped")
+    said = project.invoke("status", code=1)
+    assert f"process {supervisor.pid} is stopped (state T in /proc)" in said
+    assert f"`kill -CONT {supervisor.pid}` lets it go on" in said
+    assert "ended it by force" in project.invoke("down")
+    project.wait_until_nothing_is_left()
+
+
 FAILING = """\
 import pytest
 pytestmark = pytest.mark.integration

@@ -10,6 +10,7 @@ from typing import Self
 
 from stackproof.errors import StackBusy
 from stackproof.reaper.port_claims import bind_name
+from stackproof.reaper.sweep import ProcessId
 from stackproof.run_folder import RunFolder
 
 
@@ -66,4 +67,7 @@ def _holder(name: str) -> str:
                 command = file.read().replace(b"\0", b" ").decode(errors="replace").strip()
         except OSError:
             return "it has just ended"
-    return f"process {pid[0]}: {command}"
+    process = ProcessId.of(pid[0])
+    is_stopped = process is not None and process.is_stopped()
+    state = f", which is stopped: `kill -CONT {pid[0]}` lets it go on" if is_stopped else ""
+    return f"process {pid[0]}: {command}{state}"

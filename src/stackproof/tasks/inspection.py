@@ -57,6 +57,9 @@ def status(choice: Choice) -> None:
         say(line)
     for line in overview.changes_since_start(blueprint):
         say(f"changed since it was started: {line}")
+    frozen = overview.stopped_supervisor(blueprint.run)
+    if frozen:
+        raise Exit(frozen, code=1)
     unwell = [one.name for one in states if not one.is_well]
     if unwell:
         raise Exit(f"not well: {', '.join(unwell)}", code=1)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,9 @@ from stackproof.reaper.launch import launch, take_down
 from stackproof.reaper.leftovers import clean, find_runs, read_run
 from stackproof.reaper.lock import ProjectLock
 from stackproof.reaper.namespace import namespaces_allowed
+from stackproof.reaper.sweep import ProcessId
 from stackproof.run_folder import RunFolder, state_root
+from stackproof.waiting import wait_until
 
 
 @pytest.mark.parametrize("name", ["", "Upper", "a/b", "../x", "a b", "-x", "ä", "x" * 64])
@@ -73,6 +76,10 @@ def test_a_killed_holder_does_not_keep_the_lock(tmp_path):
     assert holder.stdout.readline() == b"held\n"
     run = RunFolder(tmp_path, "x")
     with pytest.raises(StackBusy):
+        ProjectLock(run).__enter__()
+    holder.send_signal(signal.SIGSTOP)
+    wait_until(ProcessId.of(holder.pid).is_stopped, timeout=20, what="it is stopped")
+    with pytest.raises(StackBusy, match=f"is stopped: `kill -CONT {holder.pid}` lets it go on"):
         ProjectLock(run).__enter__()
     holder.kill()
     holder.communicate()
