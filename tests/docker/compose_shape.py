@@ -190,7 +190,8 @@ def _network_as_compose(network, key, project):
 
 
 def _volume_as_compose(volume, key, project):
-    found = {"external": volume.external, "labels": dict(volume.labels)}
+    found = {"external": volume.external, "labels": dict(volume.labels), "driver": volume.driver,
+             "driver_opts": dict(volume.options)}  # fmt: skip
     return _name(volume.name, key, project, volume.external) | _filled(found)
 
 
@@ -208,6 +209,7 @@ def _service_as_compose(stack, service):
         "tmpfs": list(service.tmpfs),
         "expose": list(service.expose),
         "extra_hosts": sorted(service.extra_hosts),
+        "external_links": list(service.external_links),
         "ports": [_port_as_compose(one) for one in service.ports],
         "volumes": [_mount_as_compose(one) for one in service.mounts],
         "healthcheck": _healthcheck_as_compose(service.healthcheck),
