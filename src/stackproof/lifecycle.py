@@ -100,7 +100,7 @@ def up(
         StackBusy: If another command works on the same copy.
     """
     refuse_foreign_targets(blueprint.plan, "up")
-    with ProjectLock(blueprint.run):
+    with ProjectLock(blueprint.run, blueprint.choice.environment):
         known = read_about(blueprint.run)
         if known is not None and (fresh or not known.is_complete):
             say(f"taking down {blueprint.plan.project} first")
@@ -309,7 +309,8 @@ def build(blueprint: Blueprint, say: Say, *, again: bool = False) -> list[str]:
     """
     run = RunFolder(blueprint.run.root, f"{blueprint.run.project}-build")
     # While the connection is held, the death of this process ends what it has begun.
-    with ProjectLock(run), closing(blueprint.engine.open(run)):
+    lock = ProjectLock(run, blueprint.choice.environment)
+    with lock, closing(blueprint.engine.open(run)):
         try:
             return blueprint.engine.build(blueprint.plan, run, say, again=again)
         finally:
@@ -347,7 +348,7 @@ def down(
             return False
         say(f"the data that were kept of {project} are removed")
         return True
-    with ProjectLock(blueprint.run):
+    with ProjectLock(blueprint.run, blueprint.choice.environment):
         if not force:
             refuse_foreign_targets(blueprint.plan, "down")
             _require_marker_if_it_answers(blueprint)

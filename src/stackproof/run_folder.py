@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import tempfile
@@ -13,16 +14,56 @@ from stackproof.errors import ConfigError
 PROJECT_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 
+SYSTEM_STATE = Path("/var/lib/stackproof")
+"""Root's: servers that refuse to run as root must pass through, and root's home is closed."""
+
+
 def state_root(environment: Mapping[str, str]) -> Path:
-    """The folder of all runs of this user: $STACKPROOF_STATE_DIR, or one in the temporary folder.
+    """The folder of all runs of this user on this machine.
 
     Args:
-        environment: The process environment.
+        environment: The process environment; STACKPROOF_STATE_DIR chooses another folder.
     """
     chosen = environment.get("STACKPROOF_STATE_DIR")
     if chosen:
         return Path(chosen).absolute()
-    return Path(tempfile.gettempdir()) / f"stackproof-{os.getuid()}"
+    return state_base(environment) / f"run-{_machine()}"
+
+
+def state_base(environment: Mapping[str, str]) -> Path:
+    """A folder of this user that stays: the cache; for root, a folder of the system.
+
+    A run holds whole databases and may outlive the login, so the folder for run-time files
+    (XDG_RUNTIME_DIR: in memory, small, removed at logout) comes after the cache. The temporary
+    folder is the last resort: others can take the name there, which is an error then.
+
+    Args:
+        environment: The process environment.
+    """
+    candidates = [SYSTEM_STATE] if os.geteuid() == 0 else []
+    for variable, below in (("XDG_CACHE_HOME", ""), ("HOME", ".cache"), ("XDG_RUNTIME_DIR", "")):
+        given = environment.get(variable, "")
+        if given.startswith("/"):
+            candidates.append(Path(given, below, "stackproof"))
+    candidates.append(Path(tempfile.gettempdir()) / f"stackproof-{os.geteuid()}")
+    return next((one for one in candidates if _can_be(one)), candidates[-1])
+
+
+def _can_be(folder: Path) -> bool:
+    """Whether a folder is there, or could be made."""
+    if os.path.lexists(folder):
+        return True
+    nearest = next(one for one in folder.parents if one.exists())
+    return os.access(nearest, os.W_OK | os.X_OK)
+
+
+def _machine() -> str:
+    """What tells machines apart that share a home folder: none may clean up after another."""
+    try:
+        identity = Path("/etc/machine-id").read_text(encoding="ascii").strip()
+    except (OSError, ValueError):
+        identity = ""
+    return hashlib.sha256((identity or os.uname().nodename).encode()).hexdigest()[:8]
 
 
 class RunFolder:

@@ -9,6 +9,7 @@ only, and little of it, since the reaper loads this module.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -89,14 +90,14 @@ class _Walk:
         try:
             further = os.open(name, _FOLDER, dir_fd=self.handle)
         except NotADirectoryError:
-            raise NotADirectoryError(20, "it is not a folder", place) from None
+            raise NotADirectoryError(errno.ENOTDIR, "it is not a folder", place) from None
         os.close(self.handle)
         self.handle, self.reached = further, place
 
     def _follow(self, name: str, place: str) -> tuple[str, str]:
         self.links += 1
         if self.links > MOST_LINKS or not self.waiting:
-            raise NotADirectoryError(20, "it is a link", place)
+            raise NotADirectoryError(errno.ENOTDIR, "it is a link", place)
         target = os.readlink(name, dir_fd=self.handle)
         self.waiting += _names(target)
         return ("/", "/") if target.startswith("/") else (".", self.reached)
@@ -146,6 +147,11 @@ def _refuse_foreign(found: os.stat_result, path: str) -> None:
         raise NotOurs(path, f"it belongs to {user_name(found.st_uid)}")
     if others_write(found):
         raise NotOurs(path, f"others can write to it (mode {stat.S_IMODE(found.st_mode):04o})")
+
+
+def _refuse_special(found: os.stat_result, path: str) -> None:
+    if not stat.S_ISREG(found.st_mode):
+        raise NotOurs(path, "it is not a file")
 
 
 def others_write(found: os.stat_result) -> bool:
@@ -205,23 +211,35 @@ def read_file(folder: str, name: str) -> bytes:
 
 def read_in(handle: int, name: str, folder: str) -> bytes:
     """The same in a folder that has been opened."""
+    file = _open_file(handle, name, folder, os.O_RDONLY)
+    with os.fdopen(file, "rb") as reading:
+        return reading.read(LARGEST_FILE)
+
+
+def open_shared(handle: int, name: str, folder: str) -> int:
+    """Open a file that several processes of this user use; made if there is none."""
+    with contextlib.suppress(FileExistsError):
+        create_in(handle, name, b"")
+    return _open_file(handle, name, folder, os.O_RDWR)
+
+
+def _open_file(handle: int, name: str, folder: str, access: int) -> int:
     path = os.path.join(folder, name)
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    flags = access | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
         file = os.open(name, flags, dir_fd=handle)
     except OSError as error:
-        if error.errno in {40, 62}:  # ELOOP on Linux, and elsewhere
+        if error.errno == errno.ELOOP:
             raise NotOurs(path, "it is a link") from None
         raise
     try:
         found = os.fstat(file)
         _refuse_foreign(found, path)
-        if not stat.S_ISREG(found.st_mode):
-            raise NotOurs(path, "it is not a file")
-        with os.fdopen(os.dup(file), "rb") as reading:
-            return reading.read(LARGEST_FILE)
-    finally:
+        _refuse_special(found, path)
+    except BaseException:
         os.close(file)
+        raise
+    return file
 
 
 def create_in(handle: int, name: str, data: bytes) -> None:

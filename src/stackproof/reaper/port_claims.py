@@ -8,12 +8,21 @@ from __future__ import annotations
 
 import os
 import socket
+import struct
 import sys
+
+from stackproof.reaper import ownership
 
 FIRST_PORT = 20000
 """Below it are the ports that people use; above the range begins what kernels hand out."""
 
 LAST_PORT = 32767
+
+NAMED_HOLDERS = 3
+"""So many of those who have claimed ports are named where there is none left."""
+
+_CREDENTIALS = struct.Struct("iII")
+"""`struct ucred`: process, user, group."""
 
 
 def claim(count: int, held: list[socket.socket]) -> list[int]:
@@ -24,9 +33,10 @@ def claim(count: int, held: list[socket.socket]) -> list[int]:
         held: Takes the sockets that keep the claims; closing one gives its port back.
 
     Raises:
-        OSError: If there are not as many.
+        OSError: If there are not as many, with who has claimed the others.
     """
     found: list[int] = []
+    claimed: list[int] = []
     size = LAST_PORT - FIRST_PORT + 1
     first = int.from_bytes(os.urandom(4), "big") % size
     for offset in range(size):
@@ -35,26 +45,50 @@ def claim(count: int, held: list[socket.socket]) -> list[int]:
         port = FIRST_PORT + (first + offset) % size
         name = bind_name(f"port-{port}")
         if name is None:
-            continue
-        if is_free(port):
+            claimed.append(port)
+        elif is_free(port):
             held.append(name)
             found.append(port)
         else:
             name.close()
-    raise OSError(f"there are no {count} free ports from {FIRST_PORT} to {LAST_PORT}")
+    raise OSError(
+        f"there are no {count} free ports from {FIRST_PORT} to {LAST_PORT}: "
+        f"{size - len(found) - len(claimed)} are taken by servers, {len(claimed)} are claimed"
+        + "".join(f", {port} by {holder(f'port-{port}')}" for port in claimed[:NAMED_HOLDERS])
+    )
 
 
 def bind_name(name: str) -> socket.socket | None:
     """Bind a name that only one process of this machine can have; None if somebody has it."""
-    holder = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     if not sys.platform.startswith("linux"):
-        return holder
+        return bound
     try:
-        holder.bind(f"\0stackproof-{name}")
+        bound.bind(f"\0stackproof-{name}")
+        bound.listen(1)  # so that it can be asked who has it
     except OSError:
-        holder.close()
+        bound.close()
         return None
-    return holder
+    return bound
+
+
+def holder(name: str) -> str:
+    """Who has bound a name, asked with SO_PEERCRED (unix(7))."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking:
+        asking.setblocking(False)  # noqa: FBT003 - the standard library's signature
+        try:
+            asking.connect(f"\0stackproof-{name}")
+        except OSError:
+            return "a process that does not say who it is"
+        pid, uid = peer(asking)
+    return f"process {pid} of {ownership.user_name(uid)}"
+
+
+def peer(link: socket.socket) -> tuple[int, int]:
+    """Number and user of the process at the other end of a Unix socket."""
+    data = link.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    pid, uid, _ = _CREDENTIALS.unpack(data)
+    return pid, uid
 
 
 def is_free(port: int) -> bool:

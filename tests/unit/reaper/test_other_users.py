@@ -1,5 +1,6 @@
 """What another user of the machine has put among the runs is neither obeyed nor removed."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -10,8 +11,11 @@ from pathlib import Path
 import pytest
 
 from stackproof.errors import Refused, StartFailed
+from stackproof.reaper import port_claims
 from stackproof.reaper.launch import launch, take_down
 from stackproof.reaper.leftovers import clean, find_runs, read_run
+from stackproof.reaper.lock import ProjectLock
+from stackproof.reaper.port_claims import claim
 from stackproof.run_folder import RunFolder
 
 EVIL = """\
@@ -228,29 +232,33 @@ def test_control_groups_of_others_are_left_alone(tmp_path):
 
 
 FLICKER = """\
-import os, sys
+import os, sys, time
 root = sys.argv[1]
 print("begun", flush=True)
 while True:
     try:
         os.mkdir(root, 0o777)
         os.chmod(root, 0o777)
+        time.sleep(0.005)  # what the other side does meanwhile is the race
         os.rmdir(root)
     except OSError:
         pass
+    time.sleep(0.005)
 """
 
 
 def start_against(attack, root):
-    """Start a run; tells whether it came to be, and makes sure that it is ours alone."""
+    """Start a run; tells whether it got past the first look, and makes sure that it is ours."""
     run = RunFolder(root, "x-e2e")
     try:
         launch(run, ["/bin/sleep", "600"], environment={})
-    except (Refused, StartFailed):
+    except Refused:
         return False
+    except StartFailed:
+        return True
     made = [root, root / "runs", run.path, run.path / "record.json"]
     assert [one.stat().st_uid for one in made] == [os.geteuid()] * len(made)
-    take_down(run, seconds=5)
+    take_down(run, seconds=0)
     return True
 
 
@@ -263,7 +271,7 @@ def test_a_state_root_that_is_made_between_the_look_and_the_start_is_refused(att
         return start(argv, **options)
 
     monkeypatch.setattr(subprocess, "Popen", plant_and_start)
-    assert not start_against(attack, attack.root)
+    assert start_against(attack, attack.root)
     assert sorted(one.name for one in (attack.root / "runs").iterdir()) == ["evil"]
     assert attack.has_done_nothing()
 
@@ -273,7 +281,69 @@ def test_a_race_for_the_state_root_is_never_won(attack):
     with attack.user.popen(argv, stdout=subprocess.PIPE) as racer:
         try:
             assert racer.stdout.readline() == "begun\n"
-            for _ in range(20):
-                start_against(attack, attack.root)
+            tries = 0
+            while tries < 20:
+                tries += start_against(attack, attack.root)
         finally:
             racer.kill()
+
+
+SQUAT = """\
+import socket, sys
+held = []
+for port in range(int(sys.argv[1]), int(sys.argv[2]) + 1):
+    held.append(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+    held[-1].bind(f"\\0stackproof-port-{port}")
+    held[-1].listen(1)
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def squatter(other_user, monkeypatch):
+    """Another user who has taken every name that stands for a port; of a few, for other tests."""
+    monkeypatch.setattr(port_claims, "FIRST_PORT", 1990)
+    monkeypatch.setattr(port_claims, "LAST_PORT", 1999)
+    argv = ["/usr/bin/python3", "-c", SQUAT, "1990", "1999"]
+    with other_user.popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline() == "held\n"
+        yield process
+        process.kill()
+
+
+def test_whoever_has_taken_all_names_of_ports_is_named(squatter, other_user):
+    who = f"process {squatter.pid} of user {other_user.uid} ({other_user.name})"
+    with pytest.raises(OSError, match=r"no 2 free ports .* 10 are claimed") as no:
+        claim(2, [])
+    assert who in str(no.value)
+
+
+def test_ports_whose_names_another_user_has_taken_are_passed_over(squatter, monkeypatch):
+    monkeypatch.setattr(port_claims, "LAST_PORT", 2001)
+    held = []
+    assert sorted(claim(2, held)) == [2000, 2001]
+    for one in held:
+        one.close()
+
+
+def test_names_that_another_user_has_taken_lock_nobody_out(other_user, tmp_path):
+    """The lock of a project was such a name, made of the path of its run folder."""
+    run = RunFolder(tmp_path, "x-e2e")
+    name = "lock-" + hashlib.sha256(str(run.path).encode()).hexdigest()[:24]
+    code = (
+        f"import socket, sys\ns = socket.socket(socket.AF_UNIX)\ns.bind('\\0stackproof-{name}')\n"
+    )
+    argv = ["/usr/bin/python3", "-c", f"{code}print('held', flush=True)\nsys.stdin.read()"]
+    with other_user.popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as squatter:
+        assert squatter.stdout.readline() == "held\n"
+        with ProjectLock(run, {}):
+            squatter.kill()
+
+
+def test_locks_are_in_a_file_that_is_ours(attack, monkeypatch):
+    monkeypatch.setattr("stackproof.run_folder.SYSTEM_STATE", attack.place / "theirs")
+    run = RunFolder(attack.root, "x-e2e")
+    attack.plant(attack.place / "theirs")
+    with pytest.raises(Refused, match="theirs is not safe to use"):
+        ProjectLock(run, {}).__enter__()

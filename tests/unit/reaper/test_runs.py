@@ -27,7 +27,39 @@ def test_a_project_name_that_could_leave_its_folder_is_refused(tmp_path, name):
 
 def test_the_state_root_can_be_chosen():
     assert state_root({"STACKPROOF_STATE_DIR": "/x/y"}) == Path("/x/y")
-    assert state_root({}).name == f"stackproof-{os.getuid()}"
+
+
+def test_the_state_root_is_in_a_folder_of_the_user_that_stays(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setattr("stackproof.run_folder.tempfile.gettempdir", lambda: str(tmp_path / "tmp"))
+    home, runtime = tmp_path / "home", tmp_path / "runtime"
+    home.mkdir()
+    runtime.mkdir()
+    environment = {"HOME": str(home), "XDG_RUNTIME_DIR": str(runtime)}
+    root = state_root(environment)
+    assert root.parent == home / ".cache" / "stackproof"
+    assert state_root({**environment, "XDG_CACHE_HOME": "/tmp"}).parent == Path("/tmp/stackproof")
+    assert state_root({**environment, "XDG_CACHE_HOME": "relative"}) == root
+    no_home = {**environment, "HOME": str(tmp_path / "file" / "none")}
+    (tmp_path / "file").write_text("")
+    (tmp_path / "file").chmod(0o444)
+    assert state_root(no_home).parent == runtime / "stackproof"
+    assert state_root({}).parent == tmp_path / "tmp" / "stackproof-1000"
+
+
+def test_machines_that_share_a_home_do_not_share_runs(monkeypatch):
+    monkeypatch.setattr(Path, "read_text", lambda *_, **__: "")
+    here = state_root({})
+    name = os.uname()
+    other = type(name)((name.sysname, "another", name.release, name.version, name.machine))
+    monkeypatch.setattr(os, "uname", lambda: other)
+    assert state_root({}) != here
+
+
+def test_roots_runs_are_where_servers_that_do_not_run_as_root_can_pass(monkeypatch):
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    root = state_root({"HOME": "/root", "XDG_RUNTIME_DIR": "/run/user/0"})
+    assert root.parent == Path("/var/lib/stackproof")
 
 
 def test_a_torn_record_is_a_leftover_and_is_removed(tmp_path):
@@ -53,14 +85,14 @@ def test_a_record_of_before_the_last_boot_names_no_processes(tmp_path):
 
 def test_only_one_command_at_a_time_works_on_a_copy(tmp_path):
     run = RunFolder(tmp_path, "x-e2e")
-    with ProjectLock(run), pytest.raises(StackBusy, match=f"process {os.getpid()}"):
-        ProjectLock(run).__enter__()
-    with ProjectLock(run):
+    with ProjectLock(run, {}), pytest.raises(StackBusy, match=f"process {os.getpid()}"):
+        ProjectLock(run, {}).__enter__()
+    with ProjectLock(run, {}):
         pass
 
 
 def test_copies_with_other_names_do_not_wait_for_each_other(tmp_path):
-    with ProjectLock(RunFolder(tmp_path, "a")), ProjectLock(RunFolder(tmp_path, "b")):
+    with ProjectLock(RunFolder(tmp_path, "a"), {}), ProjectLock(RunFolder(tmp_path, "b"), {}):
         pass
 
 
@@ -69,21 +101,21 @@ def test_a_killed_holder_does_not_keep_the_lock(tmp_path):
         "import sys, time; from pathlib import Path\n"
         "from stackproof.reaper.lock import ProjectLock\n"
         "from stackproof.run_folder import RunFolder\n"
-        f"lock = ProjectLock(RunFolder(Path({str(tmp_path)!r}), 'x')); lock.__enter__()\n"
+        f"lock = ProjectLock(RunFolder(Path({str(tmp_path)!r}), 'x'), {{}}); lock.__enter__()\n"
         "print('held', flush=True); time.sleep(600)\n"
     )
     holder = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
     assert holder.stdout.readline() == b"held\n"
     run = RunFolder(tmp_path, "x")
     with pytest.raises(StackBusy):
-        ProjectLock(run).__enter__()
+        ProjectLock(run, {}).__enter__()
     holder.send_signal(signal.SIGSTOP)
     wait_until(ProcessId.of(holder.pid).is_stopped, timeout=20, what="it is stopped")
     with pytest.raises(StackBusy, match=f"is stopped: `kill -CONT {holder.pid}` lets it go on"):
-        ProjectLock(run).__enter__()
+        ProjectLock(run, {}).__enter__()
     holder.kill()
     holder.communicate()
-    with ProjectLock(run):
+    with ProjectLock(run, {}):
         pass
 
 
