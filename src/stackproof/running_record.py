@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from stackproof.plan.model import Plan, ServicePlan
+from stackproof.reaper.leftovers import refused
+from stackproof.reaper.ownership import NotOurs, read_file, write_file
 from stackproof.redaction import Redactor
 from stackproof.run_folder import RunFolder
 from stackproof.settings import Settings
@@ -84,15 +86,17 @@ def write_about(run: RunFolder, record: RunningRecord) -> None:
         "services": record.services,
         "is_complete": record.is_complete,
     }
-    draft = run.about.with_name(run.about.name + ".new")
-    draft.write_text(json.dumps(value), encoding="utf-8")
-    draft.replace(run.about)
+    write_file(str(run.path), run.about.name, json.dumps(value).encode())
 
 
 def read_about(run: RunFolder) -> RunningRecord | None:
-    """The record of a run; None where there is no run, or it was killed before it had one."""
+    """The record of a run; None where there is no run, or it was killed before it had one.
+
+    Raises:
+        Refused: If somebody else could have written it.
+    """
     try:
-        value = json.loads(run.about.read_text(encoding="utf-8"))
+        value = json.loads(read_file(str(run.path), run.about.name))
         return RunningRecord(
             fingerprint=value["fingerprint"],
             profiles=tuple(value["profiles"]),
@@ -100,6 +104,8 @@ def read_about(run: RunFolder) -> RunningRecord | None:
             services=value["services"],
             is_complete=value["is_complete"],
         )
+    except NotOurs as error:
+        raise refused(error) from None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

@@ -18,6 +18,7 @@ from stackproof.images.postgres_server import locate_postgres
 from stackproof.images.search import identity
 from stackproof.images.unprivileged import server_user
 from stackproof.plan.model import Runtime, ServicePlan
+from stackproof.reaper.ownership import make_folders
 from stackproof.run_folder import RunFolder
 from stackproof.stack_file.regular_files import read_text_file, shown_path
 
@@ -245,7 +246,7 @@ def _copy(template: Path, folder: Path, service: str, runner: Runner) -> None:
     draft = folder.with_name(f"{folder.name}.new")
     for old in (draft, folder):
         shutil.rmtree(old, ignore_errors=True)
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    make_folders(str(folder.parent))
     flags = ("-ac",) if sys.platform == "darwin" else ("-a", "--reflink=auto")
     runner(Step(f"the data folder of {service}", ("cp", *flags, str(template), str(draft))))
     draft.rename(folder)

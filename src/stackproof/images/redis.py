@@ -24,6 +24,7 @@ from stackproof.images.unprivileged import (
     write_private,
 )
 from stackproof.plan.model import Runtime, ServicePlan
+from stackproof.reaper.ownership import make_folders
 from stackproof.run_folder import RunFolder
 
 PROGRAMS = {"redis": "redis-server", "valkey": "valkey-server"}
@@ -71,7 +72,7 @@ class Redis:
         """Make the data folder; nothing is saved unless the stack file's own arguments say so."""
         uid = server_user()
         data, place = run.data / service.name, private_folder(run, service.name, uid)
-        data.mkdir(parents=True, exist_ok=True)
+        make_folders(str(data))
         give(data, uid)
         port, socket = str(service.endpoints[0].port), place / SOCKET
         written = _configuration(service, server)

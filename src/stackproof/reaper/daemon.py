@@ -98,6 +98,7 @@ class Reaper:
             run_id=str(self.order["run_id"]),
             project=str(self.order["project"]),
             boot_id=boot_id(),
+            pid_namespace=pid_namespace(),
             created=time.time(),
             reaper=ProcessId.current(),
             supervisor=self._supervisor_id() if self.supervisor else None,
@@ -254,6 +255,14 @@ def boot_id() -> str:
     try:
         with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
             return file.read().strip()
+    except OSError:
+        return ""
+
+
+def pid_namespace() -> str:
+    """Where process numbers mean what they do here: in another container they mean others."""
+    try:
+        return os.readlink("/proc/self/ns/pid")
     except OSError:
         return ""
 

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from stackproof.errors import StartFailed, TeardownIncomplete
+from stackproof.errors import Refused, StartFailed, TeardownIncomplete
 from stackproof.reaper.leftovers import RunState, read_run, refuse_foreign_root, remove_leftover
 from stackproof.reaper.sweep import ProcessId
 from stackproof.reaper.waking import LOOK_SECONDS, MARK, wait_for_end
@@ -251,11 +251,18 @@ def take_down(run: RunFolder, *, seconds: float) -> None:
 
     Raises:
         TeardownIncomplete: If something is left after all.
+        Refused: If its processes are those of another container.
     """
     state = read_run(run.path)
     if state is None:
         wait_gone(run, seconds=seconds)
         return
+    if state.is_elsewhere:
+        raise Refused(
+            f"{run.project} runs in another container of this machine",
+            observed=f"the record in {run.path} names processes that can't be seen from here",
+            remedy="take it down there, or remove the folder once that container is gone",
+        )
     if state.supervisor is not None and state.supervisor.is_stopped():
         state.supervisor.kill(9)  # it can't stop anything in order
     if state.reaper is not None and state.reaper.kill(15) and wait_gone(run, seconds=seconds):

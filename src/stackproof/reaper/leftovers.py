@@ -15,7 +15,7 @@ from pathlib import Path
 
 from stackproof.errors import Refused
 from stackproof.reaper import ownership, record
-from stackproof.reaper.daemon import KILL_SECONDS, boot_id
+from stackproof.reaper.daemon import KILL_SECONDS, boot_id, pid_namespace
 from stackproof.reaper.ownership import NotOurs
 from stackproof.reaper.removal import remove_docker, remove_files
 from stackproof.reaper.sweep import ProcessId, kill_all, kill_descendants, marked
@@ -49,6 +49,7 @@ class RunState:
         intended: Drafts in a cache.
         same_boot: Whether the machine has not been started anew since.
         docker_host: The Docker Engine that may have things of the run; empty for none.
+        is_elsewhere: Whether its processes are those of another container of this machine.
     """
 
     path: Path
@@ -60,15 +61,17 @@ class RunState:
     intended: tuple[str, ...] = ()
     same_boot: bool = True
     docker_host: str = ""
+    is_elsewhere: bool = False
 
     @property
     def is_alive(self) -> bool:
         """Whether its reaper or supervisor runs; both clean up by themselves when they end.
 
-        A supervisor that is stopped sees nothing, so that of a dead reaper will never do so.
+        A supervisor that is stopped sees nothing, so that of a dead reaper will never do so. A
+        run in another container, whose processes can't be seen from here, counts as alive.
         """
-        if not self.same_boot:
-            return False
+        if not self.same_boot or self.is_elsewhere:
+            return self.is_elsewhere
         if self.reaper is not None and self.reaper.is_alive():
             return True
         one = self.supervisor
@@ -77,6 +80,8 @@ class RunState:
     @property
     def is_due(self) -> bool:
         """Whether its reaper has to end it: its owner is dead, or there is no supervisor."""
+        if self.is_elsewhere:
+            return False
         if self.owner is not None and not self.owner.is_alive():
             return True
         return self.supervisor is not None and not self.supervisor.is_alive()
@@ -110,6 +115,7 @@ def _read(path: Path) -> RunState | None:
         raise NotOurs(str(path), str(error.strerror)) from None
     except (OSError, record.BadRecordError):
         return RunState(path, path.name) if path.is_dir() else None
+    same_boot = found.boot_id == boot_id()
     if path.name not in {found.project, f".new-{found.run_id}"}:
         return RunState(path, path.name)
     return RunState(
@@ -120,7 +126,8 @@ def _read(path: Path) -> RunState | None:
         reaper=found.reaper,
         supervisor=found.supervisor,
         intended=found.intended,
-        same_boot=found.boot_id == boot_id(),
+        same_boot=same_boot,
+        is_elsewhere=same_boot and found.pid_namespace not in {"", pid_namespace()},
         docker_host=found.docker_host,
     )
 

@@ -135,6 +135,22 @@ def make_folder(name: str, handle: int) -> None:
             os.close(made)
 
 
+def make_folders(path: str) -> None:
+    """Make a folder in a run, and the parents that are missing, whatever the umask is."""
+    missing: list[str] = []
+    while not os.path.isdir(path):
+        path, name = os.path.split(path)
+        missing.append(name)
+    for name in reversed(missing):
+        handle = os.open(path, _FOLDER)
+        try:
+            with contextlib.suppress(FileExistsError):
+                make_folder(name, handle)
+        finally:
+            os.close(handle)
+        path = os.path.join(path, name)
+
+
 def _refuse_open_parent(handle: int, path: str) -> None:
     """Others may write to a parent only where they can't rename what is not theirs (`/tmp`)."""
     found = os.fstat(handle)

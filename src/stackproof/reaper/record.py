@@ -35,6 +35,7 @@ def text_of(
     run_id: str,
     project: str,
     boot_id: str,
+    pid_namespace: str,
     created: float,
     reaper: ProcessId,
     supervisor: ProcessId | None,
@@ -48,6 +49,7 @@ def text_of(
         "run_id": run_id,
         "project": project,
         "boot_id": boot_id,
+        "pid_namespace": pid_namespace,
         "created": created,
         "owner": list(owner) if owner is not None else None,
         "reaper": list(reaper),
@@ -72,6 +74,7 @@ class Record:
         run_id: Identity of the run.
         project: Name of the copy of the stack.
         boot_id: The boot of the machine that the processes belong to.
+        pid_namespace: What their numbers mean something in.
         owner: Who holds the lease; None where it was released.
         reaper: The reaper.
         supervisor: The supervisor; None before it was started.
@@ -89,6 +92,7 @@ class Record:
         self.run_id = _matching(value.get("run_id"), RUN_ID, "run_id")
         self.project = _matching(value.get("project"), _PROJECT, "project")
         self.boot_id = _text(value.get("boot_id"), "boot_id")
+        self.pid_namespace = _text(value.get("pid_namespace", ""), "pid_namespace")
         self.owner = _process(value.get("owner"), "owner")
         self.reaper = _process(value.get("reaper"), "reaper")
         self.supervisor = _process(value.get("supervisor"), "supervisor")

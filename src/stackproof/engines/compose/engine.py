@@ -35,6 +35,7 @@ from stackproof.errors import CommandFailed, EngineUnavailable, NoStack, Refused
 from stackproof.plan.model import Plan, ServicePlan
 from stackproof.reaper.launch import Lease, launch, take_down, wait_gone
 from stackproof.reaper.leftovers import read_run
+from stackproof.reaper.ownership import write_file
 from stackproof.run_folder import RunFolder
 
 GONE_SECONDS = 20.0
@@ -149,7 +150,7 @@ class ComposeEngine:
 
     def keep_data(self, plan: Plan, run: RunFolder) -> None:  # noqa: ARG002 - the protocol's
         """Tell the supervisor to leave the named volumes; the next start uses them again."""
-        (run.path / KEEP_DATA).touch()
+        (run.path / KEEP_DATA).touch(mode=0o600)
 
     def drop_data(self, run: RunFolder) -> bool:
         """Remove volumes that were kept of an earlier run; tells whether there were any."""
@@ -298,7 +299,7 @@ def _write_relays(plan: Plan, run: RunFolder, containers: Containers) -> None:
         for endpoint in service.endpoints
         if service.name in ids
     ]
-    (run.path / relay.FILE).write_text(json.dumps(listed), encoding="utf-8")
+    write_file(str(run.path), relay.FILE, json.dumps(listed).encode())
     state = read_run(run.path)
     if state is not None and state.supervisor is not None:
         state.supervisor.kill(signal.SIGHUP)

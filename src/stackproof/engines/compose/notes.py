@@ -6,6 +6,8 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from stackproof.reaper.ownership import write_file
+
 
 @dataclass(frozen=True)
 class Notes:
@@ -25,9 +27,8 @@ class Notes:
         return value
 
     def _put(self, service: str, note: dict[str, object]) -> None:
-        draft = self.file.with_name(self.file.name + ".new")
-        draft.write_text(json.dumps({**self._read(), service: note}), encoding="utf-8")
-        draft.replace(self.file)
+        text = json.dumps({**self._read(), service: note})
+        write_file(str(self.file.parent), self.file.name, text.encode())
 
     def ready(self, service: str, started_at: str, seconds: float) -> None:
         """Note that a service was seen ready.

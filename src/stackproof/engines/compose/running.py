@@ -31,6 +31,7 @@ from stackproof.engines.timestamps import Moment, timestamp
 from stackproof.errors import WaitTimeout, masked_errors
 from stackproof.plan.known_images import recognise
 from stackproof.plan.model import Plan
+from stackproof.reaper.ownership import PRIVATE_FILE, make_folders
 from stackproof.reaper.sweep import ProcessId
 from stackproof.redaction import Redactor
 from stackproof.run_folder import RunFolder
@@ -155,12 +156,13 @@ class ComposeRunning:
         self, name: str, service: str, argv: Sequence[str], *, timeout: float, say: Say
     ) -> CommandResult:
         """Run a command in a service's container, its output kept as the log `name`."""
-        self.run_folder.logs.mkdir(parents=True, exist_ok=True)
+        make_folders(str(self.run_folder.logs))
         lines: list[str] = []
         executing = self._executing.command(
             service, argv, stdin=DEVNULL, stdout=PIPE, stderr=STDOUT, timeout=timeout
         )
         with (self.run_folder.logs / f"{name}.log").open("a", encoding="utf-8") as log:
+            os.fchmod(log.fileno(), PRIVATE_FILE)
             try:
                 with executing as process:
                     assert process.stdout is not None  # noqa: S101 - for the type checker: a pipe

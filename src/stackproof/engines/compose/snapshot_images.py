@@ -26,6 +26,7 @@ from stackproof.engines.compose.snapshot_places import Found, Place, places_of
 from stackproof.engines.compose.snapshot_removal import COMMENT, REPOSITORY
 from stackproof.errors import StackproofError
 from stackproof.plan.model import Plan, ServicePlan
+from stackproof.reaper.ownership import write_file
 
 FILE = "images.json"
 """In the folder of a snapshot, and in that of a run that was started from one."""
@@ -57,7 +58,7 @@ class SnapshotImages:
 
     def write(self, folder: Path) -> None:
         """Keep it in a folder."""
-        (folder / FILE).write_text(json.dumps(asdict(self)), encoding="utf-8")
+        write_file(str(folder), FILE, json.dumps(asdict(self)).encode())
 
 
 def take(

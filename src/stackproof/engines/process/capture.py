@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from stackproof.engines.timestamps import timestamp
+from stackproof.reaper.ownership import make_folders
 from stackproof.redaction import Redactor
 
 LONGEST_LINE = 16 * 1024
@@ -39,7 +40,7 @@ class LogFile:
         self.largest = largest
         self.tail: deque[str] = deque(maxlen=KEPT_LINES)
         self.on_line: Callable[[str], None] | None = None
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folders(str(path.parent))
         self._open()
 
     def _open(self) -> None:

@@ -51,6 +51,10 @@ def _in_the_child(before: Callable[[], None] | None, uid: int | None) -> Callabl
     return prepare
 
 
+USUAL_UMASK = 0o022
+"""What a container has; the supervisor's own is stricter."""
+
+
 class Children:
     """Starts processes and reaps whatever ends below this process.
 
@@ -97,6 +101,7 @@ class Children:
             stdout=streams[1],
             stderr=streams[2],
             start_new_session=True,
+            umask=USUAL_UMASK,
             preexec_fn=_in_the_child(before, uid),  # noqa: PLW1509 - the supervisor has no threads
         )
         process.returncode = 0  # reaped below; Popen must not wait for it

@@ -21,6 +21,7 @@ from stackproof.engines.process.service import Service
 from stackproof.engines.process.socket_path import reachable
 from stackproof.engines.process.spec import ServiceSpec
 from stackproof.engines.process.verdicts import give_verdict, snapshot
+from stackproof.reaper.port_claims import peer
 
 if TYPE_CHECKING:
     from stackproof.engines.process.supervisor import Supervisor
@@ -132,13 +133,18 @@ class ControlServer:
             "shutdown": self._shutdown,
         }
 
-    async def serve(self) -> None:
-        """Accept clients until cancelled."""
+    def _listen(self) -> socket.socket:
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         with reachable(self.path) as address:
             listener.bind(address)
+            Path(address).chmod(0o600)
         listener.listen(64)
         listener.setblocking(False)  # noqa: FBT003 - the standard library's signature
+        return listener
+
+    async def serve(self) -> None:
+        """Accept clients until cancelled."""
+        listener = self._listen()
         loop = asyncio.get_running_loop()
         while True:
             link, _ = await loop.sock_accept(listener)
@@ -155,8 +161,15 @@ class ControlServer:
         if self._clients:
             await asyncio.wait(self._clients, timeout=1.0)
 
+    def _refuse_strangers(self, connection: Connection) -> None:
+        """Whoever could open the socket nevertheless, by its mode, is told no more than that."""
+        _, uid = peer(connection.link)
+        if uid not in {0, os.geteuid()}:
+            raise BadRequestError(f"user {uid} has no right to ask")
+
     async def _answer(self, connection: Connection) -> None:
         try:
+            self._refuse_strangers(connection)
             request = await connection.request()
             operation = self._operations.get(str(request.get("op")), _unknown)
             await operation(connection, request)

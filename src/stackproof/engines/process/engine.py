@@ -27,6 +27,7 @@ from stackproof.plan.model import Plan, Runtime, ServicePlan
 from stackproof.reaper.launch import Lease, launch, take_down, wait_gone
 from stackproof.reaper.leftovers import read_run
 from stackproof.reaper.namespace import namespaces_allowed
+from stackproof.reaper.ownership import make_folders
 from stackproof.run_folder import RunFolder
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -152,7 +153,7 @@ class ProcessEngine:
         Control(run).stop([one.name for one in plan.services])
         self.drop_data(run)
         if run.data.is_dir():
-            run.kept.parent.mkdir(exist_ok=True)
+            make_folders(str(run.kept.parent))
             run.data.rename(run.kept)
 
     def drop_data(self, run: RunFolder) -> bool:
@@ -282,7 +283,7 @@ class _Preparation:
         if runtime is None:
             raise AssertionError(f"{service.name} was planned for another engine")
         for folder in service.folders:
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folders(str(folder))
         if runtime.kind == "image":
             return self._image_spec(service, runtime)
         return self._project_spec(service, runtime)
@@ -341,7 +342,7 @@ class _Preparation:
         home = self.run.home(service.name)
         temporary = known.get("/tmp", self.run.tmp(service.name))  # noqa: S108 - in the container
         for folder in (home, temporary):
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folders(str(folder))
             if uid is not None:
                 os.chown(folder, uid, uid)
         caller = self.engine.environment

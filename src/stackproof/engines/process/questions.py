@@ -13,7 +13,8 @@ from typing import Any
 
 from stackproof.engines.process.socket_path import reachable
 from stackproof.errors import NoAnswer, NoStack, StackproofError
-from stackproof.reaper.leftovers import read_run
+from stackproof.reaper.leftovers import read_run, refused
+from stackproof.reaper.ownership import NotOurs, opened
 from stackproof.reaper.sweep import ProcessId
 from stackproof.run_folder import RunFolder
 
@@ -99,6 +100,7 @@ class Questions:
                 return
 
     def _connect(self, silent: Silent) -> socket.socket:
+        self._refuse_foreign()
         link = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         link.settimeout(self.patience.stopped)
         since = time.monotonic()
@@ -119,6 +121,15 @@ class Questions:
         except BaseException:
             link.close()
             raise
+
+    def _refuse_foreign(self) -> None:
+        try:
+            with opened(str(self.run_folder.path)):
+                return
+        except NotOurs as error:
+            raise refused(error) from None
+        except OSError:
+            return  # there is nothing to connect to
 
     def _ensure_it_answers(self, waited: float) -> None:
         """Ask whether it answers at all, after a question had no answer for some time.

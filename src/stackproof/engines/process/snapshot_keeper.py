@@ -16,6 +16,7 @@ from stackproof.engines.saving import save_memory
 from stackproof.errors import StackproofError
 from stackproof.images.cache import content_key
 from stackproof.plan.model import Plan
+from stackproof.reaper.ownership import make_folders
 from stackproof.run_folder import RunFolder
 from stackproof.stack_file.model import StackFile
 
@@ -50,7 +51,7 @@ class ProcessSnapshots:
         if run.data.is_dir():
             copy_data(run.data, data)
         else:
-            data.mkdir()
+            make_folders(str(data))
         (draft / LISTING).write_text(_listing(data), encoding="utf-8")
         return sum(one.lstat().st_blocks * 512 for one in data.rglob("*"))
 
@@ -85,7 +86,7 @@ def lay_out(snapshot: Path, run: RunFolder, *, without: Collection[str] = ()) ->
     if not without and not run.data.exists():
         copy_data(snapshot / DATA, run.data)
         return
-    run.data.mkdir(exist_ok=True)
+    make_folders(str(run.data))
     for path in (snapshot / DATA).iterdir():
         if path.name not in {*without, COPIES}:  # the reaper has laid out the copies
             copy_data(path, run.data / path.name)
