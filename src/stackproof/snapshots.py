@@ -18,11 +18,13 @@ from stackproof.engines.base import Engine, Say
 from stackproof.errors import StackproofError
 from stackproof.images.cache import (
     forget_lock,
+    is_there,
     locked,
     locked_if_free,
     make_whole,
     server_cache,
 )
+from stackproof.reaper.ownership import read_file
 from stackproof.snapshot_key import snapshot_key
 
 ABOUT = "about.json"
@@ -118,7 +120,7 @@ def held(blueprint: Blueprint, make: Make, say: Say) -> Iterator[Path]:
 
 
 def _fault(entry: Path, engine: Engine) -> str:
-    if _read(entry) is None:
+    if not is_there(entry) or _read(entry) is None:
         return f"{ABOUT} can't be read"
     return engine.snapshots.fault(entry)
 
@@ -135,7 +137,7 @@ def _publish(
 
 def _read(entry: Path) -> Snapshot | None:
     try:
-        about = json.loads((entry / ABOUT).read_text(encoding="utf-8"))
+        about = json.loads(read_file(str(entry), ABOUT))
         used = entry.stat().st_mtime
         return Snapshot(entry, str(about["engine"]), int(about["size"]), used)
     except (OSError, ValueError, KeyError, TypeError):
@@ -186,7 +188,7 @@ def clear(cache: Path, engines: Engines) -> tuple[int, list[str]]:
 
 
 def _entries(root: Path) -> list[Path]:
-    if not root.is_dir():
+    if not is_there(root):
         return []
     return [path for path in root.iterdir() if path.is_dir() and not path.name.startswith(".")]
 
@@ -221,6 +223,7 @@ def _remove(entry: Path, engine: Engine | None) -> list[str]:
 
 
 def _discard(entry: Path, engine: Engine | None) -> list[str]:
+    is_there(entry)  # never somebody else's
     used = engine.snapshots.drop(entry) if engine is not None else []
     shutil.rmtree(entry, ignore_errors=True)
     return used

@@ -36,13 +36,27 @@ def content_key(*parts: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
+@contextmanager
+def _refused(folder: Path) -> Iterator[None]:
+    """Raise the error for what is not this user's: it is neither used nor removed."""
+    try:
+        yield
+    except NotOurs as error:
+        raise Refused(
+            f"the cache {folder} is not safe to use",
+            observed=str(error),
+            remedy="set STACKPROOF_CACHE_DIR to a folder that only you can write to; a cache is "
+            "not shared between users, since they would run each other's programs",
+        ) from None
+
+
 def ensure_shelf(folder: Path) -> None:
     """Make a folder of cache entries, marked as such (bford.info/cachedir).
 
     Raises:
         Refused: If somebody else could have made it, or what is in it.
     """
-    try:
+    with _refused(folder):
         handle = ownership.open_folder(str(folder.absolute()), make=True)
         try:
             ownership.create_in(handle, CACHE_TAG, _TAG)
@@ -50,12 +64,20 @@ def ensure_shelf(folder: Path) -> None:
             pass
         finally:
             os.close(handle)
-    except NotOurs as error:
-        raise Refused(
-            f"the cache {folder} is not safe to use",
-            observed=str(error),
-            remedy="set STACKPROOF_CACHE_DIR to a folder that only you can write to",
-        ) from None
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is a cache entry, looked at before anything in it is used.
+
+    Raises:
+        Refused: If somebody else could have made it.
+    """
+    with _refused(path.parent):
+        try:
+            with ownership.opened(str(path.absolute())):
+                return True
+        except (FileNotFoundError, NotADirectoryError):
+            return False
 
 
 @contextmanager
@@ -72,7 +94,7 @@ def locked(path: Path, *, shared: bool = False) -> Iterator[None]:
     ensure_shelf(path.parent)
     lock = _lock_of(path)
     while True:
-        with lock.open("w") as file:
+        with _opened_lock(path) as file:
             take(file, fcntl.LOCK_SH if shared else fcntl.LOCK_EX, path)
             if _is_that_file(lock, file):
                 yield
@@ -82,7 +104,7 @@ def locked(path: Path, *, shared: bool = False) -> Iterator[None]:
 @contextmanager
 def locked_if_free(path: Path) -> Iterator[bool]:
     """Hold the lock of a cache entry alone, unless somebody has it: then False is given."""
-    with _lock_of(path).open("w") as file:
+    with _opened_lock(path) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -98,6 +120,13 @@ def forget_lock(path: Path) -> None:
 
 def _lock_of(path: Path) -> Path:
     return path.with_name(f".lock-{path.name}")
+
+
+def _opened_lock(path: Path) -> IO[str]:
+    """The lock's file; nobody else may open it, since whoever can do so can hold the lock."""
+    shelf = str(path.parent.absolute())
+    with _refused(path.parent), ownership.opened(shelf) as handle:
+        return os.fdopen(ownership.open_shared(handle, _lock_of(path).name, shelf), "w")
 
 
 def _is_that_file(path: Path, file: IO[str]) -> bool:
@@ -121,10 +150,10 @@ def cached_folder(path: Path, build: Callable[[Path], None]) -> Path:
         path: The entry.
         build: Fills a new, empty folder.
     """
-    if path.is_dir():
+    if is_there(path):
         return path
     with locked(path):
-        if not path.is_dir():  # else another process made it while we waited
+        if not is_there(path):  # else another process made it while we waited
             make_whole(path, build)
     return path
 
@@ -175,5 +204,6 @@ def server_cache(cache: Path) -> Path:
     """
     if os.geteuid() != 0:
         return cache
-    cache.mkdir(parents=True, exist_ok=True)
+    with _refused(cache), ownership.opened(str(cache.absolute()), make=True):
+        pass
     return cache if reachable_by_others(cache) else SYSTEM_CACHE

@@ -234,9 +234,11 @@ def read_in(handle: int, name: str, folder: str) -> bytes:
 
 def open_shared(handle: int, name: str, folder: str) -> int:
     """Open a file that several processes of this user use; made if there is none."""
-    with contextlib.suppress(FileExistsError):
-        create_in(handle, name, b"")
-    return _open_file(handle, name, folder, os.O_RDWR)
+    while True:
+        with contextlib.suppress(FileExistsError):
+            create_in(handle, name, b"")
+        with contextlib.suppress(FileNotFoundError):  # another one has just removed it
+            return _open_file(handle, name, folder, os.O_RDWR)
 
 
 def _open_file(handle: int, name: str, folder: str, access: int) -> int:

@@ -15,7 +15,7 @@ from typing import Any
 from stackproof.engines.process.interpreters import find_python
 from stackproof.errors import CommandFailed, ConfigError
 from stackproof.images import Runner, Step
-from stackproof.images.cache import cached_folder, content_key, locked
+from stackproof.images.cache import cached_folder, content_key, is_there, locked
 from stackproof.images.search import program_version
 from stackproof.images.unfinished import COMPLETE, IN_PLACE
 from stackproof.plan.model import Runtime
@@ -72,10 +72,10 @@ def ensure_environment(runtime: Runtime, cache: Path, runner: Runner) -> Environ
         str(runtime.project) if source and _LOCAL.search(_read(source)) else "",
     )
     path = cache / IN_PLACE / key
-    if (path / COMPLETE).exists():
+    if is_there(path) and (path / COMPLETE).exists():
         return _environment(path, installed=False)
     with locked(path):
-        if (path / COMPLETE).exists():
+        if is_there(path) and (path / COMPLETE).exists():
             return _environment(path, installed=False)
         shutil.rmtree(path, ignore_errors=True)
         for step in _steps(runtime, source, python, path):
