@@ -7,6 +7,7 @@ import pwd
 import sys
 from pathlib import Path
 
+from stackproof.reaper.ownership import make_folders
 from stackproof.run_folder import RunFolder
 
 PASSABLE, PRIVATE = 0o711, 0o700
@@ -36,7 +37,7 @@ def private_folder(run: RunFolder, service: str, uid: int | None) -> Path:
         uid: The server's user; None for the caller's.
     """
     folder = run.server(service)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folders(str(folder))
     folder.parent.chmod(PRIVATE if uid is None else PASSABLE)
     folder.chmod(PRIVATE)
     if uid is not None:

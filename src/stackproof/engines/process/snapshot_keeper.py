@@ -94,7 +94,7 @@ def lay_out(snapshot: Path, run: RunFolder, *, without: Collection[str] = ()) ->
 
 def take_back(run: RunFolder) -> None:
     """Give a run the data that an earlier one has kept."""
-    run.data.mkdir(exist_ok=True)
+    make_folders(str(run.data))
     for path in run.kept.iterdir():
         if path.name != COPIES:  # the reaper has laid out the copies
             path.rename(run.data / path.name)
