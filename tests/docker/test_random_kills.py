@@ -184,6 +184,7 @@ def test_whoever_is_killed_at_any_moment_nothing_is_left_in_docker(lives, record
             left = lives.wait_until_nothing_is_left(60)
         assert not left, (what, left, said)
         counted[" and ".join(killed) or "nobody: it had ended"] += 1
+        print(what, flush=True)
     for name, count in sorted(counted.items()):
         record_property(name, count)
         print(f"{count:5} {name}")
