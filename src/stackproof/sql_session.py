@@ -79,13 +79,21 @@ class SqlSession:
         """
         mark = secrets.token_hex(8)
         with contextlib.suppress(BrokenPipeError):  # what it has said before it ended is read below
-            os.write(self._input, f"{statement};\n\\echo {mark} :ERROR\n".encode())
+            self._send(f"{statement};\n\\echo {mark} :ERROR\n".encode())
         output, _, failed = self._until(mark).rpartition(f"{mark} ")
         if failed != "false":
             raise CommandFailed(
                 f"a statement failed in {self.service}", exit_code=1, output=output.strip()
             )
         return output.splitlines()
+
+    def _send(self, data: bytes) -> None:
+        """Give psql something to read, which it may not do any more."""
+        os.set_blocking(self._input, False)
+        while data:
+            if not select.select([], [self._input], [], ANSWER_SECONDS)[1]:
+                raise self._silent()
+            data = data[os.write(self._input, data) :]
 
     def _until(self, mark: str) -> str:
         """All output up to the line of a mark, without the line's end."""
@@ -96,10 +104,21 @@ class SqlSession:
                 text, self._received = self._received[:end], self._received[end + 1 :]
                 return text.decode(errors="backslashreplace")
             readable, _, _ = select.select([self._output], [], [], ANSWER_SECONDS)
-            data = os.read(self._output, 65536) if readable else b""
+            if not readable:
+                raise self._silent()
+            data = os.read(self._output, 65536)
             if not data:
                 raise self._ended()
             self._received += data
+
+    def _silent(self) -> CommandFailed:
+        return CommandFailed(
+            f"{self.service} did not answer a statement for {ANSWER_SECONDS:g} s",
+            exit_code=1,
+            output=self._received.decode(errors="backslashreplace").strip(),
+            remedy=f"`invoke status` says whether {self.service} is stopped or busy; its log may "
+            "say with what",
+        )
 
     def _ended(self) -> CommandFailed:
         return CommandFailed(

@@ -6,8 +6,10 @@ import sys
 
 import pytest
 
+from stackproof import sql_session
 from stackproof.errors import CommandFailed
 from stackproof.sql_session import SqlSession
+from stackproof.waiting import wait_until
 
 PSQL = """\
 import sys
@@ -80,3 +82,32 @@ def test_closing_it_ends_the_program_and_leaves_no_open_file():
     session.close()
     after = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0  # noqa: PTH112, PTH208 - the same
     assert after == before
+
+
+STOPPED = "import os, signal; os.kill(os.getpid(), signal.SIGSTOP)"
+
+
+@pytest.fixture
+def stopped(monkeypatch):
+    """A session whose psql is stopped, as by SIGSTOP."""
+    monkeypatch.setattr(sql_session, "ANSWER_SECONDS", 0.3)
+    started = []
+
+    def run(streams):
+        with subprocess.Popen(
+            [sys.executable, "-c", STOPPED], stdin=streams.stdin, stdout=streams.stdout
+        ) as process:
+            started.append(process)
+        return process.returncode
+
+    made = SqlSession("db", run)
+    wait_until(lambda: started, timeout=20, what="psql is started")
+    yield made
+    started[0].kill()
+    made.close()
+
+
+@pytest.mark.parametrize("size", [1, 1 << 20])
+def test_a_psql_that_is_stopped_is_not_waited_for_for_ever(stopped, size):
+    with pytest.raises(CommandFailed, match=r"db did not answer a statement for 0\.3 s"):
+        stopped.run("x" * size)

@@ -3,6 +3,7 @@
 import shutil
 import time
 
+from stackproof.reaper import removal
 from stackproof.reaper.removal import remove_tree
 
 
@@ -25,3 +26,14 @@ def test_a_folder_that_is_still_being_filled_goes_when_its_writer_ends(tmp_path,
 
 def test_a_folder_that_is_gone_is_no_error(tmp_path):
     remove_tree(str(tmp_path / "gone"))
+
+
+def test_a_command_that_removes_what_is_in_docker_is_let_go_on_when_it_is_stopped(
+    tmp_path, monkeypatch
+):
+    program = tmp_path / "python"
+    program.write_text("#!/bin/sh\nkill -STOP $$\necho done\nexit 1\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(removal.sys, "executable", str(program))
+    said = removal.remove_docker("unix:///x", "x-e2e", "0" * 16, str(tmp_path), {})
+    assert said == "done"
