@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import socket
+from itertools import pairwise
 
+from stackproof.images.command import server_arguments
 from stackproof.plan.model import ServicePlan
 
 SECONDS = 60.0
@@ -20,18 +22,26 @@ def save_memory(service: ServicePlan) -> str:
     Returns:
         Why it could not be done; empty where it was, or where there is nothing to do.
     """
+    words = server_arguments(service.argv, service.environment, ("redis-server", "valkey-server"))
+    found = [after for word, after in pairwise(words) if word == "--requirepass"]
     for endpoint in service.endpoints:
         if endpoint.scheme == "redis":
-            return _save(endpoint.host, endpoint.port)
+            return _save((endpoint.host, endpoint.port), found[-1] if found else "")
     return ""
 
 
-def _save(host: str, port: int) -> str:
-    """Send SAVE as an inline command (Redis documentation, "RESP protocol specification")."""
+def _save(address: tuple[str, int], password: str) -> str:
+    """Send AUTH where it is needed, and SAVE (Redis documentation, "RESP")."""
+    login = (b"AUTH", password.encode())
+    commands = [login, (b"SAVE",)] if password else [(b"SAVE",)]
     try:
-        with socket.create_connection((host, port), timeout=SECONDS) as link:
-            link.sendall(b"SAVE\r\n")
-            answer = link.recv(512)
+        with socket.create_connection(address, SECONDS) as link, link.makefile("rb") as answers:
+            for words in commands:
+                sent = b"".join(b"$%d\r\n%s\r\n" % (len(one), one) for one in words)
+                link.sendall(b"*%d\r\n%s" % (len(words), sent))
+                answer = answers.readline()
+                if not answer.startswith(b"+OK"):
+                    return answer.decode(errors="replace").strip() or "it closed the connection"
     except OSError as error:
         return str(error)
-    return "" if answer.startswith(b"+OK") else answer.decode(errors="replace").strip()
+    return ""

@@ -5,6 +5,7 @@ import pwd
 import re
 import socket
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.images.conftest import started
 
+from stackproof.engines.saving import save_memory
 from stackproof.errors import ConfigError, EngineUnavailable
 from stackproof.images import native_image
 from stackproof.images import redis as module
@@ -153,6 +155,27 @@ def test_a_running_server_has_its_password_and_no_rights_of_root(
         owner = Path(f"/proc/{process.pid}").stat().st_uid
         assert owner == (os.getuid() or pwd.getpwnam("nobody").pw_uid)
         assert (run.data / "cache" / "dump.rdb").stat().st_uid == owner
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ("redis-server",),
+        ("redis-server", "--requirepass", SECRET),
+        ("sh", "-c", 'redis-server --requirepass "$PW"'),
+    ],
+)
+def test_a_server_writes_its_memory_down_for_a_snapshot_with_a_password_too(
+    run, open_folder, runner, plan_service, argv
+):
+    port = free_port()
+    server = IMAGE.locate(Runtime("image", image="redis", version="7"), open_folder, runner)
+    service = plan_service("cache", port, argv=argv, environment={"PW": "a b"})
+    service = replace(service, endpoints=(replace(service.endpoints[0], scheme="redis"),))
+    with started(IMAGE.prepare(service, server, run, open_folder, runner), port):
+        assert asked(port, b"") == b""
+        assert save_memory(service) == ""
+    assert (run.data / "cache" / "dump.rdb").exists()
 
 
 def test_data_that_root_has_made_are_given_to_the_server(run, tmp_path, runner, plan_service):

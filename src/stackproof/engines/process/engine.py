@@ -116,6 +116,8 @@ class ProcessEngine:
         elif run.kept.is_dir():
             say("going on with the data that were kept")
             take_back(run)
+            with contextlib.suppress(OSError):  # others have kept data there too
+                run.kept.parent.rmdir()
         control = Control(run)
         for spec in self._prepare(plan, plan.services, run, control, say, lent or {}):
             control.start([spec])
