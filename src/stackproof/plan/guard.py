@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from stackproof.errors import Refused
 from stackproof.plan.addressing.addresses import DOCKER_HOST
 from stackproof.plan.addressing.commands import command_targets
+from stackproof.plan.addressing.hosts import is_loopback
 from stackproof.plan.addressing.ownership import (
     DOCKER_HOSTS,
     Ownership,
-    is_loopback,
     names_own_store,
     serves,
 )
@@ -26,6 +26,9 @@ from stackproof.settings.model import SAFE_ENDINGS
 
 WRITING = frozenset({"migrate", "seed", "reset"})
 """Actions that write to databases, to those outside the stack as well."""
+
+HEALTH_CHECK = "health check"
+"""Place of the targets of a health check, which asks and writes nothing."""
 
 FORCE = "`invoke down --force` takes the stack down as it is"
 
@@ -140,7 +143,9 @@ def foreign_targets(plan: Plan, *, writes: bool = False) -> tuple[Finding, ...]:
             is_own = own.has(service, target)
             if not is_own and not own.may_use(target):
                 found[Finding(service.name, target, is_outside=True)] = None
-            elif (is_own or service.name in writing) and not own.is_disposable(target):
+            elif (is_own or service.name in writing) and not (
+                target.place == HEALTH_CHECK or own.is_disposable(target)
+            ):
                 found[Finding(service.name, target, is_outside=False)] = None
     return tuple(found)
 
@@ -191,7 +196,7 @@ def _targets(
             yield target
     commands = [("command", service.argv)]
     if isinstance(service.probe, CommandProbe):
-        commands.append(("health check", tuple(service.probe.argv)))
+        commands.append((HEALTH_CHECK, tuple(service.probe.argv)))
     commands += [("migrate", one.argv) for one in plan.migrate if one.service == service.name]
     commands += [("seed", one.argv) for one in plan.seed if one.service == service.name]
     is_server = any(one.scheme == "postgresql" for one in service.endpoints)

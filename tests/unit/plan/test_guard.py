@@ -130,6 +130,19 @@ def test_the_commands_of_migrate_and_seed_are_judged_before_anything_starts(plan
         refuse_foreign_targets(stack({}), "up")
 
 
+@pytest.mark.parametrize("engine", ["process", "compose"])
+@pytest.mark.parametrize("where", [[], ["-h", "localhost"], ["-h", "127.0.0.1"]])
+def test_in_a_database_service_psql_asks_the_service_itself(planning, postgres, engine, where):
+    from stackproof.settings.model import Command
+
+    psql = ("psql", *where, "-d")
+    planning.configure(migrate=(Command("db", (*psql, "shop_e2e", "-f", "x.sql")),))
+    refuse_foreign_targets(planning.plan(postgres, engine=engine), "up")
+    planning.configure(migrate=(Command("db", (*psql, "shop", "-f", "x.sql")),))
+    with pytest.raises(Refused, match="db: migrate names the database 'shop'"):
+        refuse_foreign_targets(planning.plan(postgres, engine=engine), "up")
+
+
 def test_a_command_that_works_on_another_database_than_the_configured_one_is_refused(
     planning, stack
 ):

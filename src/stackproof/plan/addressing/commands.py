@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from stackproof.plan.addressing.hosts import is_host, parse_port, plain_host
+from stackproof.plan.addressing.hosts import is_host, is_loopback, parse_port, plain_host
 from stackproof.plan.addressing.schemes import (
     Kind,
     kind_of_name,
@@ -165,11 +165,11 @@ class _Reading:
             if name is None:
                 return  # the environment's own targets say it all
             host = bare(self.environment.get("PGHOST") or self.environment.get("PGHOSTADDR") or "")
-        if host is None and self.default_is_own:
-            return
         plain = plain_host(self._expanded(host or DEFAULT_HOST))
         if any(one in plain for one in "$`("):
             return
+        if self.default_is_own and port is None and is_loopback(plain):
+            plain = DEFAULT_HOST  # its own port is what PGPORT says there
         number = parse_port(port or "")
         if number is None and client.kind == "postgresql":
             number = parse_port(bare(self.environment.get("PGPORT", "")))

@@ -13,6 +13,7 @@ NO_PORT = -1
 _UNREADABLE = frozenset("${}<>%*()=\x1f")
 _LABEL = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-_.")
 _LONGEST_HOST = 255
+_LOOPBACK_NAMES = frozenset({"localhost", "localhost.localdomain", "ip6-localhost", "loopback"})
 
 
 def plain_host(written: str) -> str:
@@ -60,3 +61,13 @@ def is_host(text: str) -> bool:
 def is_unreadable(host: str) -> bool:
     """Whether a host is a blank for something else, such as `${HOST}` or `{host}`."""
     return any(one in _UNREADABLE for one in host.partition("%")[0])
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is the machine that asks."""
+    if host in _LOOPBACK_NAMES or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.startswith("127.") and host.replace(".", "").isdecimal()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os.path
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from stackproof.plan.addressing.addresses import DOCKER_HOST, WILDCARD
+from stackproof.plan.addressing.hosts import is_loopback
 from stackproof.plan.addressing.schemes import holds_data
 from stackproof.plan.addressing.targets import DEFAULT_HOST, Target
 from stackproof.plan.model import Plan, ServicePlan
@@ -20,7 +20,6 @@ DOCKER_HOSTS = frozenset(
 )  # fmt: skip
 """Names that mean the machine itself, seen from a container."""
 
-_LOOPBACK_NAMES = frozenset({"localhost", "localhost.localdomain", "ip6-localhost", "loopback"})
 _STORES = frozenset({"AWS", "S3", "MINIO", "ENDPOINT", "STORAGE", "EMULATOR", "SQS", "LOCALSTACK"})
 
 
@@ -143,16 +142,6 @@ def serves(service: ServicePlan, target: Target) -> bool:
 def names_own_store(place: str) -> bool:
     """Whether a variable's name speaks of where a store of objects, or a queue, is."""
     return bool(_STORES & set(place.upper().split("_")))
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host is the machine that asks."""
-    if host in _LOOPBACK_NAMES or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.startswith("127.") and host.replace(".", "").isdecimal()
 
 
 def _is_below(path: str, folder: Path | None) -> bool:

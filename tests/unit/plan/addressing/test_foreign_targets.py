@@ -5,6 +5,7 @@ process engine container port N is port N + 10000 of this machine.
 """
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from stackproof.plan.addressing.addresses import Addresses
 from stackproof.plan.guard import foreign_targets
 from stackproof.plan.model import Endpoint, Plan, Reach, ServicePlan
+from stackproof.readiness import CommandProbe
 
 SERVERS = {"db": (5432, "postgresql"), "cache": (6379, "redis"), "queue": (5672, "amqp"),
            "mongo": (27017, "tcp"), "api": (8000, "http")}  # fmt: skip
@@ -592,6 +594,18 @@ def test_a_database_whose_name_does_not_say_that_it_may_be_lost_is_found(environ
 )  # fmt: skip
 def test_a_command_that_names_such_a_database_is_found(argv):
     assert names({}, argv=tuple(argv)) == ["shop"]
+
+
+def test_a_health_check_may_ask_for_any_database_but_nowhere_else():
+    def checked(*words):
+        plan = plan_of({})
+        app = replace(plan.service("app"), probe=CommandProbe(words))
+        findings = foreign_targets(replace(plan, services=(*plan.services[:-1], app)))
+        return [str(one) for one in findings]
+
+    assert checked("pg_isready", "-h", "db", "-d", "shop") == []
+    (found,) = checked("pg_isready", "-h", "prod.example")
+    assert found.startswith("app: health check leads to prod.example:5432")
 
 
 def test_numbers_of_redis_and_hosts_of_amqp_are_no_names():
