@@ -83,6 +83,27 @@ def test_a_state_root_of_somebody_else_is_not_looked_at(attack):
     assert (attack.root / "runs" / "evil" / "record.json").exists()
 
 
+CLEAN = """\
+import sys
+from pathlib import Path
+from stackproof.errors import Refused
+from stackproof.reaper.leftovers import clean
+try:
+    print(clean(Path(sys.argv[1])))
+except Refused as error:
+    print(error)
+"""
+
+
+def test_a_state_root_of_root_is_not_looked_at_by_another_user(attack):
+    """Root is trusted with what it can do anyway, but its runs are not another user's."""
+    marker = attack.place / "canary"
+    subprocess.run(["/usr/bin/python3", "-c", EVIL, attack.root, marker, attack.victim], check=True)
+    done = attack.user.python(CLEAN, str(attack.root))
+    assert f"{attack.root} is not safe to use\n  it belongs to user 0 (root)" in done.stdout
+    assert attack.has_done_nothing()
+
+
 def test_a_folder_of_runs_of_somebody_else_is_not_looked_at(attack):
     attack.root.mkdir(mode=0o755)
     attack.plant(attack.place / "theirs")
