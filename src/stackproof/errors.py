@@ -4,6 +4,7 @@
     ├── ConfigError              a stack file, stack config or setting is wrong
     ├── EngineUnavailable        the machine lacks what the engine needs
     ├── CommandFailed            a command that was run for the user exited non-zero
+    ├── StorageFailed            a disk is full, or a file or folder may not be used
     ├── StackBusy                another command is working on the same stack
     ├── NoStack                  the command needs a running stack and there is none
     ├── NoAnswer                 what runs a stack was asked, and does not answer
@@ -151,6 +152,10 @@ class CommandFailed(StackproofError):
         self.exit_code = exit_code
         self.output = output
         super().__init__(what, observed=output, remedy=remedy)
+
+
+class StorageFailed(StackproofError):
+    """A file or folder can't be read or written: a full disk, no permission, a limit."""
 
 
 class StackBusy(StackproofError):

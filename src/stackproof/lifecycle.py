@@ -34,6 +34,7 @@ from stackproof.run_folder import RunFolder, state_root
 from stackproof.running_record import RunningRecord, changes, read_about, write_about
 from stackproof.service_coverage import lend
 from stackproof.settings import ensure_env_file
+from stackproof.settings.storage import storage_errors
 from stackproof.shared_running import Share, SharedRunning
 from stackproof.stack import Stack
 
@@ -61,6 +62,7 @@ class Started:
     lease: Lease | None
 
 
+@storage_errors()
 def prepare(choice: Choice, say: Say) -> Blueprint:
     """What every command does first: leftovers are removed, the env file is made, all is read."""
     for line in clean_leftovers(state_root(choice.environment)):
@@ -73,6 +75,7 @@ def prepare(choice: Choice, say: Say) -> Blueprint:
     return blueprint
 
 
+@storage_errors()
 def up(
     blueprint: Blueprint,
     say: Say,

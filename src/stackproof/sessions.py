@@ -17,10 +17,11 @@ from pathlib import Path
 import nox
 from nox.command import CommandFailed as NoxCommandFailed
 
-from stackproof.errors import EngineUnavailable, StackproofError
+from stackproof.errors import EngineUnavailable, StackproofError, StorageFailed
 from stackproof.flake_session import measure
 from stackproof.llm_choice import CHECK, MODES, LlmChoice
 from stackproof.llm_session import choose
+from stackproof.settings.storage import storage_errors
 from stackproof.suite import SuiteRequest, run_suite
 
 LLM_SUITE = "e2e_llm"
@@ -110,7 +111,11 @@ def _define(
     no: bool = False,
 ) -> None:
     def session_function(session: nox.Session) -> None:
-        function(session)
+        try:
+            with storage_errors():
+                function(session)
+        except StorageFailed as error:
+            session.error(str(error))
 
     session_function.__doc__ = text
     nox.session(name=name, python=python, venv_backend="uv", default=not no)(session_function)

@@ -141,6 +141,9 @@ async def _rest(reader: asyncio.StreamReader, size: int) -> bytes:
     return rest
 
 
+LONGEST_STATUS = 3
+
+
 async def _http(probe: HttpProbe) -> str:
     parts = urlsplit(probe.url)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
@@ -150,7 +153,7 @@ async def _http(probe: HttpProbe) -> str:
     )
     answer = await _exchange(parts.hostname or "", parts.port or 80, request.encode(), 4096)
     words = answer.split(b"\r\n", 1)[0].decode(errors="replace").split(" ", 2)
-    if len(words) > 1 and words[1].isdigit():
+    if len(words) > 1 and len(words[1]) <= LONGEST_STATUS and words[1].isdecimal():
         body = answer.partition(b"\r\n\r\n")[2].decode(errors="replace").strip()
         return (
             ""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from stackproof.errors import ConfigError
+from stackproof.plan.probes import is_http
 from stackproof.settings.suggestion import did_you_mean
 from stackproof.stack_file.model import Location, Service, StackFile
 from stackproof.stack_file.regular_files import real_path
@@ -228,7 +229,7 @@ class _Reader:
             return float(value)
         if not isinstance(value, str):
             self._refuse(key, "should be text")
-        if kind == "http" and not value.startswith(("http://", "/")):
+        if kind == "http" and not (value.startswith("/") or is_http(value)):
             self._refuse(key, "should be a URL, or a path that begins with /")
         if kind == "log":
             try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Sequence
+from urllib.parse import urlsplit
 
 from stackproof.plan.known_images import KnownImage
 from stackproof.readiness import CommandProbe, HttpProbe, PostgresProbe, Probe, RedisProbe, TcpProbe
@@ -90,7 +91,7 @@ def _http_client(program: str, arguments: Sequence[str]) -> Probe | None:
             r"(?>-[a-zA-Z]*[mtToO])\S*+$|--[\w-]++=", word
         ):
             return None
-    if len(urls) != 1 or not urls[0].startswith("http://") or "$" in urls[0]:
+    if len(urls) != 1 or not is_http(urls[0]) or "$" in urls[0]:
         return None
     strict = program == "wget" or any(re.match(r"-\w*f|--fail", word) for word in arguments)
     return HttpProbe(urls[0]) if strict else _tcp(urls[0])
@@ -108,7 +109,16 @@ def _python(code: str) -> Probe | None:
         return None
     if "urlopen" not in match[0] and "raise_for_status" not in code:
         return None
-    return HttpProbe(match["url"])
+    return HttpProbe(match["url"]) if is_http(match["url"]) else None
+
+
+def is_http(url: str) -> bool:
+    """Whether a URL can be asked: not `http://[::1/`, and no port above the last one."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme == "http" and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _netcat(arguments: Sequence[str]) -> Probe | None:

@@ -193,7 +193,10 @@ class Reaper:
         self.received += data
         while b"\n" in self.received:
             line, self.received = self.received.split(b"\n", 1)
-            self._obey(json.loads(line))
+            try:
+                self._obey(json.loads(line))
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+                self._tell({"error": f"a message can't be understood: {error!r}"})
         return True
 
     def _obey(self, message: dict[str, object]) -> None:

@@ -116,8 +116,9 @@ class Lease:
         if "error" in answer:
             raise StartFailed(
                 f"the reaper of {self.run.project} could not do its work",
-                observed=str(answer["error"]),
-                remedy="run `invoke doctor`; it checks the temporary folder and namespaces",
+                observed=f"{answer['error']}\nits runs are in {self.run.root}",
+                remedy="run `invoke doctor`; it checks that folder and namespaces; for another "
+                "folder, or where the disk is full, set STACKPROOF_STATE_DIR",
             )
         return answer
 

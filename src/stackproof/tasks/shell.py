@@ -24,6 +24,9 @@ COMMON_OPTIONS: dict[str, tuple[Any, str]] = {
     "project": ("", "Name of one copy of the stack, other than the configured one."),
 }
 
+BUG = "this is a bug in stackproof; please report it with the lines that follow"
+"""What stands before a traceback: a user's mistake never has one."""
+
 INTERRUPTED = 130
 """Exit status after Ctrl-C: 128 plus the number of SIGINT, as shells have it."""
 
@@ -129,11 +132,13 @@ def make_choice(
 
 @contextmanager
 def readable_errors() -> Iterator[None]:
-    """Turn expected failures into one message and an exit status, without a traceback."""
+    """Turn expected failures into one message and an exit status; only a bug has a traceback."""
     from stackproof.errors import StackproofError
+    from stackproof.settings.storage import storage_errors
 
     try:
-        yield
+        with storage_errors():
+            yield
     except StackproofError as error:
         raise Exit(masked(f"ERROR {error}"), code=1) from None
     except KeyboardInterrupt:
@@ -141,6 +146,11 @@ def readable_errors() -> Iterator[None]:
     except BrokenPipeError:  # such as `invoke logs | head`
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 - stays open until the exit
         raise Exit(code=0) from None
+    except Exit:
+        raise
+    except Exception:
+        print(BUG, file=sys.stderr, flush=True)
+        raise
 
 
 def remainder() -> list[str]:

@@ -32,7 +32,10 @@ def raw(rig, data):
 @pytest.mark.parametrize(
     "data",
     [b"not json\n", b"[]\n", b"{}\n", b'{"op": "nope"}\n', b'{"op": "stop"}\n', b"\xff\xfe\n",
-     b'{"op": "stop", "services": ["nobody"]}\n', b'{"op": "start", "services": [{}]}\n', b"{"],
+     b'{"op": "stop", "services": ["nobody"]}\n', b'{"op": "start", "services": [{}]}\n', b"{",
+     b"[" * 100_000 + b"\n", b'{"op": ' * 100_000 + b"\n",
+     b'{"op": "events", "since": ' + b"9" * 5000 + b"}\n"],
+    ids=range(12),
 )  # fmt: skip
 def test_a_malformed_request_gets_an_error_and_the_supervisor_lives_on(rig, data):
     assert "bad request" in json.loads(raw(rig, data))["error"]["what"]

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from stackproof.engines.process.supervisor import Supervisor
 
 CHUNK = 65536
+LARGEST_REQUEST = 64 * 1024 * 1024
+"""Bytes of a request; that of a stack with a thousand services has a few million."""
+
 Request = dict[str, Any]
 
 
@@ -56,7 +59,7 @@ class Connection:
 
     async def request(self) -> Request:
         """Read the request, and the streams that came with it."""
-        received = b""
+        received = bytearray()
         while not received.endswith(b"\n"):
             await self._readable()
             data, handles, _, _ = socket.recv_fds(self.link, CHUNK, 3)
@@ -64,6 +67,8 @@ class Connection:
             if not data:
                 raise BadRequestError("the request was cut off")
             received += data
+            if len(received) > LARGEST_REQUEST:
+                raise BadRequestError(f"it is larger than {LARGEST_REQUEST >> 20} MiB")
         value = json.loads(received)
         if not isinstance(value, dict):
             raise BadRequestError("a request is a JSON object")
@@ -173,7 +178,7 @@ class ControlServer:
             request = await connection.request()
             operation = self._operations.get(str(request.get("op")), _unknown)
             await operation(connection, request)
-        except (BadRequestError, ValueError, KeyError, TypeError) as error:
+        except (BadRequestError, ValueError, KeyError, TypeError, RecursionError) as error:
             text = str(error) if isinstance(error, BadRequestError) else repr(error)
             with contextlib.suppress(OSError):
                 await connection.send({"error": {"what": f"bad request: {text}"}})

@@ -1,0 +1,86 @@
+"""Says in one sentence why a file or folder can't be used: a full disk, no permission, a limit."""
+
+from __future__ import annotations
+
+import errno
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from stackproof.errors import StorageFailed
+
+_ELSEWHERE = (
+    "or choose other folders: STACKPROOF_STATE_DIR (what runs), STACKPROOF_CACHE_DIR (what is "
+    "prepared), STACKPROOF_ARTIFACTS (reports)"
+)
+_FREE = f"free some space there, {_ELSEWHERE}"
+_ALLOW = f"make it yours and writable, {_ELSEWHERE}"
+_CORRECT = "correct the path in the stack config, the stack file or the environment"
+_RAISE = "raise the limit (`ulimit`), and try again"
+
+REASONS = {
+    errno.ENOSPC: ("no space left in {}", _FREE),
+    errno.EDQUOT: ("the disk quota is used up in {}", _FREE),
+    errno.EROFS: ("the file system is read-only: {}", _ALLOW),
+    errno.EACCES: ("permission denied: {}", _ALLOW),
+    errno.EPERM: ("operation not permitted: {}", _ALLOW),
+    errno.ENOTDIR: ("a part of the path is a file, not a folder: {}", _CORRECT),
+    errno.EEXIST: ("a file stands where a folder should be made: {}", _CORRECT),
+    errno.EISDIR: ("a folder stands where a file should: {}", _CORRECT),
+    errno.ELOOP: ("symbolic links lead in a circle: {}", _CORRECT),
+    errno.ENAMETOOLONG: ("the path is too long: {}", _CORRECT),
+    errno.EFBIG: ("a file became larger than this process may write: {}", _RAISE),
+    errno.EMFILE: ("this process may not open more files: {}", _RAISE),
+    errno.ENFILE: ("this machine can't open more files: {}", _RAISE),
+    errno.EIO: ("the disk fails: {}", "look at the system's log, `dmesg`"),
+}
+"""What can be the matter with a machine, not with stackproof, and what to do."""
+
+FULL = 64 * 1024
+"""Free bytes with which a file system counts as full."""
+
+LONGEST_SHOWN = 200
+
+
+@contextmanager
+def storage_errors() -> Iterator[None]:
+    """Raise `StorageFailed` for what a full disk, a permission or a limit causes."""
+    try:
+        yield
+    except OSError as error:
+        failure = storage_failure(error)
+        if failure is None:
+            raise
+        raise failure from error
+
+
+def storage_failure(error: OSError) -> StorageFailed | None:
+    """The sentence for an error of the system; None where it says nothing about the machine."""
+    if error.errno not in REASONS:
+        return None
+    what, remedy = REASONS[error.errno]
+    named = next((one for one in (error.filename2, error.filename) if one is not None), None)
+    place = os.fsdecode(named) if isinstance(named, str | bytes | os.PathLike) else ""
+    if not place and error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        place = ", ".join(_full_folders()) or "a folder that stackproof writes to"
+    shown = ascii(place)[1:-1] if not place.isprintable() else place
+    shown = f"{shown[:LONGEST_SHOWN]}…" if len(shown) > LONGEST_SHOWN else shown
+    return StorageFailed(what.format(shown or "no path is told"), observed=str(error.strerror),
+                         remedy=remedy)  # fmt: skip
+
+
+def _full_folders() -> Iterator[str]:
+    """Folders that stackproof writes to, where nothing fits any more."""
+    chosen = ("STACKPROOF_STATE_DIR", "STACKPROOF_CACHE_DIR", "STACKPROOF_ARTIFACTS",
+              "XDG_RUNTIME_DIR", "XDG_CACHE_HOME", "HOME")  # fmt: skip
+    for folder in dict.fromkeys(
+        [*filter(None, map(os.environ.get, chosen)), tempfile.gettempdir(), os.curdir]
+    ):
+        try:
+            found = os.statvfs(folder)
+        except OSError:
+            continue
+        if found.f_bavail * found.f_frsize < FULL or (found.f_files and not found.f_favail):
+            yield str(Path(folder).absolute())
