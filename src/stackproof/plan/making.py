@@ -30,7 +30,7 @@ from stackproof.plan.mounts.data_paths import DataPaths, data_paths
 from stackproof.plan.mounts.deciding import Project, decide_mounts, look_at
 from stackproof.plan.mounts.joining import refuse_joins, replaced_joins
 from stackproof.plan.mounts.model import PlannedMount
-from stackproof.plan.mounts.settling import notices_of
+from stackproof.plan.mounts.settling import notices_of, unlike_copies
 from stackproof.plan.resolving import Surroundings, container_service, native_service
 from stackproof.plan.secrets import secrets_of, with_secrets_told
 from stackproof.plan.sharing import Shared, SharedNeed, SharedPart, needs_of, share
@@ -168,6 +168,7 @@ def make_plan(
             *unset_passwords(settings),
             *(one for part in resolved for one in part.notices),
             *_notices(stack_file, outline.drafts, mounts),
+            *(unlike_copies(mounts) if engine == "compose" else ()),
             *secret_notices,
         ),
         fingerprint=_fingerprint(settings, engine, planned),

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from stackproof.errors import ConfigError
 from stackproof.plan.mounts.data_paths import data_paths
 from stackproof.plan.mounts.deciding import Project, decide_mounts, look_at
+from stackproof.plan.mounts.settling import unlike_copies
 from stackproof.settings.model import Origin
 from stackproof.stack_file.model import Location, Mount, NamedVolume, Service, StackFile
 
@@ -18,6 +19,7 @@ POSTGRES = "/var/lib/postgresql/data"
 THERE = {
     "/home/ann/shop/pgdata": "folder",
     "/home/ann/shop/uploads": "folder",
+    "/home/ann/shop/uploads/thumbs": "folder",
     "/home/ann/shop/one.conf": "file",
     "/home/ann/shop/app.sock": "special",
     "/srv/media": "folder",
@@ -275,6 +277,15 @@ def test_whoever_else_mounts_the_data_of_a_server_sees_the_runs():
         service(bind("./pgdata", "/pg"), name="backup"),
     )
     assert [one.action for one in made["backup"]] == ["fresh"]
+
+
+def test_a_mount_from_inside_a_copied_folder_is_said_to_show_other_files():
+    inside = bind("./uploads/thumbs", "/srv", read_only=True)
+    made = decide(service(bind("./uploads", "/u")), service(inside, name="proxy"))
+    (said,) = unlike_copies(made)
+    assert said.startswith("proxy: ./uploads/thumbs at /srv (compose.yaml:7) does not show")
+    assert "the copy of ./uploads" in said
+    assert list(unlike_copies(decide(service(inside, name="proxy")))) == []
 
 
 def test_folders_that_stackproof_has_named_are_shared():

@@ -1,11 +1,13 @@
 """On the process engine a service writes to copies, which only its run can see."""
 
 import shutil
+from functools import partial
 from pathlib import Path
 
 import pytest
 from tests.other_users import SYSTEM_PYTHON
 
+from stackproof.engines.process import engine
 from stackproof.engines.process.snapshot_keeper import ProcessSnapshots
 from stackproof.errors import EngineUnavailable, Refused
 from stackproof.overview import describe_configuration
@@ -175,3 +177,12 @@ def test_a_state_folder_inside_a_copied_folder_leads_to_sharing_and_is_said(proj
     project.up()
     (said,) = [line for line in project.said if "is shared" in line]
     assert ". at /uploads (compose.yaml:5) is shared with the stack" in said
+
+
+def test_without_namespaces_what_is_inside_the_project_is_shared_and_said(project, monkeypatch):
+    monkeypatch.setattr(engine, "launch", partial(engine.launch, private=False))
+    project.log(project.up().stack)
+    assert names(project.folder / "uploads") == ["new"]
+    said = [line for line in project.said if "is shared with the stack" in line]
+    assert len(said) == 2
+    assert all("a mount namespace" in line for line in said)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from pathlib import PurePath
 
 from stackproof.errors import EngineUnavailable
 from stackproof.plan.model import Plan
@@ -32,6 +33,23 @@ def notices_of(service: str, mounts: tuple[PlannedMount, ...]) -> Iterator[str]:
                 f"{service}: writes to a copy of {one.label}, which `down` removes; "
                 f"`mounts: {{{one.written!r}: share}}` lets it write to the original"
             )
+
+
+def unlike_copies(mounts: Mapping[str, tuple[PlannedMount, ...]]) -> Iterator[str]:
+    """One line for each mount from inside a copied folder that shows what the copy does not have.
+
+    Args:
+        mounts: What was decided, by service; with containers each mount is one of its own.
+    """
+    copied = {one.source: one for many in mounts.values() for one in many if one.action == "copy"}
+    for service, many in mounts.items():
+        for one in many:
+            above = [copied[str(p)] for p in PurePath(one.source).parents if str(p) in copied]
+            if one.kind == "bind" and one.action in {"keep", "copy"} and above:
+                yield (
+                    f"{service}: {one.label} does not show what is written to the copy of "
+                    f"{above[0].written}, which it lies in"
+                )
 
 
 def without_copies(plan: Plan, refused: Mapping[str, str]) -> tuple[Plan, list[str]]:
