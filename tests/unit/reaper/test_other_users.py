@@ -368,3 +368,48 @@ def test_locks_are_in_a_file_that_is_ours(attack, monkeypatch):
     attack.plant(attack.place / "theirs")
     with pytest.raises(Refused, match="theirs is not safe to use"):
         ProjectLock(run, {}).__enter__()
+
+
+LIFE = """\
+import os, sys
+from pathlib import Path
+from stackproof.reaper.launch import launch, take_down
+from stackproof.reaper.leftovers import clean
+from stackproof.reaper.lock import ProjectLock
+from stackproof.run_folder import RunFolder, state_root
+os.umask(0o002)
+root = state_root(os.environ)
+run = RunFolder(root, "x-e2e")
+for _ in range(2):
+    with ProjectLock(run, os.environ):
+        launch(run, ["/bin/sleep", "600"], environment={})
+        made = root, run.path, run.path / "record.json"
+        print([oct(one.stat().st_mode & 0o777) for one in made])
+        take_down(run, seconds=0)
+print(root, root.exists(), clean(root))
+"""
+
+
+def test_an_ordinary_user_has_runs_in_a_folder_of_its_own_again_and_again(other_user):
+    """With the umask of distributions that give each user a group."""
+    (other_user.home / ".cache").mkdir(exist_ok=True)
+    other_user.owns(other_user.home / ".cache")
+    (other_user.home / ".cache").chmod(0o775)
+    done = other_user.python(LIFE)
+    assert done.returncode == 0, done.stderr
+    modes = "['0o700', '0o700', '0o600']"
+    *seen, last = done.stdout.splitlines()
+    assert seen == [modes, modes]
+    assert last.startswith(f"{other_user.home}/.cache/stackproof/run-")
+    assert last.endswith(" False []")
+
+
+def test_a_group_of_several_users_is_somebody_else(other_user, place):
+    root = place / "state"
+    root.mkdir()
+    os.chown(root, other_user.uid, other_user.uid)
+    root.chmod(0o775)
+    assert other_user.python(CLEAN, str(root)).stdout == "[]\n"
+    os.chown(root, other_user.uid, 100)  # the group `users`
+    root.chmod(0o775)
+    assert "others can write to it (mode 0775)" in other_user.python(CLEAN, str(root)).stdout

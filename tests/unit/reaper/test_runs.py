@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from stackproof.errors import ConfigError, Refused, StackBusy
+from stackproof.reaper.daemon import boot_id
 from stackproof.reaper.launch import launch, take_down
 from stackproof.reaper.leftovers import clean, find_runs, read_run
 from stackproof.reaper.lock import ProjectLock
@@ -81,6 +82,21 @@ def test_a_record_of_before_the_last_boot_names_no_processes(tmp_path):
     (folder / "record.json").write_text(json.dumps(record))
     assert not read_run(folder).is_alive
     assert len(clean(tmp_path)) == 1
+
+
+def test_a_run_of_another_container_is_left_alone(tmp_path):
+    """Its process numbers mean nothing here, so nobody can tell that it is dead."""
+    run = RunFolder(tmp_path, "x-e2e")
+    run.path.mkdir(parents=True)
+    record = {"run_id": "a" * 16, "project": "x-e2e", "owner": None, "reaper": [os.getpid(), 0],
+              "supervisor": None, "intended": [], "docker": None, "boot_id": boot_id(),
+              "pid_namespace": "pid:[1]"}  # fmt: skip
+    run.record.write_text(json.dumps(record))
+    assert read_run(run.path).is_alive
+    assert clean(tmp_path) == []
+    with pytest.raises(Refused, match="runs in another container"):
+        take_down(run, seconds=0)
+    assert run.record.exists()
 
 
 def test_only_one_command_at_a_time_works_on_a_copy(tmp_path):
