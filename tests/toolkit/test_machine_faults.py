@@ -111,12 +111,6 @@ def test_a_read_only_disk_is_named(invoke, disk, command):
         assert_one_sentence(done, "ead-only", str(folder))
 
 
-def test_a_limit_of_the_size_of_files_is_a_sentence_too(invoke, tmp_path):
-    done = invoke("up", before="ulimit -f 0;")
-    assert_one_sentence(done)
-    assert not (tmp_path / "state").exists() or not list((tmp_path / "state").rglob("*.json"))
-
-
 def test_a_path_that_is_too_long_is_a_sentence(invoke):
     done = invoke("up", STACKPROOF_STATE_DIR="/tmp/" + "x" * 300)
     assert_one_sentence(done, "too long")
