@@ -203,11 +203,13 @@ class ComposeEngine:
             disposable: Remove the containers as they run.
 
         Raises:
+            EngineUnavailable: If the Docker Engine does not answer; nothing was done then.
             TeardownIncomplete: If something is left.
         """
         state = read_run(run.path)
         if state is None:
             return
+        client = connect(self.environment)  # before anybody is told to do what can't be done
         supervisor = state.supervisor
         if supervisor is not None and supervisor.is_stopped():
             say(f"the supervisor of {run.project} is stopped (state T); ended it by force")
@@ -216,7 +218,7 @@ class ComposeEngine:
             supervisor.kill(AT_ONCE if disposable else signal.SIGTERM)
         if not wait_gone(run, seconds=seconds + GONE_SECONDS):
             take_down(run, seconds=GONE_SECONDS)
-        left = containers_of(connect(self.environment), state.run_id)
+        left = containers_of(client, state.run_id)
         if left:
             raise TeardownIncomplete([f"container {one['Names'][0][1:]}" for one in left])
 
