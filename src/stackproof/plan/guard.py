@@ -129,7 +129,8 @@ def foreign_targets(plan: Plan, *, writes: bool = False) -> tuple[Finding, ...]:
     Args:
         plan: The stack.
         writes: Whether databases are about to be written to: then those outside the stack that the
-            config allows must have names as safe as the stack's own.
+            config allows must have names as safe as the stack's own. The stack's own need one to be
+            started only where the config names a database.
     """
     if plan.engine == "attached":
         return ()
@@ -137,13 +138,16 @@ def foreign_targets(plan: Plan, *, writes: bool = False) -> tuple[Finding, ...]:
     targets = {one.name: list(_targets(plan, one, written)) for one in plan.services}
     own = Ownership(plan, _with_own_stores(plan, targets))
     writing = {one.service for one in (*plan.migrate, *plan.seed)} if writes else set()
+    must_be_safe = writes or plan.database is not None
     found: dict[Finding, None] = {}
     for service in plan.services:
         for target in targets[service.name]:
             is_own = own.has(service, target)
             if not is_own and not own.may_use(target):
                 found[Finding(service.name, target, is_outside=True)] = None
-            elif (is_own or service.name in writing) and not (
+                continue
+            is_judged = (is_own and must_be_safe) or target.place in WRITING
+            if (is_judged or service.name in writing) and not (
                 target.place == HEALTH_CHECK or own.is_disposable(target)
             ):
                 found[Finding(service.name, target, is_outside=False)] = None

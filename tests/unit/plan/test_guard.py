@@ -143,6 +143,25 @@ def test_in_a_database_service_psql_asks_the_service_itself(planning, postgres, 
         refuse_foreign_targets(planning.plan(postgres, engine=engine), "up")
 
 
+@pytest.mark.parametrize("action", ["up", "down"])
+@pytest.mark.parametrize("engine", ["process", "compose"])
+def test_without_a_configured_database_a_stack_starts_with_any_name_of_its_own(
+    stack, engine, action
+):
+    plan = stack({"DATABASE_URL": "postgresql://u:p@db/shop"}, engine)
+    refuse_foreign_targets(plan, action)
+    with pytest.raises(Refused, match="DATABASE_URL names the database 'shop'"):
+        refuse_foreign_targets(plan, "migrate")
+
+
+def test_with_a_configured_database_a_stack_needs_a_safe_name_to_start(planning):
+    planning.configure(database=Database("db", "shop_e2e"))
+    api = planning.native("api", environment={"URL": "postgresql://u:p@db/shop"})
+    db = Service(name="db", image="postgres:16", environment={"POSTGRES_DB": "shop_e2e"})
+    with pytest.raises(Refused, match="URL names the database 'shop'"):
+        refuse_foreign_targets(planning.plan(api, db), "up")
+
+
 def test_a_command_that_works_on_another_database_than_the_configured_one_is_refused(
     planning, stack
 ):
