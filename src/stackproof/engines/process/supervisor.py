@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -56,6 +57,7 @@ class Supervisor:
         self.services: dict[str, Service] = {}
         self.events: deque[dict[str, object]] = deque(maxlen=KEPT_EVENTS)
         self.over = asyncio.Event()
+        self.at_end: Callable[[], None] = lambda: None
         self._changed = asyncio.Event()
         self._event_file = (folder / "events.jsonl").open("a", encoding="utf-8", buffering=1)
         self._sequence = 0
@@ -266,6 +268,13 @@ def _watch_reaper(supervisor: Supervisor) -> None:
 
     supervisor.loop.add_reader(handle, reaper_died)
 
+    def end_alone() -> None:
+        """At its own end: the reaper may have died since the loop has last looked."""
+        if select.select([handle], [], [], 0)[0]:
+            reaper_died()
+
+    supervisor.at_end = end_alone
+
 
 async def supervise(folder: Path) -> None:
     """Run until told to end.
@@ -292,6 +301,7 @@ async def supervise(folder: Path) -> None:
     await server.finish()
     serving.cancel()
     supervisor.kill_everything()
+    supervisor.at_end()
 
 
 def main() -> None:
