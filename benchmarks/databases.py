@@ -25,10 +25,10 @@ from pathlib import Path
 
 from benchmarks import results
 from benchmarks.stack import ROOT, SILENT, state_folder
-from stackproof.blueprint import Choice
-from stackproof.clones import Clones
-from stackproof.shared_servers import SharedServers, start_servers
-from stackproof.sql_session import open_session
+from stackproof.isolation.clones import Clones
+from stackproof.isolation.shared_servers import SharedServers, start_servers
+from stackproof.stack.resolved import Choice
+from stackproof.stack.sql_session import open_session
 
 ROUNDS = 15
 LOCK = ROOT / "requirements" / "database-peers.txt"

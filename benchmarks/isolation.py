@@ -18,7 +18,7 @@ from benchmarks import results
 from benchmarks.containers import PEER, write_peer_model
 from benchmarks.stack import ROOT, SILENT, by_hand, specs, state_folder
 from stackproof import lifecycle
-from stackproof.isolation import OwnStack, open_stack
+from stackproof.isolation.isolated import OwnStack, open_stack
 from stackproof.lifecycle import Choice
 from stackproof.reaper.leftovers import read_run
 

@@ -14,11 +14,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from stackproof import lifecycle
-from stackproof.engines.probing import Surroundings, ask
 from stackproof.engines.process.control import Control
 from stackproof.engines.process.engine import _Preparation
 from stackproof.engines.process.spec import ServiceSpec
-from stackproof.readiness import LogProbe
+from stackproof.readiness.asking import Surroundings, ask
+from stackproof.readiness.probes import LogProbe
 
 ROOT = Path(__file__).parent.parent
 SILENT = lambda _: None  # noqa: E731 - takes a line and drops it

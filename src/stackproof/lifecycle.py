@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stackproof.artifacts import RunArtifacts, new_run
-from stackproof.blueprint import Blueprint, Choice, resolve
-from stackproof.database import mark_databases, require_marker
+from stackproof.artifacts.forensics import collect
+from stackproof.artifacts.run import RunArtifacts, new_run
+from stackproof.artifacts.service_coverage import lend
 from stackproof.engines.base import Lease, RunningPlan, Say
+from stackproof.engines.unfinished import sweep_cache
 from stackproof.errors import (
     CommandFailed,
     NoAnswer,
@@ -20,23 +21,22 @@ from stackproof.errors import (
     StackproofError,
     TeardownIncomplete,
 )
-from stackproof.forensics import collect
-from stackproof.images.unfinished import sweep_cache
-from stackproof.plan.guard import refuse_foreign_targets, refuse_other_database
+from stackproof.plan.addressing.guard import refuse_foreign_targets, refuse_other_database
 from stackproof.plan.model import Plan, PlannedCommand
 from stackproof.plan.mounts.settling import without_copies
 from stackproof.reaper.launch import take_down
 from stackproof.reaper.leftovers import clean as clean_leftovers
 from stackproof.reaper.leftovers import read_run
 from stackproof.reaper.lock import ProjectLock
+from stackproof.reaper.run_folder import RunFolder, state_root
 from stackproof.redaction import Redactor
-from stackproof.run_folder import RunFolder, state_root
-from stackproof.running_record import RunningRecord, changes, read_about, write_about
-from stackproof.service_coverage import lend
 from stackproof.settings import ensure_env_file
 from stackproof.settings.storage import storage_errors
-from stackproof.shared_running import Share, SharedRunning
-from stackproof.stack import Stack
+from stackproof.stack.database import mark_databases, require_marker
+from stackproof.stack.resolved import Blueprint, Choice, resolve
+from stackproof.stack.running import Stack
+from stackproof.stack.running_record import RunningRecord, changes, read_about, write_about
+from stackproof.stack.shared_running import Share, SharedRunning
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

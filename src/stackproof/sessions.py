@@ -18,11 +18,11 @@ import nox
 from nox.command import CommandFailed as NoxCommandFailed
 
 from stackproof.errors import EngineUnavailable, StackproofError, StorageFailed
-from stackproof.flake_session import measure
-from stackproof.llm_choice import CHECK, MODES, LlmChoice
-from stackproof.llm_session import choose
+from stackproof.settings.llm_choice import CHECK, MODES, LlmChoice
 from stackproof.settings.storage import storage_errors
-from stackproof.suite import SuiteRequest, run_suite
+from stackproof.suites.flake_session import measure
+from stackproof.suites.llm_session import choose
+from stackproof.suites.suite import SuiteRequest, run_suite
 
 LLM_SUITE = "e2e_llm"
 SUITES = ("integration", "e2e", LLM_SUITE)

@@ -19,7 +19,7 @@ from docker.errors import DockerException
 from stackproof.reaper.launch import take_down
 from stackproof.reaper.leftovers import find_runs
 from stackproof.reaper.port_claims import claim
-from stackproof.run_folder import RunFolder
+from stackproof.reaper.run_folder import RunFolder
 from stackproof.waiting import wait_until
 
 WAY = "start Docker, or `.ci/provision` as root on Debian, then `./dev nox -s docker`"

@@ -18,7 +18,7 @@ from stackproof import lifecycle
 from stackproof.reaper.launch import take_down
 from stackproof.reaper.leftovers import find_runs
 from stackproof.reaper.port_claims import claim
-from stackproof.run_folder import RunFolder
+from stackproof.reaper.run_folder import RunFolder
 from stackproof.waiting import wait_until
 
 WAIT = 30.0

@@ -19,10 +19,10 @@ import pytest
 
 from stackproof.engines.compose.labels import SNAPSHOT
 from stackproof.engines.compose.snapshot_removal import remove_images
+from stackproof.isolation.snapshots import snapshots_root
 from stackproof.reaper.leftovers import find_runs
 from stackproof.reaper.sweep import PROC, ProcessId, all_pids
 from stackproof.reaper.waking import MARK
-from stackproof.snapshots import snapshots_root
 from stackproof.waiting import WaitTimeout, wait_until
 
 pytestmark = pytest.mark.usefixtures("bystander_unharmed")
@@ -39,7 +39,7 @@ VICTIMS = (
 LIFE = """\
 import os
 from pathlib import Path
-from stackproof.isolation import open_stack
+from stackproof.isolation.isolated import open_stack
 from stackproof.lifecycle import Choice
 own = open_stack(Choice(root=Path.cwd(), environment=dict(os.environ)), print)
 own.close(print)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from tests.docker.conftest import Project
 
-from stackproof.isolation import open_stack
+from stackproof.isolation.isolated import open_stack
 from stackproof.lifecycle import Choice
 from stackproof.waiting import wait_until
 
@@ -67,7 +67,7 @@ timeouts: {start: 90, command: 60}
 OWNER = """\
 import os
 from pathlib import Path
-from stackproof.isolation import open_stack
+from stackproof.isolation.isolated import open_stack
 from stackproof.lifecycle import Choice
 open_stack(Choice(root=Path.cwd(), environment=dict(os.environ)), print)
 """

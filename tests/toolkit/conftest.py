@@ -13,8 +13,8 @@ import pytest
 from stackproof.errors import WaitTimeout
 from stackproof.reaper.launch import take_down
 from stackproof.reaper.leftovers import find_runs
+from stackproof.reaper.run_folder import RunFolder
 from stackproof.reaper.sweep import marked
-from stackproof.run_folder import RunFolder
 from stackproof.waiting import wait_until
 
 CANARIES = {

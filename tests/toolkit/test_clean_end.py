@@ -84,7 +84,7 @@ def test_what_a_worker_leaves_is_named_with_the_worker_and_fails_the_session(pro
 def test_the_stack_of_a_killed_worker_goes_while_the_others_go_on(project, run):
     said = run(f"""\
 from stackproof import wait_until
-from stackproof.run_folder import RunFolder
+from stackproof.reaper.run_folder import RunFolder
 {CRASHING}""", "-n", "2", code=1)  # fmt: skip
     victim = (project.folder / "victim is up").read_text()
     assert "1 failed, 1 passed" in said

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from stackproof.flake_session import measure
+from stackproof.suites.flake_session import measure
 
 TESTS = """\
 def test_counts(stack, stackproof_flake_run):

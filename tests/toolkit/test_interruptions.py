@@ -10,7 +10,7 @@ import time
 import pytest
 
 from stackproof.reaper.leftovers import find_runs, read_run
-from stackproof.suite import SuiteRequest, run_suite
+from stackproof.suites.suite import SuiteRequest, run_suite
 from stackproof.waiting import wait_until
 
 

@@ -15,7 +15,7 @@ import pytest
 from stackproof.reaper.launch import take_down
 from stackproof.reaper.leftovers import find_runs
 from stackproof.reaper.port_claims import claim
-from stackproof.run_folder import RunFolder
+from stackproof.reaper.run_folder import RunFolder
 from stackproof.waiting import wait_until
 
 KEY = "sk-canary-0123456789abcdef"

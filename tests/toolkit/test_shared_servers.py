@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from stackproof.images.postgres_server import locate_postgres
+from stackproof.engines.process.images.postgres_server import locate_postgres
 from stackproof.plan.model import Runtime
 from stackproof.waiting import wait_until
 

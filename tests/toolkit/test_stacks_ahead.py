@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from stackproof.reaper.leftovers import find_runs
-from stackproof.suite import SuiteRequest, run_suite
+from stackproof.suites.suite import SuiteRequest, run_suite
 from stackproof.waiting import wait_until
 
 TESTS = """\

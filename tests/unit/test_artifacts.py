@@ -7,9 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from stackproof.artifacts import KEPT_RUNS, new_run
+from stackproof.artifacts.forensics import keep_failure
+from stackproof.artifacts.run import KEPT_RUNS, new_run
 from stackproof.errors import NoStack
-from stackproof.forensics import keep_failure
 from stackproof.redaction import MASK, Redactor
 
 NOON = datetime(2026, 1, 2, 12, 0, 0, tzinfo=UTC)

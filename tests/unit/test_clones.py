@@ -4,8 +4,8 @@ import threading
 
 import pytest
 
-from stackproof.clones import Clones, clone_name
 from stackproof.errors import CommandFailed
+from stackproof.isolation.clones import Clones, clone_name
 
 
 class FakeSession:

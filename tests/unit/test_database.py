@@ -5,12 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from stackproof import database
-from stackproof.database import mark_databases, require_marker
 from stackproof.errors import CommandFailed, Refused
 from stackproof.plan.model import Endpoint, Plan, ServicePlan
 from stackproof.reaper.leftovers import RunState
-from stackproof.stack import Stack
+from stackproof.stack import Stack, database
+from stackproof.stack.database import mark_databases, require_marker
 
 
 def plan_with(shared=""):

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from stackproof.flake import Failure, cause_of, table, tallies, upper_bound, without_run
+from stackproof.suites.flake import Failure, cause_of, table, tallies, upper_bound, without_run
 
 
 @pytest.mark.parametrize(

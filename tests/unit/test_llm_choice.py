@@ -5,7 +5,7 @@ import pytest
 from stackproof.errors import Refused
 from stackproof.gateway.options import MODES as GATEWAY_MODES
 from stackproof.gateway.settings import options, parser
-from stackproof.llm_choice import MODES, LlmChoice
+from stackproof.settings.llm_choice import MODES, LlmChoice
 
 KEY = {"GATEWAY_OPENAI_KEY": "sk-real"}
 

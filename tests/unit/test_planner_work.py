@@ -9,9 +9,9 @@ from tests.planner_work import steps_of
 
 from stackproof.errors import ConfigError
 from stackproof.plan import make_plan
-from stackproof.plan.dockerfile import read_dockerfile
 from stackproof.plan.explain import explain_plan
-from stackproof.plan.making import needed_ports
+from stackproof.plan.planner import needed_ports
+from stackproof.plan.services.dockerfile import read_dockerfile
 from stackproof.settings import load_settings
 from stackproof.stack_file import load_stack_file
 

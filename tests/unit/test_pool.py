@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from stackproof.pool import Pool, has_room, pool_size
+from stackproof.isolation.pool import Pool, has_room, pool_size
 from stackproof.waiting import Clock, wait_until
 
 

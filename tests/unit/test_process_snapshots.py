@@ -9,7 +9,7 @@ from stackproof.engines.process import snapshot_keeper
 from stackproof.engines.process.snapshot_keeper import ProcessSnapshots
 from stackproof.engines.saving import save_memory
 from stackproof.plan.model import Endpoint, Plan, ServicePlan
-from stackproof.run_folder import RunFolder
+from stackproof.reaper.run_folder import RunFolder
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from stackproof.errors import ConfigError, StackproofError
-from stackproof.redis_slots import RedisSlots
+from stackproof.isolation.redis_slots import RedisSlots
 
 
 class Server(socketserver.ThreadingTCPServer):

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from stackproof.blueprint import GATEWAY_SECRET, Choice, resolve
-from stackproof.running_record import RunningRecord
-from stackproof.snapshot_key import snapshot_key
+from stackproof.isolation.snapshot_key import snapshot_key
+from stackproof.stack.resolved import GATEWAY_SECRET, Choice, resolve
+from stackproof.stack.running_record import RunningRecord
 
 OTHER = "fedcba9876543210fedcba9876543210"
 

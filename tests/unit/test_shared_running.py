@@ -5,7 +5,7 @@ import pytest
 from stackproof.engines.base import LogLine, ServiceStatus
 from stackproof.errors import Refused
 from stackproof.plan.model import Plan, ServicePlan
-from stackproof.shared_running import SharedRunning
+from stackproof.stack.shared_running import SharedRunning
 
 
 class FakeRunning:

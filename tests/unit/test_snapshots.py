@@ -8,9 +8,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from stackproof import snapshots
+from stackproof.engines.cache import locked, locked_if_free
 from stackproof.errors import EngineUnavailable, StackproofError
-from stackproof.images.cache import locked, locked_if_free
+from stackproof.isolation import snapshots
 
 
 class Keeper:

@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-from stackproof import sql_session
 from stackproof.errors import CommandFailed
-from stackproof.sql_session import SqlSession
+from stackproof.stack import sql_session
+from stackproof.stack.sql_session import SqlSession
 from stackproof.waiting import wait_until
 
 PSQL = """\

@@ -3,11 +3,11 @@ from dataclasses import replace
 
 import pytest
 
-from stackproof.diagnosis import diagnose
 from stackproof.engines.base import LogLine, ServiceStatus
 from stackproof.errors import CommandFailed, ConfigError, NoStack, WrongEnd
 from stackproof.plan.model import Endpoint, Plan, ServicePlan
 from stackproof.stack import Stack
+from stackproof.stack.diagnosis import diagnose
 
 
 class FakeRunning:

@@ -1,6 +1,6 @@
 import pytest
 
-from stackproof.timeline import Timeline
+from stackproof.artifacts.timeline import Timeline
 
 
 class Ticks:

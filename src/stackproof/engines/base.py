@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from stackproof.plan.model import Plan
-from stackproof.run_folder import RunFolder
+from stackproof.reaper.run_folder import RunFolder
 from stackproof.stack_file.model import StackFile
 
 Say = Callable[[str], None]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from itertools import pairwise
 
-from stackproof.images.command import server_arguments
+from stackproof.engines.process.images.command import server_arguments
 from stackproof.plan.model import ServicePlan
 
 SECONDS = 60.0

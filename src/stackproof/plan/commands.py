@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
+from stackproof.plan.addressing.paths import PathMap
 from stackproof.plan.addressing.translation import Translator
-from stackproof.plan.folders import folders_of
 from stackproof.plan.model import PlannedCommand, Translation
-from stackproof.plan.paths import PathMap
-from stackproof.plan.resolving import Surroundings
+from stackproof.plan.services.folders import folders_of
+from stackproof.plan.services.resolving import Surroundings
 from stackproof.settings.model import Command
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from stackproof.errors import ConfigError
-from stackproof.plan.drafts import Draft
-from stackproof.plan.extension import location
+from stackproof.plan.services.drafts import Draft
+from stackproof.plan.services.extension import location
 from stackproof.settings.model import Settings
 from stackproof.stack_file.model import StackFile
 

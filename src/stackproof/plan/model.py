@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from stackproof.plan.addressing.addresses import Addresses
 from stackproof.plan.mounts.model import PlannedMount
-from stackproof.readiness import HealthTiming, Probe
+from stackproof.readiness.probes import HealthTiming, Probe
 from stackproof.stack_file.model import Condition, Limits, Restart
 
 
@@ -66,7 +66,7 @@ class Runtime:
     """How the process engine runs a service: a known image, or a Python project.
 
     Attributes:
-        kind: `image` (natively, by a module of stackproof.images) or `project`.
+        kind: `image` (natively, by a module of stackproof.engines.process.images) or `project`.
         image: For `image`: which one (`postgres`, `redis`, `valkey`).
         version: For `image`: the major version asked for, or "" for any.
         bindir: For `image`: folder of the server's programs, where one was named.

@@ -29,9 +29,9 @@ from stackproof.pytest_plugin.summary import summary_lines, write_uses
 __all__ = ["oracle"]
 
 if TYPE_CHECKING:
-    from stackproof.artifacts import RunArtifacts
+    from stackproof.artifacts.run import RunArtifacts
     from stackproof.gateway.client import GatewayClient
-    from stackproof.stack import Stack
+    from stackproof.stack.running import Stack
 
 _OWN = pytest.StashKey[OwnStacks]()
 _GATEWAYS = pytest.StashKey["dict[str, GatewayClient]"]()
@@ -124,7 +124,7 @@ def database(request: pytest.FixtureRequest) -> str:
 def gateway(request: pytest.FixtureRequest) -> Iterator[GatewayClient]:
     """A client of the LLM gateway of the test's stack, in a namespace of this test's own."""
     from stackproof.errors import NotAttached, StackproofError
-    from stackproof.llm_session import require_mode
+    from stackproof.suites.llm_session import require_mode
 
     name = "stack" if "stack" in request.fixturenames else "running_stack"
     used: Stack = request.getfixturevalue(name)
@@ -219,7 +219,7 @@ def _keep_evidence(item: pytest.Item, report: pytest.TestReport) -> None:
 def _keep(
     item: pytest.Item, report: pytest.TestReport, stack: Stack, artifacts: RunArtifacts
 ) -> None:
-    from stackproof.forensics import keep_failure
+    from stackproof.artifacts.forensics import keep_failure
 
     paths = keep_failure(
         stack,

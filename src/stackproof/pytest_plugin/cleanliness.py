@@ -95,7 +95,7 @@ class Cleanliness:
         return not self.left
 
     def _await_reapers(self, worker: str, runs: Sequence[Launched]) -> None:
-        from stackproof.inventory import wait_until_gone
+        from stackproof.engines.inventory import wait_until_gone
 
         left = wait_until_gone(runs, os.environ, seconds=REAPED_SECONDS)
         latest = ", ".join(one.run.project for one in runs[-MOST_NAMES:]) or "it had none"
@@ -110,7 +110,7 @@ def _run_of(project: str) -> Launched | None:
     """The run of a project that is up now."""
     from stackproof.reaper.launch import Launched
     from stackproof.reaper.leftovers import read_run
-    from stackproof.run_folder import RunFolder, state_root
+    from stackproof.reaper.run_folder import RunFolder, state_root
 
     run = RunFolder(state_root(os.environ), project)
     state = read_run(run.path)
@@ -121,14 +121,14 @@ def _run_of(project: str) -> Launched | None:
 
 def _runs_of_process(pid: int | None) -> list[Launched]:
     """What a process that has died had, as far as its reapers have not removed it yet."""
-    from stackproof.inventory import runs_of_owner
-    from stackproof.run_folder import state_root
+    from stackproof.engines.inventory import runs_of_owner
+    from stackproof.reaper.run_folder import state_root
 
     return [] if pid is None else runs_of_owner(state_root(os.environ), pid)
 
 
 def _left_of_this_process() -> list[str]:
-    from stackproof.inventory import wait_until_gone
+    from stackproof.engines.inventory import wait_until_gone
     from stackproof.reaper.launch import launched
 
     return wait_until_gone(launched(), os.environ, seconds=GONE_SECONDS)

@@ -80,9 +80,9 @@ def _suffixes() -> Iterable[str]:
 
 def _configured_secrets(items: Sequence[pytest.Item]) -> set[str]:
     """The secrets of the stacks that tests ask for, as far as their configuration is right."""
-    from stackproof.blueprint import resolve
     from stackproof.errors import StackproofError
     from stackproof.pytest_plugin.options import wish_of
+    from stackproof.stack.resolved import resolve
 
     found: set[str] = set()
     seen: set[object] = set()

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from stackproof.llm_choice import ASKING
+from stackproof.settings.llm_choice import ASKING
 
 if TYPE_CHECKING:
-    from stackproof.artifacts import RunArtifacts
+    from stackproof.artifacts.run import RunArtifacts
     from stackproof.gateway.client import GatewayClient
     from stackproof.gateway.journal_entries import JournalEntry
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from stackproof.blueprint import Choice
+    from stackproof.stack.resolved import Choice
     from stackproof.stack_file.model import Limits
 
 MARKERS = (
@@ -94,7 +94,7 @@ def wish_of(item: pytest.Item) -> Wish:
     Raises:
         pytest.UsageError: If the marker says something that it can't mean.
     """
-    from stackproof.blueprint import Choice
+    from stackproof.stack.resolved import Choice
 
     marker = item.get_closest_marker("stack")
     said: Mapping[str, Any] = marker.kwargs if marker else {}

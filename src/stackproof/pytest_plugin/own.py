@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from stackproof.pool import Pool, Taken, has_room, pool_size, usable_cpus
+from stackproof.isolation.pool import Pool, Taken, has_room, pool_size, usable_cpus
 from stackproof.pytest_plugin.options import Wish, wish_of
 from stackproof.pytest_plugin.running import artifacts_of, connected, with_artifacts
 from stackproof.pytest_plugin.servers import ServersOfTests
 
 if TYPE_CHECKING:
-    from stackproof.artifacts import RunArtifacts
-    from stackproof.blueprint import Choice
-    from stackproof.isolation import OwnStack
+    from stackproof.artifacts.run import RunArtifacts
+    from stackproof.isolation.isolated import OwnStack
     from stackproof.settings import Settings
-    from stackproof.stack import Stack
+    from stackproof.stack.resolved import Choice
+    from stackproof.stack.running import Stack
 
 CLOSE_SECONDS = 60.0
 """How long the end of a session waits for a stack to go."""
@@ -137,7 +137,7 @@ class OwnStacks:
 
     def _start(self, wish: Wish) -> OwnStack:
         from stackproof.errors import StackproofError
-        from stackproof.isolation import open_stack
+        from stackproof.isolation.isolated import open_stack
 
         told: list[str] = []
         shared = wish.shared

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from stackproof.flake import Failure, cause_of, run_id, table, tallies
+from stackproof.suites.flake import Failure, cause_of, run_id, table, tallies
 
 ARTIFACTS = "stackproof artifacts"
 """The section of a failing test's report that names its artifacts."""

@@ -15,9 +15,9 @@ import pytest
 from stackproof.pytest_plugin.concealing import learn, redactor_of
 
 if TYPE_CHECKING:
-    from stackproof.artifacts import RunArtifacts
-    from stackproof.blueprint import Blueprint
-    from stackproof.stack import Stack
+    from stackproof.artifacts.run import RunArtifacts
+    from stackproof.stack.resolved import Blueprint
+    from stackproof.stack.running import Stack
 
 _CONNECTION = pytest.StashKey["Connection"]()
 _FOLDER = pytest.StashKey[Path]()
@@ -45,8 +45,8 @@ def connection_of(config: pytest.Config) -> Connection | None:
 def connected(config: pytest.Config) -> Connection:
     """The session's connection to the stack that is up; the test fails if there is none."""
     from stackproof import lifecycle
-    from stackproof.blueprint import Choice
     from stackproof.errors import StackproofError
+    from stackproof.stack.resolved import Choice
 
     known = connection_of(config)
     if known is not None:
@@ -81,7 +81,7 @@ def skipping_what_is_not_attached() -> Iterator[None]:
 
 def artifacts_of(config: pytest.Config, blueprint: Blueprint) -> RunArtifacts:
     """The folder that this session's tests write to, masking a stack's secrets."""
-    from stackproof.artifacts import RunArtifacts, new_run
+    from stackproof.artifacts.run import RunArtifacts, new_run
 
     with _MAKING:  # stacks are started in several threads
         learn(config, blueprint.plan.secrets)
@@ -101,7 +101,7 @@ def with_artifacts(stack: Stack, config: pytest.Config, blueprint: Blueprint) ->
 
 def artifacts_known(config: pytest.Config) -> RunArtifacts | None:
     """The folder that this session's tests have written to, if any has."""
-    from stackproof.artifacts import RunArtifacts
+    from stackproof.artifacts.run import RunArtifacts
 
     folder = config.getoption("--stack-artifacts") or config.stash.get(_FOLDER, None)
     return RunArtifacts(folder, redactor_of(config)) if folder else None

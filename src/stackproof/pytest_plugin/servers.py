@@ -9,11 +9,11 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from stackproof.blueprint import Choice
     from stackproof.engines.base import Say
+    from stackproof.isolation.shared_servers import SharedServers
     from stackproof.settings import Settings
-    from stackproof.shared_running import Share
-    from stackproof.shared_servers import SharedServers
+    from stackproof.stack.resolved import Choice
+    from stackproof.stack.shared_running import Share
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class ServersOfTests:
         )
 
     def _of(self, choice: Choice, names: Sequence[str], say: Say) -> SharedServers:
-        from stackproof.shared_servers import start_servers
+        from stackproof.isolation.shared_servers import start_servers
 
         key = (repr(replace(choice, environment={})), tuple(names))
         with self._starting:  # stacks are started in several threads
@@ -97,7 +97,7 @@ def _database_service(choice: Choice, settings: Settings) -> str:
     if settings.database is not None:
         return settings.database.service
     from stackproof import lifecycle
-    from stackproof.stack import only_database_service
+    from stackproof.stack.running import only_database_service
 
     return only_database_service(lifecycle.resolve(replace(choice, isolated=True)).plan)
 

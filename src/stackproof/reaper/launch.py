@@ -17,9 +17,9 @@ from pathlib import Path
 
 from stackproof.errors import Refused, StartFailed, TeardownIncomplete
 from stackproof.reaper.leftovers import RunState, read_run, refuse_foreign_root, remove_leftover
+from stackproof.reaper.run_folder import RunFolder
 from stackproof.reaper.sweep import ProcessId
 from stackproof.reaper.waking import LOOK_SECONDS, MARK, wait_for_end
-from stackproof.run_folder import RunFolder
 
 ANSWER_SECONDS = 30.0
 ESCALATION_SECONDS = 5.0

@@ -19,8 +19,8 @@ from stackproof.errors import StackBusy, StackproofError
 from stackproof.reaper import ownership
 from stackproof.reaper.leftovers import refused
 from stackproof.reaper.ownership import NotOurs
+from stackproof.reaper.run_folder import RunFolder, state_base
 from stackproof.reaper.sweep import ProcessId
-from stackproof.run_folder import RunFolder, state_base
 
 FILE = "locks"
 

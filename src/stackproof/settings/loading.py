@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from stackproof.errors import ConfigError
-from stackproof.llm_choice import PREFIX as LLM_PREFIX
 from stackproof.settings.env_file import ENV_FILE, EXAMPLE, EnvValue, example_names, read_env_file
 from stackproof.settings.layers import RESERVED, Layers, is_setting, setting_path
+from stackproof.settings.llm_choice import PREFIX as LLM_PREFIX
 from stackproof.settings.model import Origin, Settings
 from stackproof.settings.suggestion import did_you_mean
 from stackproof.stack_file.scalars import unusable_letter

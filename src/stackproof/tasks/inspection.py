@@ -11,7 +11,7 @@ from stackproof.tasks.shell import conceal, names, prepare, say, show, stack_tas
 
 if TYPE_CHECKING:
     from stackproof.lifecycle import Choice
-    from stackproof.stack import Stack
+    from stackproof.stack.running import Stack
 
 
 def show_services(stack: Stack) -> None:
@@ -35,7 +35,8 @@ def status(choice: Choice) -> None:
 
     Exit status 1 if a service is not well.
     """
-    from stackproof import lifecycle, overview
+    from stackproof import lifecycle
+    from stackproof.tasks import overview
 
     blueprint = prepare(choice)
     stack = lifecycle.connect(blueprint)
@@ -79,7 +80,8 @@ def logs(
     since: str = "",
 ) -> None:
     """Show what the services have written, merged by time, secrets masked."""
-    from stackproof import lifecycle, overview
+    from stackproof import lifecycle
+    from stackproof.tasks import overview
 
     moment = overview.moment(since)
     blueprint = prepare(choice)
@@ -99,7 +101,7 @@ def logs(
 def urls(choice: Choice, show_secrets: bool = False) -> None:
     """Show the address of each service, and the database's URL."""
     from stackproof import lifecycle
-    from stackproof.database import database_services
+    from stackproof.stack.database import database_services
 
     blueprint = prepare(choice)
     stack = lifecycle.connect(blueprint)
@@ -116,7 +118,7 @@ def urls(choice: Choice, show_secrets: bool = False) -> None:
 @stack_task(explain="Also show what the process engine sees differently from the stack file.")
 def config(choice: Choice, explain: bool = False) -> None:
     """Show every setting with its value and where it comes from, secrets masked."""
-    from stackproof import overview
+    from stackproof.tasks import overview
 
     blueprint = prepare(choice)
     for line in overview.describe_configuration(blueprint, explain=explain):
@@ -129,7 +131,7 @@ def doctor(choice: Choice) -> None:
 
     Exit status 1 if something that is needed is missing.
     """
-    from stackproof.doctor import examine
+    from stackproof.tasks.doctor import examine
 
     missing = 0
     for finding in examine(choice):
@@ -144,7 +146,7 @@ def doctor(choice: Choice) -> None:
 @stack_task(clear="Remove all of them; they are made again when they are needed.")
 def snapshots(choice: Choice, clear: bool = False) -> None:
     """Show the snapshots that isolated stacks start from, the most recently used one first."""
-    from stackproof import snapshots as kept
+    from stackproof.isolation import snapshots as kept
 
     blueprint = prepare(choice)
     cache = blueprint.settings.cache

@@ -87,7 +87,7 @@ def clean(choice: Choice) -> None:
 
     Every other task does the same before it starts; this one also lists what runs.
     """
-    from stackproof.overview import clean_and_list
+    from stackproof.tasks.overview import clean_and_list
 
     for line in clean_and_list(choice):
         say(line)

@@ -22,7 +22,7 @@ def test(choice: Choice, suite: str) -> None:
 
     Arguments after `--` go to pytest: invoke test integration -- -k smoke -x
     """
-    from stackproof.suite import test_running
+    from stackproof.suites.suite import test_running
 
     blueprint = prepare(choice)
     if not test_running(blueprint, suite, remainder(), run_pytest):

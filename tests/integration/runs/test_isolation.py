@@ -8,9 +8,9 @@ import httpx
 import pytest
 from tests.integration.runs.scenario import Tenant, assert_calls, assert_smoke_run_completed
 
-from stackproof.blueprint import Choice
-from stackproof.isolation import open_stack
+from stackproof.isolation.isolated import open_stack
 from stackproof.oracle import Oracle
+from stackproof.stack.resolved import Choice
 
 pytestmark = [pytest.mark.integration, pytest.mark.stack("runs", isolation="test")]
 

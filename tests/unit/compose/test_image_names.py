@@ -2,7 +2,7 @@
 
 import pytest
 
-from stackproof.plan.image_tag import image_of
+from stackproof.plan.services.image_tag import image_of
 from stackproof.stack_file.model import Build, Service
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from stackproof.errors import CommandFailed
 from stackproof.plan.model import Endpoint, ServicePlan
-from stackproof.run_folder import RunFolder
+from stackproof.reaper.run_folder import RunFolder
 
 
 class PlainRunner:

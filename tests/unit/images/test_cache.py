@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from stackproof.images.cache import cached_folder, content_key, reachable_by_others
+from stackproof.engines.cache import cached_folder, content_key, reachable_by_others
 
 
 def test_an_entry_is_built_once(tmp_path):

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from stackproof.engines.cache import cached_folder, is_there, locked, server_cache
 from stackproof.engines.process.environments import ensure_environment
 from stackproof.errors import Refused
-from stackproof.images.cache import cached_folder, is_there, locked, server_cache
+from stackproof.isolation.snapshots import listed
 from stackproof.plan.model import Runtime
-from stackproof.snapshots import listed
 
 LOCK = """\
 import fcntl, sys

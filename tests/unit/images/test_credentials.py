@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from stackproof.engines.process.images.credentials import KEY, secret_value
 from stackproof.errors import Refused
-from stackproof.images.credentials import KEY, secret_value
 
 
 def test_a_value_stays_and_differs_by_what_it_is_for(tmp_path):

@@ -9,13 +9,13 @@ import time
 import pytest
 from tests.unit.images.conftest import started
 
+from stackproof.engines.process.images import native_image
+from stackproof.engines.process.images import postgres_server as finding
+from stackproof.engines.process.images.postgres import read_cluster
+from stackproof.engines.process.images.search import Candidate, in_wheel
 from stackproof.errors import ConfigError, EngineUnavailable
-from stackproof.images import native_image
-from stackproof.images import postgres_server as finding
-from stackproof.images.postgres import read_cluster
-from stackproof.images.search import Candidate, in_wheel
 from stackproof.plan.model import Runtime
-from stackproof.run_folder import RunFolder
+from stackproof.reaper.run_folder import RunFolder
 
 IMAGE = native_image("postgres")
 ENVIRONMENT = {

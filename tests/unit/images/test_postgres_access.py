@@ -4,7 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stackproof.images.postgres_access import CantBeGuardedError, refuse_unguardable, socket_rules
+from stackproof.engines.process.images.postgres_access import (
+    CantBeGuardedError,
+    refuse_unguardable,
+    socket_rules,
+)
 
 
 def rules(*lines):

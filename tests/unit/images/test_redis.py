@@ -13,13 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.images.conftest import started
 
+from stackproof.engines.process.images import native_image
+from stackproof.engines.process.images import redis as module
+from stackproof.engines.process.images.model import Server
+from stackproof.engines.process.images.redis_config import lines_of
+from stackproof.engines.process.images.search import Candidate
 from stackproof.engines.saving import save_memory
 from stackproof.errors import ConfigError, EngineUnavailable
-from stackproof.images import native_image
-from stackproof.images import redis as module
-from stackproof.images.model import Server
-from stackproof.images.redis_config import lines_of
-from stackproof.images.search import Candidate
 from stackproof.plan.model import Runtime
 
 IMAGE = native_image("redis")

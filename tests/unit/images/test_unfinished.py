@@ -7,18 +7,18 @@ import threading
 
 import pytest
 
-from stackproof import images
+from stackproof.engines import lock_holder
+from stackproof.engines.cache import cached_folder, locked
+from stackproof.engines.process import images
+from stackproof.engines.unfinished import COMPLETE, sweep_cache
 from stackproof.errors import StackBusy
-from stackproof.images import lock_holder
-from stackproof.images.cache import cached_folder, locked
-from stackproof.images.unfinished import COMPLETE, sweep_cache
 from stackproof.reaper.sweep import ProcessId
 from stackproof.waiting import wait_until
 
 MAKER = """\
 import sys, time
 from pathlib import Path
-from stackproof.images.cache import cached_folder
+from stackproof.engines.cache import cached_folder
 def build(draft):
     (draft / "half").write_text("x")
     print("half", flush=True)

@@ -10,7 +10,7 @@ from tests.other_users import SYSTEM_PYTHON
 from stackproof.engines.process import engine
 from stackproof.engines.process.snapshot_keeper import ProcessSnapshots
 from stackproof.errors import EngineUnavailable, Refused
-from stackproof.overview import describe_configuration
+from stackproof.tasks.overview import describe_configuration
 
 USERS_STACK = """
 import sys

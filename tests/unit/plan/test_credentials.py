@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stackproof.plan.credentials import unset_passwords, with_credentials
+from stackproof.plan.services.credentials import unset_passwords, with_credentials
 from stackproof.settings import load_settings
 from stackproof.stack_file import load_stack_file
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stackproof.plan.dockerfile import Copied, Image, read_dockerfile
+from stackproof.plan.services.dockerfile import Copied, Image, read_dockerfile
 
 
 def read(*lines, **options):

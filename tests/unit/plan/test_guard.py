@@ -3,7 +3,7 @@
 import pytest
 
 from stackproof.errors import Refused
-from stackproof.plan.guard import refuse_foreign_targets, refuse_other_database
+from stackproof.plan.addressing.guard import refuse_foreign_targets, refuse_other_database
 from stackproof.plan.model import PlannedCommand
 from stackproof.settings.model import Database
 from stackproof.stack_file.model import Service

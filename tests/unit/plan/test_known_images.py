@@ -2,7 +2,7 @@
 
 import pytest
 
-from stackproof.plan.known_images import recognise
+from stackproof.plan.services.known_images import recognise
 
 
 @pytest.mark.parametrize(

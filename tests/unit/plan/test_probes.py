@@ -2,7 +2,7 @@
 
 import pytest
 
-from stackproof.readiness import (
+from stackproof.readiness.probes import (
     AliveProbe,
     CommandProbe,
     HealthTiming,

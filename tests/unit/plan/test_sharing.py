@@ -6,7 +6,7 @@ import pytest
 
 from stackproof.errors import ConfigError
 from stackproof.plan import make_plan, shared_needs
-from stackproof.plan.sharing import SHARED_RULE, SharedPart
+from stackproof.plan.sharing.sharing import SHARED_RULE, SharedPart
 from stackproof.stack_file.model import Dependency, Service
 
 OWN = "shop_1a2b3c4d_e2e"

@@ -9,8 +9,8 @@ import pytest
 
 from stackproof.reaper.launch import take_down
 from stackproof.reaper.leftovers import find_runs, read_run
+from stackproof.reaper.run_folder import RunFolder
 from stackproof.reaper.sweep import ProcessId, marked
-from stackproof.run_folder import RunFolder
 from stackproof.waiting import wait_until
 
 OWNER = Path(__file__).with_name("owner.py")

@@ -8,9 +8,9 @@ import sys
 import time
 from pathlib import Path
 
-from stackproof.images.cache import ensure_shelf
+from stackproof.engines.cache import ensure_shelf
 from stackproof.reaper.launch import launch
-from stackproof.run_folder import RunFolder
+from stackproof.reaper.run_folder import RunFolder
 
 
 def main():

@@ -16,7 +16,7 @@ from stackproof.reaper.launch import launch, take_down
 from stackproof.reaper.leftovers import clean, find_runs, read_run
 from stackproof.reaper.lock import ProjectLock
 from stackproof.reaper.port_claims import claim
-from stackproof.run_folder import RunFolder
+from stackproof.reaper.run_folder import RunFolder
 
 EVIL = """\
 import json, os, pathlib, sys
@@ -363,7 +363,7 @@ def test_names_that_another_user_has_taken_lock_nobody_out(other_user, tmp_path)
 
 
 def test_locks_are_in_a_file_that_is_ours(attack, monkeypatch):
-    monkeypatch.setattr("stackproof.run_folder.SYSTEM_STATE", attack.place / "theirs")
+    monkeypatch.setattr("stackproof.reaper.run_folder.SYSTEM_STATE", attack.place / "theirs")
     run = RunFolder(attack.root, "x-e2e")
     attack.plant(attack.place / "theirs")
     with pytest.raises(Refused, match="theirs is not safe to use"):
@@ -376,7 +376,7 @@ from pathlib import Path
 from stackproof.reaper.launch import launch, take_down
 from stackproof.reaper.leftovers import clean
 from stackproof.reaper.lock import ProjectLock
-from stackproof.run_folder import RunFolder, state_root
+from stackproof.reaper.run_folder import RunFolder, state_root
 os.umask(0o002)
 root = state_root(os.environ)
 run = RunFolder(root, "x-e2e")

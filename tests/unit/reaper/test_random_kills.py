@@ -15,13 +15,13 @@ from pathlib import Path
 import pytest
 from tests.unit.reaper.whole_owner import PROJECT
 
-from stackproof.images.unfinished import sweep_cache
-from stackproof.inventory import held_ports, left_behind
+from stackproof.engines.inventory import held_ports, left_behind
+from stackproof.engines.unfinished import sweep_cache
 from stackproof.reaper.launch import Launched
 from stackproof.reaper.leftovers import clean, read_run
+from stackproof.reaper.run_folder import RunFolder
 from stackproof.reaper.sweep import PROC, ProcessId, all_pids, marked
 from stackproof.reaper.waking import MARK
-from stackproof.run_folder import RunFolder
 from stackproof.waiting import WaitTimeout, wait_until
 
 OWNER = Path(__file__).with_name("whole_owner.py")

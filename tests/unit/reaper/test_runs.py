@@ -15,8 +15,8 @@ from stackproof.reaper.launch import launch, take_down
 from stackproof.reaper.leftovers import clean, find_runs, read_run
 from stackproof.reaper.lock import ProjectLock
 from stackproof.reaper.namespace import namespaces_allowed
+from stackproof.reaper.run_folder import RunFolder, state_root
 from stackproof.reaper.sweep import ProcessId
-from stackproof.run_folder import RunFolder, state_root
 from stackproof.waiting import wait_until
 
 
@@ -32,7 +32,9 @@ def test_the_state_root_can_be_chosen():
 
 def test_the_state_root_is_in_a_folder_of_the_user_that_stays(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    monkeypatch.setattr("stackproof.run_folder.tempfile.gettempdir", lambda: str(tmp_path / "tmp"))
+    monkeypatch.setattr(
+        "stackproof.reaper.run_folder.tempfile.gettempdir", lambda: str(tmp_path / "tmp")
+    )
     home, runtime = tmp_path / "home", tmp_path / "runtime"
     home.mkdir()
     runtime.mkdir()
@@ -116,7 +118,7 @@ def test_a_killed_holder_does_not_keep_the_lock(tmp_path):
     code = (
         "import sys, time; from pathlib import Path\n"
         "from stackproof.reaper.lock import ProjectLock\n"
-        "from stackproof.run_folder import RunFolder\n"
+        "from stackproof.reaper.run_folder import RunFolder\n"
         f"lock = ProjectLock(RunFolder(Path({str(tmp_path)!r}), 'x'), {{}}); lock.__enter__()\n"
         "print('held', flush=True); time.sleep(600)\n"
     )

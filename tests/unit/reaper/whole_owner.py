@@ -7,14 +7,14 @@ import os
 import sys
 from pathlib import Path
 
+from stackproof.engines.cache import locked, make_whole
 from stackproof.engines.process.control import Control
 from stackproof.engines.process.engine import ProcessEngine
 from stackproof.engines.process.snapshot_keeper import copy_data
 from stackproof.engines.process.spec import ServiceSpec
-from stackproof.images.cache import locked, make_whole
-from stackproof.readiness import HealthTiming, LogProbe
+from stackproof.readiness.probes import HealthTiming, LogProbe
 from stackproof.reaper.launch import launch
-from stackproof.run_folder import RunFolder
+from stackproof.reaper.run_folder import RunFolder
 
 PROJECT = "kills-e2e"
 SYSTEM = {"PATH": "/usr/local/bin:/usr/bin:/bin", "PYTHONUNBUFFERED": "1", "LANG": "C.UTF-8"}

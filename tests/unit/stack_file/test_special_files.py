@@ -5,10 +5,10 @@ import socket
 
 import pytest
 
+from stackproof.engines.process.images.postgres import read_cluster
 from stackproof.errors import ConfigError
-from stackproof.images.postgres import read_cluster
 from stackproof.plan import make_plan
-from stackproof.plan.image_tag import image_of
+from stackproof.plan.services.image_tag import image_of
 from stackproof.settings import load_settings
 from stackproof.stack_file import load_stack_file
 from stackproof.stack_file.regular_files import LARGEST, read_file, read_text_file

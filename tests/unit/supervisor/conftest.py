@@ -5,9 +5,9 @@ import pytest
 
 from stackproof.engines.process.control import Control
 from stackproof.engines.process.spec import ServiceSpec
-from stackproof.readiness import HealthTiming, LogProbe
+from stackproof.readiness.probes import HealthTiming, LogProbe
 from stackproof.reaper.launch import launch, take_down, wait_gone
-from stackproof.run_folder import RunFolder
+from stackproof.reaper.run_folder import RunFolder
 
 SYSTEM = {"PATH": "/usr/local/bin:/usr/bin:/bin", "PYTHONUNBUFFERED": "1", "LANG": "C.UTF-8"}
 READY = "print('ready')\n"

@@ -15,8 +15,8 @@ from stackproof.engines.process.questions import Questions
 from stackproof.errors import Refused
 from stackproof.reaper.launch import take_down
 from stackproof.reaper.ownership import make_folders
-from stackproof.run_folder import RunFolder
-from stackproof.running_record import RunningRecord, read_about, write_about
+from stackproof.reaper.run_folder import RunFolder
+from stackproof.stack.running_record import RunningRecord, read_about, write_about
 
 UMASKS = [0o000, 0o002, 0o022, 0o077]
 

@@ -64,7 +64,7 @@ def test_a_client_that_vanishes_ends_its_command(rig):
     code = (
         "import sys; from pathlib import Path\n"
         "from stackproof.engines.process.control import Control\n"
-        "from stackproof.run_folder import RunFolder\n"
+        "from stackproof.reaper.run_folder import RunFolder\n"
         f"control = Control(RunFolder(Path({str(rig.run.root)!r}), 'rig-e2e'))\n"
         "control.run('x', ['/bin/sleep', '600'], env={'STACKPROOF_SERVICE': 'rig/x'}, cwd='/')\n"
     )

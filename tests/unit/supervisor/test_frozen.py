@@ -17,8 +17,8 @@ from stackproof.errors import NoAnswer
 from stackproof.reaper.daemon import ORDERLY_SECONDS
 from stackproof.reaper.launch import take_down
 from stackproof.reaper.leftovers import read_run
+from stackproof.reaper.run_folder import RunFolder
 from stackproof.reaper.sweep import marked
-from stackproof.run_folder import RunFolder
 from stackproof.waiting import wait_until
 
 READY = "print('ready', flush=True)\nimport time\ntime.sleep(600)\n"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from stackproof.readiness import HealthTiming, TcpProbe
+from stackproof.readiness.probes import HealthTiming, TcpProbe
 from stackproof.reaper.port_claims import claim
 from stackproof.reaper.sweep import marked
 from stackproof.waiting import wait_until

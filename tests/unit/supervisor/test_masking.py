@@ -6,7 +6,7 @@ import pytest
 from tests.secret_forms import SPELLINGS, encoded, survivors
 
 from stackproof.engines.process.capture import LONGEST_LINE
-from stackproof.readiness import CommandProbe
+from stackproof.readiness.probes import CommandProbe
 from stackproof.redaction import MASK
 from stackproof.waiting import wait_until
 

@@ -11,10 +11,10 @@ import contextlib, os, socket, sys, tempfile
 from pathlib import Path
 from stackproof.engines.process.control import Control
 from stackproof.engines.process.spec import ServiceSpec
-from stackproof.readiness import HealthTiming, TcpProbe
+from stackproof.readiness.probes import HealthTiming, TcpProbe
 from stackproof.reaper.launch import launch, take_down
 from stackproof.reaper.port_claims import claim
-from stackproof.run_folder import RunFolder
+from stackproof.reaper.run_folder import RunFolder
 
 SERVER = '''
 import contextlib, socket

@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from stackproof.errors import NotReady, PortTaken, ServiceExited
-from stackproof.readiness import (
+from stackproof.readiness.probes import (
     AliveProbe,
     AllProbes,
     CommandProbe,

@@ -10,7 +10,7 @@ from stackproof.engines.attached.running import AttachedPlan
 from stackproof.engines.base import Lease, RunningPlan, Say, SnapshotKeeper
 from stackproof.errors import NotAttached
 from stackproof.plan.model import Plan
-from stackproof.run_folder import RunFolder
+from stackproof.reaper.run_folder import RunFolder
 
 
 class AttachedEngine:

@@ -9,9 +9,9 @@ from itertools import chain
 from typing import Any, NoReturn
 
 from stackproof.engines.base import CommandResult, LogLine, Say, ServiceStatus, Streams
+from stackproof.engines.process.images.postgres_server import INSTALLED, WHEELS
+from stackproof.engines.process.images.search import candidate, in_wheel, matching, on_path
 from stackproof.errors import EngineUnavailable, NotAttached, WaitTimeout
-from stackproof.images.postgres_server import INSTALLED, WHEELS
-from stackproof.images.search import candidate, in_wheel, matching, on_path
 from stackproof.plan.model import Plan
 
 PSQL = "psql"

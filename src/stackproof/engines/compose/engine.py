@@ -36,7 +36,7 @@ from stackproof.plan.model import Plan, ServicePlan
 from stackproof.reaper.launch import Lease, launch, take_down, wait_gone
 from stackproof.reaper.leftovers import read_run
 from stackproof.reaper.ownership import write_file
-from stackproof.run_folder import RunFolder
+from stackproof.reaper.run_folder import RunFolder
 
 GONE_SECONDS = 20.0
 """What the reaper gets to remove everything once the containers have been stopped."""

@@ -29,12 +29,12 @@ from stackproof.engines.compose.notes import Notes
 from stackproof.engines.compose.starting import Starting
 from stackproof.engines.timestamps import Moment, timestamp
 from stackproof.errors import WaitTimeout, masked_errors
-from stackproof.plan.known_images import recognise
 from stackproof.plan.model import Plan
+from stackproof.plan.services.known_images import recognise
 from stackproof.reaper.ownership import PRIVATE_FILE, make_folders
+from stackproof.reaper.run_folder import RunFolder
 from stackproof.reaper.sweep import ProcessId
 from stackproof.redaction import Redactor
-from stackproof.run_folder import RunFolder
 from stackproof.waiting import wait_until
 
 RESTART_SECONDS = 60.0

@@ -15,10 +15,10 @@ from stackproof.engines.compose.copies import unchanged_copies
 from stackproof.engines.compose.labels import labels_of
 from stackproof.engines.compose.running import ComposeRunning
 from stackproof.engines.saving import save_memory
-from stackproof.plan.known_images import recognise
 from stackproof.plan.model import Plan
+from stackproof.plan.services.known_images import recognise
 from stackproof.reaper.leftovers import read_run
-from stackproof.run_folder import RunFolder
+from stackproof.reaper.run_folder import RunFolder
 from stackproof.stack_file.model import Service, StackFile
 
 

@@ -21,8 +21,8 @@ from pathlib import PurePosixPath
 from typing import Any, Literal
 
 from stackproof.engines.compose.model import Model
-from stackproof.plan.known_images import recognise
 from stackproof.plan.model import ServicePlan
+from stackproof.plan.services.known_images import recognise
 
 INSIDE = "/.stackproof"
 """Folder in a snapshot's image for data that have another place in the container."""

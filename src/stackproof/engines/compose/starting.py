@@ -24,10 +24,10 @@ from stackproof.engines.compose.failures import start_failure
 from stackproof.engines.compose.labels import RUN, SERVICE
 from stackproof.engines.compose.log_watch import LogWatch
 from stackproof.engines.compose.notes import Notes
-from stackproof.engines.probing import Surroundings, ask
 from stackproof.errors import EngineUnavailable, NotReady, ServiceExited, StackproofError
 from stackproof.plan.model import Plan, ServicePlan
-from stackproof.readiness import AllProbes, CommandProbe, LogProbe, Probe
+from stackproof.readiness.asking import Surroundings, ask
+from stackproof.readiness.probes import AllProbes, CommandProbe, LogProbe, Probe
 from stackproof.redaction import Redactor
 
 FIRST_PAUSE = 0.02

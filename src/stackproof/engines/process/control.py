@@ -19,7 +19,7 @@ from stackproof.errors import (
     WaitTimeout,
 )
 from stackproof.reaper.leftovers import read_run
-from stackproof.run_folder import RunFolder
+from stackproof.reaper.run_folder import RunFolder
 
 CONNECT_SECONDS = 10.0
 """How long a supervisor that was just started gets to open its socket."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from stackproof.errors import Refused
 from stackproof.plan.model import Plan
 from stackproof.plan.mounts.model import PlannedMount
-from stackproof.run_folder import RunFolder
+from stackproof.reaper.run_folder import RunFolder
 
 COPIES = "~copies"
 """Folder among a run's data, no name of a service or volume, with what was written to copies."""

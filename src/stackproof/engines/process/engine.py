@@ -14,21 +14,21 @@ from dataclasses import replace
 from pathlib import Path
 
 from stackproof.engines.base import Say
+from stackproof.engines.cache import reachable_by_others
 from stackproof.engines.process.control import Control
 from stackproof.engines.process.copies import note_copies, overlays_of, require_copies
 from stackproof.engines.process.environments import ensure_environment, script_folder
+from stackproof.engines.process.images import Step, native_image
 from stackproof.engines.process.running import ProcessRunning
 from stackproof.engines.process.snapshot_keeper import DATA, ProcessSnapshots, lay_out, take_back
 from stackproof.engines.process.spec import ServiceSpec
 from stackproof.errors import CommandFailed, EngineUnavailable, NoAnswer, NoStack
-from stackproof.images import Step, native_image
-from stackproof.images.cache import reachable_by_others
 from stackproof.plan.model import Plan, Runtime, ServicePlan
 from stackproof.reaper.launch import Lease, launch, take_down, wait_gone
 from stackproof.reaper.leftovers import read_run
 from stackproof.reaper.namespace import namespaces_allowed
 from stackproof.reaper.ownership import make_folders
-from stackproof.run_folder import RunFolder
+from stackproof.reaper.run_folder import RunFolder
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from stackproof.engines.cache import cached_folder, content_key, is_there, locked
+from stackproof.engines.process.images import Runner, Step
+from stackproof.engines.process.images.search import program_version
 from stackproof.engines.process.interpreters import find_python
+from stackproof.engines.unfinished import COMPLETE, IN_PLACE
 from stackproof.errors import CommandFailed, ConfigError
-from stackproof.images import Runner, Step
-from stackproof.images.cache import cached_folder, content_key, is_there, locked
-from stackproof.images.search import program_version
-from stackproof.images.unfinished import COMPLETE, IN_PLACE
 from stackproof.plan.model import Runtime
 from stackproof.stack_file.regular_files import read_text_file, real_path
 

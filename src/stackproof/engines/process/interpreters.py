@@ -8,8 +8,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from stackproof.engines.process.images.search import matching, program_version
 from stackproof.errors import EngineUnavailable
-from stackproof.images.search import matching, program_version
 
 
 def find_python(version: str) -> Path:

@@ -15,8 +15,8 @@ from stackproof.engines.process.socket_path import reachable
 from stackproof.errors import NoAnswer, NoStack, StackproofError
 from stackproof.reaper.leftovers import read_run, refused
 from stackproof.reaper.ownership import NotOurs, opened
+from stackproof.reaper.run_folder import RunFolder
 from stackproof.reaper.sweep import ProcessId
-from stackproof.run_folder import RunFolder
 
 Answer = dict[str, Any]
 

@@ -15,8 +15,8 @@ from stackproof.engines.process.listeners import holder_of
 from stackproof.errors import PortTaken
 from stackproof.plan.model import Plan
 from stackproof.reaper.leftovers import read_run
+from stackproof.reaper.run_folder import RunFolder
 from stackproof.reaper.sweep import descendants
-from stackproof.run_folder import RunFolder
 
 RESTART_SECONDS = 60.0
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from stackproof.engines.probing import Surroundings, ask
 from stackproof.engines.process.awaited_lines import AwaitedLines
 from stackproof.engines.process.capture import LogFile, Pipe
 from stackproof.engines.process.children import Child, Children
@@ -22,7 +21,8 @@ from stackproof.engines.process.limits import ControlGroups, Group
 from stackproof.engines.process.listeners import holder_of, ports_of
 from stackproof.engines.process.memory_folders import MemoryFolders
 from stackproof.engines.process.spec import ServiceSpec
-from stackproof.readiness import AllProbes, CommandProbe
+from stackproof.readiness.asking import Surroundings, ask
+from stackproof.readiness.probes import AllProbes, CommandProbe
 from stackproof.reaper import sweep
 from stackproof.reaper.port_claims import is_free
 

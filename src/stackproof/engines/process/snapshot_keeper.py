@@ -10,14 +10,14 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from stackproof.engines.base import Say
+from stackproof.engines.cache import content_key
 from stackproof.engines.process.control import Control
 from stackproof.engines.process.copies import COPIES
 from stackproof.engines.saving import save_memory
 from stackproof.errors import StackproofError
-from stackproof.images.cache import content_key
 from stackproof.plan.model import Plan
 from stackproof.reaper.ownership import make_folders
-from stackproof.run_folder import RunFolder
+from stackproof.reaper.run_folder import RunFolder
 from stackproof.stack_file.model import StackFile
 
 DATA = "data"

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from stackproof.readiness import HealthTiming, Probe, probe_from_json, probe_to_json
+from stackproof.readiness.probes import HealthTiming, Probe, probe_from_json, probe_to_json
 
 
 @dataclass(frozen=True)

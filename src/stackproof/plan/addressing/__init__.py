@@ -1,1 +1,1 @@
-"""Addresses in environments and commands: how they are read, and what they become."""
+"""Names, ports and paths of containers, and what stands for each on this machine."""

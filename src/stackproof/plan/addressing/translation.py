@@ -16,9 +16,9 @@ from stackproof.plan.addressing.addresses import (
     Addresses,
 )
 from stackproof.plan.addressing.hosts import NO_PORT, parse_port
+from stackproof.plan.addressing.paths import PathMap
 from stackproof.plan.addressing.schemes import scheme_port
 from stackproof.plan.addressing.urls import Written, find_urls
-from stackproof.plan.paths import PathMap
 
 Kind = Literal["environment", "arguments", "command"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from stackproof.errors import ConfigError
-from stackproof.plan.extension import location
+from stackproof.plan.services.extension import location
 from stackproof.stack_file.model import Service, StackFile
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from stackproof.plan.addressing.addresses import Addresses
-from stackproof.plan.guard import foreign_targets
+from stackproof.plan.addressing.guard import foreign_targets
 from stackproof.plan.model import Endpoint, Plan, Reach, ServicePlan
-from stackproof.readiness import CommandProbe
+from stackproof.readiness.probes import CommandProbe
 
 SERVERS = {"db": (5432, "postgresql"), "cache": (6379, "redis"), "queue": (5672, "amqp"),
            "mongo": (27017, "tcp"), "api": (8000, "http")}  # fmt: skip

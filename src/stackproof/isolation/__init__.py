@@ -1,0 +1,1 @@
+"""Stacks for one test each: snapshots, the pool that starts them ahead, shared servers."""

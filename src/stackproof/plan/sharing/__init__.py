@@ -1,0 +1,1 @@
+"""Servers that several stacks share: what can be shared, and what each stack gets of one."""

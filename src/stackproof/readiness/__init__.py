@@ -1,0 +1,1 @@
+"""Probes that show a service is ready, and how each is asked."""

@@ -1,0 +1,1 @@
+"""Suites as lists of steps, their provider of models, and the flake meter."""

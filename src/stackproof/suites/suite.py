@@ -1,0 +1,260 @@
+"""A suite as a list of named steps: up, migrate, seed, test, collect, down, whatever fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from stackproof import lifecycle
+from stackproof.artifacts.forensics import collect, read_journal
+from stackproof.artifacts.run import RunArtifacts, new_run
+from stackproof.artifacts.service_coverage import combine
+from stackproof.artifacts.timeline import Timeline
+from stackproof.engines.base import Say
+from stackproof.errors import Refused, StackproofError, masked_errors
+from stackproof.lifecycle import Blueprint, Started
+from stackproof.plan.model import Plan
+from stackproof.redaction import Redactor
+from stackproof.settings.llm_choice import FAKE
+from stackproof.suites.llm_session import describe_bill, read_bill, require_mode
+
+RunPytest = Callable[[Sequence[str], Mapping[str, str]], bool]
+"""Runs pytest with arguments and further environment; tells whether all tests passed."""
+
+
+@dataclass(frozen=True)
+class SuiteRequest:
+    """What a person asked for.
+
+    Attributes:
+        root: The project's folder.
+        environment: The process environment.
+        suite: Name of the suite, which is its marker as well.
+        stack: Name of the stack; None where there is only one.
+        engine: Name of the engine; None for the configured one.
+        profiles: Profiles beside those that the suite's configuration names.
+        keep: Leave the stack up after a failure.
+        llm: Variables that tell the gateway who answers the model calls; None where nothing was
+            chosen: then it answers by itself, whatever else is set.
+        isolation: Whose the stack of a test is; None for what the suite's configuration says.
+    """
+
+    root: Path
+    environment: Mapping[str, str]
+    suite: str
+    stack: str | None = None
+    engine: str | None = None
+    profiles: tuple[str, ...] = ()
+    keep: bool = False
+    llm: Mapping[str, str] | None = None
+    isolation: str | None = None
+
+
+def run_suite(request: SuiteRequest, run_pytest: RunPytest, say: Say) -> bool:
+    """Run a suite against a stack of its own, on free ports, and take the stack down again.
+
+    Where every test, module or session has its own stack, none is started for the suite.
+
+    Args:
+        request: What to run.
+        run_pytest: How to run pytest.
+        say: Takes each line of progress.
+
+    Returns:
+        Whether every step and every test passed.
+
+    Raises:
+        StackproofError: If a step before or after the tests fails; the stack is taken down.
+    """
+    blueprint = lifecycle.prepare(_choice(request), say)
+    paths = blueprint.settings.suite(request.suite).paths
+    if not has_tests(request.root, paths):
+        say(f"there are no {request.suite} scenarios yet in {', '.join(paths)}; nothing to do")
+        return True
+    if request.llm is not None and blueprint.settings.gateway_service is None:
+        raise Refused(
+            f"the choice of --llm has nobody to tell: {blueprint.settings.stack} has no gateway",
+            remedy=f"add `gateway: {{service: NAME}}` to config/{blueprint.settings.stack}.yaml",
+        )
+    artifacts = _artifacts(blueprint, request.suite)
+    run = _Run(request, blueprint, artifacts, Timeline(), lambda line: say(run.mask(line)))
+    with masked_errors(run.mask):
+        try:
+            if run.isolation == "shared" and blueprint.plan.engine != "attached":
+                return run.steps(run_pytest)
+            return run.tests_only(run_pytest)
+        finally:
+            run.close()
+
+
+def has_tests(root: Path, paths: Sequence[str]) -> bool:
+    """Whether a suite's paths hold any test file."""
+    found = [root / path for path in paths]
+    return any(path.is_file() or any(path.rglob("test_*.py")) for path in found)
+
+
+@dataclass
+class _Run:
+    request: SuiteRequest
+    blueprint: Blueprint
+    artifacts: RunArtifacts
+    timeline: Timeline
+    say: Say
+    passed: bool = False
+
+    def mask(self, text: str) -> str:
+        """A text without the secrets of the stack, those made for this run included."""
+        return self.artifacts.redactor.text(text)
+
+    def steps(self, run_pytest: RunPytest) -> bool:
+        with self.timeline.step("up"):
+            started = lifecycle.up(self.blueprint, self.say, hold=True, artifacts=self.artifacts)
+        secrets = (*self.blueprint.plan.secrets, *started.stack.plan.secrets)
+        self.artifacts = replace(self.artifacts, redactor=Redactor(secrets))
+        try:
+            with self.timeline.step("migrate"):
+                lifecycle.migrate(self.blueprint, started.stack, self.say)
+            self._require_llm(started)
+            with self.timeline.step("seed"):
+                lifecycle.seed(self.blueprint, started.stack, self.say)
+            return self._test(run_pytest, f"--stack-project={self.blueprint.plan.project}")
+        finally:
+            self._end(started)
+
+    @property
+    def isolation(self) -> str:
+        """Whose the stack of a test is."""
+        suite = self.blueprint.settings.suite(self.request.suite)
+        return self.request.isolation or suite.isolation
+
+    def tests_only(self, run_pytest: RunPytest) -> bool:
+        """Run the tests, each of which has its stack started by the plugin."""
+        profiles = [f"--stack-profile={one}" for one in self.blueprint.settings.profiles]
+        keep = ["--stack-keep"] if self.request.keep else []
+        passed = self._test(run_pytest, *profiles, *keep)
+        if self.blueprint.settings.coverage:
+            self.say("coverage of services is measured in a suite's own stack only")
+        return passed
+
+    def _test(self, run_pytest: RunPytest, *options: str) -> bool:
+        arguments = pytest_arguments(self.blueprint, self.request.suite, self.artifacts)
+        isolation = f"--isolation={self.isolation}"
+        with self.timeline.step("test") as step:
+            self.passed = run_pytest([*arguments, isolation, *options], self.request.llm or FAKE)
+            step.outcome = "passed" if self.passed else "failed"
+        return self.passed
+
+    def _end(self, started: Started) -> None:
+        """Collect and take down; a failure here is said, and never hides the first one."""
+        with self.timeline.step("collect"):
+            self._attempt("collecting artifacts", lambda: collect(started.stack, self.artifacts))
+            self._attempt("collecting the gateway's journal", lambda: self._keep_journal(started))
+        if self.request.keep and not self.passed:
+            if started.lease is not None:
+                started.lease.release()
+            self.say(f"the stack is left up: {how_to_look_around(self.blueprint.plan)}")
+            return
+        with self.timeline.step("down"):
+            lifecycle.down(self.blueprint, self.say, force=True)
+        if self.blueprint.settings.coverage:
+            self.say(combine(self.artifacts.folder / "coverage"))
+
+    def _attempt(self, what: str, action: Callable[[], None]) -> None:
+        try:
+            action()
+        except (StackproofError, OSError) as error:
+            self.say(f"{what} failed: {error}")
+
+    def _keep_journal(self, started: Started) -> None:
+        service = self.blueprint.settings.gateway_service
+        if service is None:
+            return
+        url = started.stack.url(service)
+        journal = read_journal(url, started.stack.plan.gateway_token)
+        self.artifacts.write_json("gateway-journal.json", journal)
+
+    def _require_llm(self, started: Started) -> None:
+        """Make sure that whoever was chosen is who answers the model calls."""
+        service = self.blueprint.settings.gateway_service
+        if self.request.llm is not None and service is not None:
+            require_mode(started.stack.url(service), self.request.llm["GATEWAY_LLM"])
+
+    def close(self) -> None:
+        """Write what is known of the run itself, and say where it is and what it has cost."""
+        self.artifacts.write_json("timings.json", self.timeline.to_json())
+        self.artifacts.mask_files()
+        for line in self.timeline.table():
+            self.say(line)
+        bill = read_bill(self.request.llm or FAKE)
+        if bill is not None:
+            self.artifacts.write_json("bill.json", bill)
+            for line in describe_bill(bill):
+                self.say(line)
+        self.say(f"artifacts: {self.artifacts.folder}")
+
+
+def test_running(
+    blueprint: Blueprint, suite_name: str, arguments: Sequence[str], run_pytest: RunPytest
+) -> bool:
+    """Run a suite's tests against the stack that is up, and collect what it leaves.
+
+    Args:
+        blueprint: The running stack.
+        suite_name: Name of the suite.
+        arguments: Further arguments of pytest.
+        run_pytest: How to run pytest.
+
+    Returns:
+        Whether all tests passed.
+
+    Raises:
+        NoStack: If the stack is not up.
+    """
+    stack = lifecycle.connect(blueprint)
+    artifacts = _artifacts(blueprint, suite_name)
+    try:
+        chosen = pytest_arguments(blueprint, suite_name, artifacts)
+        running = ["--isolation=shared", f"--stack-project={blueprint.plan.project}"]
+        return run_pytest([*chosen, *running, *arguments], {})
+    finally:
+        collect(stack, artifacts)
+        artifacts.mask_files()
+
+
+def _artifacts(blueprint: Blueprint, suite_name: str) -> RunArtifacts:
+    """The folder of a run; those of the compose engine stand beside those without Docker."""
+    name = f"docker-{suite_name}" if blueprint.plan.engine == "compose" else suite_name
+    return new_run(blueprint.settings.artifacts, name, Redactor(blueprint.plan.secrets))
+
+
+def pytest_arguments(blueprint: Blueprint, name: str, artifacts: RunArtifacts) -> list[str]:
+    """What pytest is told of a suite and of its stack."""
+    plan, suite = blueprint.plan, blueprint.settings.suite(name)
+    return [
+        *suite.paths,
+        "-m",
+        suite.marker,
+        f"--stack={plan.stack}",
+        f"--engine={plan.engine}",
+        f"--stack-artifacts={artifacts.folder}",
+        f"--junitxml={artifacts.folder / 'junit.xml'}",
+    ]
+
+
+def how_to_look_around(plan: Plan) -> str:
+    """Commands that show a stack which was left up, and the one that takes it down."""
+    options = f"--stack {plan.stack} --project {plan.project}"
+    verbs = ("status", "logs", "down")
+    return ", ".join(f"`invoke {verb} {options}`" for verb in verbs)
+
+
+def _choice(request: SuiteRequest) -> lifecycle.Choice:
+    return lifecycle.Choice(
+        root=request.root,
+        environment={**request.environment, **(request.llm or FAKE)},
+        stack=request.stack,
+        engine=request.engine,
+        profiles=request.profiles,
+        suite=request.suite,
+    )
