@@ -70,3 +70,13 @@ def gateway_clients(session: nox.Session) -> None:
     lock = "requirements/gateway-clients.txt"
     install(session, Project(root=Path(__file__).parent, lock=lock, packages=ITSELF))
     session.run("pytest", "tests/gateway_clients", *session.posargs)
+
+
+@nox.session(venv_backend="uv")
+def docs(session: nox.Session) -> None:
+    """Build the documentation site, and check every link, command and snippet of the pages."""
+    install(
+        session, Project(root=Path(__file__).parent, lock="requirements/docs.txt", packages=ITSELF)
+    )
+    session.run("sphinx-build", "-W", "--keep-going", "-q", "-b", "html", "docs", "docs/_build")
+    session.run("pytest", "tests/docs", *session.posargs)
