@@ -2,13 +2,11 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-
 from tests.docs.pages import ROOT, blocks, commands
 
 PAGE = "docs/tutorial/your-own-compose-file.md"
@@ -33,8 +31,9 @@ def installed(wheels, tmp_path_factory):
     run(["uv", "venv", "--quiet", "--python", sys.executable, folder])
     python = folder / "bin" / "python"
     wheel = next(wheels.glob("stackproof-[0-9]*.whl"))
-    run(["uv", "pip", "install", "--quiet", "--python", python,
-         "--constraint", ROOT / "requirements" / "dev.txt", f"stackproof[embedded] @ file://{wheel}"])  # fmt: skip
+    pins = ROOT / "requirements" / "dev.txt"
+    wanted = f"stackproof[embedded] @ file://{wheel}"
+    run(["uv", "pip", "install", "--quiet", "--python", python, "--constraint", pins, wanted])
     return folder / "bin"
 
 
