@@ -13,9 +13,9 @@ from invoke.exceptions import ParseError
 from invoke.parser import Parser
 from tests.docs.pages import ROOT, blocks, commands
 
-from stackproof.flake_session import flake_options
 from stackproof.gateway.settings import parser as gateway_options
 from stackproof.sessions import SUITES, suite_options
+from stackproof.suites.flake_session import flake_options
 from stackproof.tasks import namespace
 
 CASES = [

@@ -7,7 +7,7 @@
 3. `sharing/`: the servers that other runs have started.
 4. `mounts/`: what each mount becomes, so that nobody's data are written to.
 5. `services/`: command, environment, folders and probe of each service (resolving).
-6. `commands`, `gateway`, `services/secrets`: migrate and seed, the provider's token, what is masked.
+6. `commands`, `gateway`, `services/secrets`: migrate and seed, the provider's token, secrets.
 7. `addressing/guard`: refuses what leads outside the stack, before anything starts.
 """
 
