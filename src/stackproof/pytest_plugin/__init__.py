@@ -12,7 +12,7 @@ import pytest
 from stackproof.engines.timestamps import Moment
 from stackproof.pytest_plugin import repeating
 from stackproof.pytest_plugin.cleanliness import Cleanliness
-from stackproof.pytest_plugin.concealing import conceal_items, conceal_report
+from stackproof.pytest_plugin.concealing import WarningConcealer, conceal_items, conceal_report
 from stackproof.pytest_plugin.llm import CallCosts, note_calls, write_costs
 from stackproof.pytest_plugin.observing import history_of, oracle, settle
 from stackproof.pytest_plugin.options import MARKERS, add_options
@@ -55,6 +55,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_GATEWAYS] = {}
     config.stash[_END] = end = Cleanliness()
     config.pluginmanager.register(end, "stackproof-cleanliness")
+    config.pluginmanager.register(WarningConcealer(config), "stackproof-warnings")
     config.stash[_COSTS] = []
 
 

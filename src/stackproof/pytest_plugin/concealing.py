@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -111,6 +112,25 @@ def conceal_report(config: pytest.Config, report: pytest.TestReport) -> None:
     made = config.hook.pytest_report_from_serializable(config=config, data={**plain, **masked})
     for name in _IN_REPORTS:
         setattr(report, name, _as_before(getattr(report, name), getattr(made, name)))
+
+
+class WarningConcealer:
+    """Masks secrets in warnings, before a worker of pytest-xdist sends them to the session.
+
+    Args:
+        config: The session's configuration.
+    """
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_warning_recorded(self, warning_message: warnings.WarningMessage) -> None:
+        """Put the masked text in place of the warning's."""
+        before = str(warning_message.message)
+        masked = redactor_of(self.config).text(before)
+        if masked != before:
+            warning_message.message = UserWarning(masked)
 
 
 def _as_json(value: object) -> object:

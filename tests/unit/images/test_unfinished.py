@@ -7,9 +7,9 @@ import threading
 
 import pytest
 
+from stackproof.engines import cache as cache_of
 from stackproof.engines import lock_holder
 from stackproof.engines.cache import cached_folder, locked
-from stackproof.engines.process import images
 from stackproof.engines.unfinished import COMPLETE, sweep_cache
 from stackproof.errors import StackBusy
 from stackproof.reaper.sweep import ProcessId
@@ -32,7 +32,7 @@ SHELVES = ["snapshots", "servers", "templates", "scripts"]
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
     """A cache; what root's servers would use instead, since they can't reach it, is another."""
-    monkeypatch.setattr(images.cache, "SYSTEM_CACHE", tmp_path / "system")
+    monkeypatch.setattr(cache_of, "SYSTEM_CACHE", tmp_path / "system")
     return tmp_path / "cache"
 
 
