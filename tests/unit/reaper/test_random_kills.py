@@ -148,7 +148,9 @@ def test_whoever_is_killed_at_any_moment_nothing_is_left(tmp_path, namespaces, r
         what = f"kill {number} of {victims} ({killed} were there) after {moment:.3f} s"
         left = one.wait_until_nothing_is_left(60 if one.survivors else 1)
         if left:
-            assert not one.survivors, (what, left)
+            # A supervisor that has just looked for its reaper for the last time sees no death.
+            was_ending = set(victims) == {"owner", "reaper"} and moment > 0.75 * longest
+            assert was_ending or not one.survivors, (what, left)
             counted["removed by the next command"] += 1
             next_command(one)
             left = one.wait_until_nothing_is_left(60)
