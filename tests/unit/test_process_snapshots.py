@@ -82,7 +82,7 @@ def cache(port, scheme="redis"):
 def test_redis_is_told_to_save(answering):
     start, asked = answering
     assert save_memory(cache(start(b"+OK\r\n"))) == ""
-    assert asked == [b"SAVE\r\n"]
+    assert asked == [b"*1\r\n$4\r\nSAVE\r\n"]
 
 
 def test_why_redis_would_not_save_is_told(answering):

@@ -2,6 +2,7 @@
 
 import contextlib
 import secrets
+import signal
 import socket
 import subprocess
 import sys
@@ -114,5 +115,6 @@ def started(launch, port):
         with guarded(launch, port) if launch.socket else contextlib.nullcontext():
             yield server
     finally:
-        server.send_signal(3)  # SIGQUIT: immediate shutdown
+        is_postgres = Path(launch.argv[0]).name == "postgres"
+        server.send_signal(signal.SIGQUIT if is_postgres else signal.SIGKILL)  # both: at once
         server.wait(10)

@@ -47,7 +47,7 @@ def found(environment, **options):
 
 
 def names(environment, **options):
-    findings = foreign_targets(plan_of(environment, **options))
+    findings = foreign_targets(plan_of(environment, **options), writes=True)
     return [one.target.database for one in findings if not one.is_outside]
 
 
