@@ -24,7 +24,10 @@ ASK = """\
 import socket, sys
 link = socket.socket(socket.AF_UNIX)
 link.connect(sys.argv[1])
-link.sendall(b'{"op": "status"}\\n')
+try:
+    link.sendall(b'{"op": "status"}\\n')
+except BrokenPipeError:
+    pass  # the answer has come before the question
 print(link.makefile().readline())
 """
 
