@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+BUG = "this is a bug in stackproof; please report it with the lines that follow"
+"""What stands before a traceback: a user's mistake never has one."""
+
 LONGEST_PART = 600
 """Letters of each part of a `ConfigError`."""
 

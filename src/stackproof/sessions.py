@@ -17,7 +17,7 @@ from pathlib import Path
 import nox
 from nox.command import CommandFailed as NoxCommandFailed
 
-from stackproof.errors import EngineUnavailable, StackproofError, StorageFailed
+from stackproof.errors import BUG, EngineUnavailable, StackproofError
 from stackproof.settings.llm_choice import CHECK, MODES, LlmChoice
 from stackproof.settings.storage import storage_errors
 from stackproof.suites.flake_session import measure
@@ -114,8 +114,12 @@ def _define(
         try:
             with storage_errors():
                 function(session)
-        except StorageFailed as error:
+        except StackproofError as error:
             session.error(str(error))
+        except Exception as error:
+            if not type(error).__module__.startswith("nox."):  # those are nox's own verdicts
+                session.warn(BUG)
+            raise
 
     session_function.__doc__ = text
     nox.session(name=name, python=python, venv_backend="uv", default=not no)(session_function)

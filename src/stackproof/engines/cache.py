@@ -10,7 +10,7 @@ import re
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -192,6 +192,19 @@ def reachable_by_others(path: Path) -> bool:
     """Whether a user with no special rights can get to a path: all its parents let others pass."""
     resolved = path.resolve()
     return all(one.stat().st_mode & 0o001 for one in (resolved, *resolved.parents) if one.exists())
+
+
+def parts_of_cache(cache: Path) -> list[Path]:
+    """The folders that may have entries of a cache; neither is made, looked into or refused here.
+
+    Args:
+        cache: The configured cache folder.
+    """
+    found = [cache.absolute()]
+    if os.geteuid() == 0:
+        with suppress(OSError):
+            found += [] if reachable_by_others(cache) else [SYSTEM_CACHE]
+    return found
 
 
 def server_cache(cache: Path) -> Path:

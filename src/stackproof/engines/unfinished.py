@@ -10,7 +10,13 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from stackproof.engines.cache import DRAFT, draft_entry, forget_lock, locked_if_free, server_cache
+from stackproof.engines.cache import (
+    DRAFT,
+    draft_entry,
+    forget_lock,
+    locked_if_free,
+    parts_of_cache,
+)
 from stackproof.reaper import ownership
 from stackproof.reaper.removal import remove_tree
 
@@ -47,7 +53,7 @@ def sweep_cache(cache: Path) -> list[str]:
 
 def _unfinished(cache: Path) -> Iterator[tuple[Path, Path]]:
     """Each unfinished thing, and the entry whose lock its maker holds."""
-    for root in dict.fromkeys((cache.absolute(), server_cache(cache))):
+    for root in parts_of_cache(cache):
         for shelf in (root / name for name in (*SHELVES, IN_PLACE)):
             with suppress(OSError), ownership.opened(str(shelf)):  # never another user's
                 if shelf.name == IN_PLACE:

@@ -23,6 +23,7 @@ from stackproof.reaper.removal import (
     draft_fault,
     remove_docker,
     remove_files,
+    remove_unfinished,
 )
 from stackproof.reaper.sweep import ProcessId
 
@@ -90,6 +91,9 @@ class Reaper:
                     return
             except FileNotFoundError:  # another run's reaper has just removed an empty parent
                 time.sleep(0.01 * attempt)
+            except OSError:
+                remove_unfinished(runs, draft)
+                raise
         raise FileNotFoundError(2, "it is removed as often as it is made", runs)
 
     def _write_record(self, folder: str | None = None) -> None:
@@ -174,10 +178,11 @@ class Reaper:
         return any(number in {signal.SIGTERM, signal.SIGINT} for number in numbers)
 
     def _end_orderly(self, supervisor: int) -> None:
-        with contextlib.suppress(OSError):
-            signal.pidfd_send_signal(supervisor, signal.SIGTERM)
+        """Ask again and again: PID 1 of a namespace loses a signal that it has no handler for."""
         end = time.monotonic() + ORDERLY_SECONDS
         while not self._supervisor_id().is_stopped():  # such a one would not do it
+            with contextlib.suppress(OSError):
+                signal.pidfd_send_signal(supervisor, signal.SIGTERM)
             left = end - time.monotonic()
             if left <= 0 or select.select([supervisor], [], [], min(left, LOOK_SECONDS))[0]:
                 return
@@ -310,4 +315,5 @@ def main() -> None:
         Reaper(json.loads(received), link).run()
     except OSError as error:
         with contextlib.suppress(OSError):
-            link.sendall(json.dumps({"error": str(error)}).encode() + b"\n")
+            answer = {"error": str(error), "errno": error.errno}
+            link.sendall(json.dumps(answer).encode() + b"\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import signal
@@ -20,9 +21,13 @@ from stackproof.reaper.leftovers import RunState, read_run, refuse_foreign_root,
 from stackproof.reaper.run_folder import RunFolder
 from stackproof.reaper.sweep import ProcessId
 from stackproof.reaper.waking import LOOK_SECONDS, MARK, wait_for_end
+from stackproof.settings.storage import storage_failure
 
 ANSWER_SECONDS = 30.0
 ESCALATION_SECONDS = 5.0
+
+OF_THE_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO}
+"""Errors of a reaper that tell about the disk, whichever file it was."""
 
 _BOOT = (
     "import sys; sys.path.insert(0, sys.argv.pop(1)); "
@@ -114,6 +119,7 @@ class Lease:
         line, _, self._received = self._received.partition(b"\n")
         answer: dict[str, object] = json.loads(line) if line else {"error": "it gave no answer"}
         if "error" in answer:
+            _refuse_full_disk(answer, self.run.root)
             raise StartFailed(
                 f"the reaper of {self.run.project} could not do its work",
                 observed=f"{answer['error']}\nits runs are in {self.run.root}",
@@ -142,6 +148,23 @@ class Lease:
         with contextlib.suppress(OSError):
             self._link.sendall(json.dumps(message).encode() + b"\n")
         return self.answer()
+
+
+def _refuse_full_disk(answer: Mapping[str, object], root: Path) -> None:
+    """Tell what is the matter with the disk of the runs, where a reaper's answer says it is that.
+
+    Args:
+        answer: What the reaper has answered, with an `errno` where the system has refused.
+        root: The folder of all runs.
+
+    Raises:
+        StorageFailed: If that disk is full, read-only or broken.
+    """
+    number = answer.get("errno")
+    if isinstance(number, int) and number in OF_THE_DISK:
+        failure = storage_failure(OSError(number, os.strerror(number), str(root)))
+        if failure is not None:
+            raise failure
 
 
 def launch(

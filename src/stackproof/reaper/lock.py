@@ -7,6 +7,7 @@ be removed. The file's contents say who has taken a lock last.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import os
@@ -68,7 +69,8 @@ class ProjectLock:
         except OSError as error:
             os.close(file)
             raise self._no_lock(error) from None
-        os.pwrite(file, _HOLDER.pack(self.number, os.getpid()), self._place())
+        with contextlib.suppress(OSError):  # a full disk: only messages need it
+            os.pwrite(file, _HOLDER.pack(self.number, os.getpid()), self._place())
         self._held = file
         return self
 

@@ -81,8 +81,11 @@ class _Walk:
         """Open the next folder, or follow a link that nobody else has made."""
         name = self.waiting.pop()
         _refuse_open_parent(self.handle, self.reached)
-        found = _entry(self.handle, name, make=make)
         place = os.path.join(self.reached, name)
+        try:
+            found = _entry(self.handle, name, make=make)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, place) from None
         if found.st_uid not in self.trusted:
             raise NotOurs(place, f"it belongs to {user_name(found.st_uid)}")
         if stat.S_ISLNK(found.st_mode):

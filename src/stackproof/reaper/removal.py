@@ -98,6 +98,18 @@ def remove_draft(path: str) -> str:
     return ""
 
 
+def remove_unfinished(runs: str, draft: str) -> None:
+    """Remove a run folder that could not be made complete, such as on a full disk.
+
+    Args:
+        runs: The folder of all runs.
+        draft: Name of the folder that was begun in it.
+    """
+    with contextlib.suppress(OSError), ownership.opened(runs) as handle:
+        remove_tree(draft, handle)
+    remove_empty_parents(os.path.join(runs, draft))
+
+
 def remove_files(folder: str, run_id: str, intended: Iterable[str]) -> str:
     """Remove control groups, drafts and the run folder of a run whose processes have ended.
 

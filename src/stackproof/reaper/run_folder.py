@@ -45,8 +45,19 @@ def state_base(environment: Mapping[str, str]) -> Path:
         given = environment.get(variable, "")
         if given.startswith("/"):
             candidates.append(Path(given, below, "stackproof"))
-    candidates.append(Path(tempfile.gettempdir()) / f"stackproof-{os.geteuid()}")
+    candidates.append(temporary_folder() / f"stackproof-{os.geteuid()}")
     return next((one for one in candidates if _can_be(one)), candidates[-1])
+
+
+def temporary_folder() -> Path:
+    """The folder for temporary files; `/tmp` where none can be written to, such as on full disks.
+
+    The standard library tries to write to each, and has no answer where it can't.
+    """
+    try:
+        return Path(tempfile.gettempdir())
+    except OSError:
+        return Path("/tmp")  # noqa: S108 - it is not written to here
 
 
 def _can_be(folder: Path) -> bool:

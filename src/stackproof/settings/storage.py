@@ -6,7 +6,7 @@ import errno
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from stackproof.errors import StorageFailed
@@ -38,6 +38,9 @@ REASONS = {
 }
 """What can be the matter with a machine, not with stackproof, and what to do."""
 
+_NO_TEMPORARY = "No usable temporary directory"
+"""How `tempfile` begins to say that it could write to no folder."""
+
 FULL = 64 * 1024
 """Free bytes with which a file system counts as full."""
 
@@ -58,6 +61,12 @@ def storage_errors() -> Iterator[None]:
 
 def storage_failure(error: OSError) -> StorageFailed | None:
     """The sentence for an error of the system; None where it says nothing about the machine."""
+    if error.errno == errno.ENOENT and _NO_TEMPORARY in str(error.strerror):
+        return StorageFailed(
+            "no folder for temporary files can be written to", observed=str(error.strerror),
+            remedy="free some space there, set TMPDIR to a folder that can be written to, or raise "
+            "the limit of file sizes (`ulimit -f`)",
+        )  # fmt: skip
     if error.errno not in REASONS:
         return None
     what, remedy = REASONS[error.errno]
@@ -67,17 +76,18 @@ def storage_failure(error: OSError) -> StorageFailed | None:
         place = ", ".join(_full_folders()) or "a folder that stackproof writes to"
     shown = ascii(place)[1:-1] if not place.isprintable() else place
     shown = f"{shown[:LONGEST_SHOWN]}…" if len(shown) > LONGEST_SHOWN else shown
-    return StorageFailed(what.format(shown or "no path is told"), observed=str(error.strerror),
-                         remedy=remedy)  # fmt: skip
+    said = what.format(shown) if shown else what.removesuffix(": {}")
+    return StorageFailed(said, observed=str(error.strerror), remedy=remedy)
 
 
 def _full_folders() -> Iterator[str]:
     """Folders that stackproof writes to, where nothing fits any more."""
     chosen = ("STACKPROOF_STATE_DIR", "STACKPROOF_CACHE_DIR", "STACKPROOF_ARTIFACTS",
               "XDG_RUNTIME_DIR", "XDG_CACHE_HOME", "HOME")  # fmt: skip
-    for folder in dict.fromkeys(
-        [*filter(None, map(os.environ.get, chosen)), tempfile.gettempdir(), os.curdir]
-    ):
+    folders = [*filter(None, map(os.environ.get, chosen)), os.curdir]
+    with suppress(OSError):  # it has an answer only where it can write
+        folders.append(tempfile.gettempdir())
+    for folder in dict.fromkeys(folders):
         try:
             found = os.statvfs(folder)
         except OSError:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ from stackproof.lifecycle import Blueprint, Choice, resolve
 from stackproof.reaper.leftovers import find_runs, read_run
 from stackproof.reaper.namespace import namespaces_allowed
 from stackproof.reaper.port_claims import is_free
-from stackproof.reaper.run_folder import state_root
+from stackproof.reaper.run_folder import state_root, temporary_folder
 
 LEAST_DISK = 1 << 30
 """Bytes that must be free for data folders and logs."""
@@ -91,7 +90,7 @@ def _state(choice: Choice) -> Finding:
 
 
 def _disk(_choice: Choice) -> Finding:
-    folder = tempfile.gettempdir()
+    folder = temporary_folder()
     free = shutil.disk_usage(folder).free
     text = f"{free / (1 << 30):.1f} GiB free in {folder}"
     if free < LEAST_DISK:

@@ -24,9 +24,6 @@ COMMON_OPTIONS: dict[str, tuple[Any, str]] = {
     "project": ("", "Name of one copy of the stack, other than the configured one."),
 }
 
-BUG = "this is a bug in stackproof; please report it with the lines that follow"
-"""What stands before a traceback: a user's mistake never has one."""
-
 INTERRUPTED = 130
 """Exit status after Ctrl-C: 128 plus the number of SIGINT, as shells have it."""
 
@@ -133,7 +130,7 @@ def make_choice(
 @contextmanager
 def readable_errors() -> Iterator[None]:
     """Turn expected failures into one message and an exit status; only a bug has a traceback."""
-    from stackproof.errors import StackproofError
+    from stackproof.errors import BUG, StackproofError
     from stackproof.settings.storage import storage_errors
 
     try:

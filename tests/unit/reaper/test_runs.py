@@ -1,5 +1,6 @@
 """Run folders, records, locks and port claims."""
 
+import errno
 import json
 import os
 import signal
@@ -10,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from stackproof.errors import ConfigError, Refused, StackBusy
-from stackproof.reaper.daemon import boot_id
+from stackproof.reaper import ownership
+from stackproof.reaper.daemon import Reaper, boot_id
 from stackproof.reaper.launch import launch, take_down
 from stackproof.reaper.leftovers import clean, find_runs, read_run
 from stackproof.reaper.lock import ProjectLock
@@ -169,3 +171,48 @@ def test_asking_for_namespaces_changes_nothing_for_the_one_who_asks():
     before = [space.readlink() for space in spaces]
     namespaces_allowed()
     assert [space.readlink() for space in spaces] == before
+
+
+SLOW_TO_LISTEN = """\
+: > "$0/begun"
+until [ -e "$0/asked" ]; do sleep 0.01; done
+sleep 0.3
+trap ': > "$0/orderly"; exit 0' TERM
+while :; do sleep 0.01; done
+"""
+
+
+def test_a_supervisor_that_is_told_to_end_before_it_listens_ends_in_order(tmp_path):
+    run = RunFolder(tmp_path / "state", "early-e2e")
+    lease = launch(run, ["/bin/sh", "-c", SLOW_TO_LISTEN, str(tmp_path)], environment={})
+    if lease.namespace != "pid":
+        pytest.skip(f"it is PID 1 only with namespaces: {lease.namespace}")
+    wait_until((tmp_path / "begun").exists, timeout=20, what="it has begun")
+    lease.reaper.kill(15)
+    (tmp_path / "asked").touch()
+    wait_until(lambda: not run.path.exists(), timeout=30, what="the run is gone")
+    assert (tmp_path / "orderly").exists()
+
+
+@pytest.mark.parametrize("failing", ["make_folder", "write_file", "rename"])
+def test_a_run_folder_that_cant_be_made_complete_is_removed(tmp_path, monkeypatch, failing):
+    root = tmp_path / "state"
+    order = {"run_id": "1" * 16, "project": "full-e2e", "folder": str(root / "runs" / "full-e2e"),
+             "owner": None, "docker": ""}  # fmt: skip
+    reaper = Reaper.__new__(Reaper)
+    reaper.__dict__.update(order=order, folder=order["folder"], held=False, supervisor=0, kind="",
+                           intended=[])  # fmt: skip
+    module = os if failing == "rename" else ownership
+    real = getattr(module, failing)
+
+    def full(*arguments, **options):
+        if failing == "make_folder" and arguments[0] in {"state", "runs"}:
+            return real(*arguments, **options)
+        if failing == "write_file":
+            (Path(arguments[0]) / "record.json.new").touch()
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(module, failing, full)
+    with pytest.raises(OSError, match="No space left"):
+        reaper._make_folder()
+    assert not root.exists()

@@ -57,7 +57,11 @@ class Control:
     def _start_failed(self) -> StartFailed:
         log = self.run_folder.path / "supervisor.log"
         text = log.read_text(errors="replace") if log.is_file() else ""
-        return StartFailed("the supervisor could not be started", observed=text[-2000:])
+        return StartFailed(
+            "the supervisor could not be started",
+            observed=text[-2000:] or "it has ended and has written nothing",
+            remedy="run `invoke doctor`, which looks at what it needs on this machine",
+        )
 
     def _done(self, op: str, **fields: Any) -> Answer:
         *_, answer = self.questions.ask(op, **fields)

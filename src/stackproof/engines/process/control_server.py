@@ -37,6 +37,13 @@ class BadRequestError(Exception):
     """A request can't be carried out; the text says why."""
 
 
+_NOT_UNDERSTOOD = (
+    BadRequestError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError,
+    RecursionError,
+)  # fmt: skip
+"""What comes of a request that has not the form that it should have."""
+
+
 class Connection:
     """One client with its one request.
 
@@ -178,7 +185,7 @@ class ControlServer:
             request = await connection.request()
             operation = self._operations.get(str(request.get("op")), _unknown)
             await operation(connection, request)
-        except (BadRequestError, ValueError, KeyError, TypeError, RecursionError) as error:
+        except _NOT_UNDERSTOOD as error:
             text = str(error) if isinstance(error, BadRequestError) else repr(error)
             with contextlib.suppress(OSError):
                 await connection.send({"error": {"what": f"bad request: {text}"}})
