@@ -44,7 +44,8 @@ def run(project, *arguments, isolation="test", code=0):
 
 
 def snapshots(cache):
-    return sorted(path.name for path in (cache / "snapshots").iterdir() if path.name[0] != ".")
+    found = (cache / "snapshots").iterdir()
+    return sorted(path.name for path in found if path.is_dir() and path.name[0] != ".")
 
 
 def test_tests_that_destroy_their_data_do_not_meet(project, cached):
