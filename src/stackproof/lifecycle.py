@@ -213,7 +213,8 @@ def _update(blueprint: Blueprint, known: RunningRecord, say: Say) -> Stack:
         say(f"{blueprint.plan.project} is up already and nothing has changed; it is reused")
     removed = [one.name for one in running.status() if one.state == "removed"]
     if removed:
-        say(f"making {', '.join(removed)} again: somebody has removed it")
+        containers = "its container was" if len(removed) == 1 else "their containers were"
+        say(f"recreating {', '.join(removed)}: {containers} removed from outside")
         running = blueprint.engine.replace(blueprint.plan, removed, blueprint.run, say, lent={})
     unwell = [one.name for one in running.status() if not one.is_well]
     if unwell:
@@ -349,7 +350,7 @@ def down(
     if read_run(blueprint.run.path) is None:
         if keep_data or not engine.drop_data(blueprint.run):
             return False
-        say(f"the data that were kept of {project} are removed")
+        say(f"removed the kept data of {project}")
         return True
     with ProjectLock(blueprint.run, blueprint.choice.environment):
         if not force:

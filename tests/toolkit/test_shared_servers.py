@@ -184,7 +184,7 @@ def test_servers_of_a_killed_test_process_are_gone(sharing):
 def test_what_can_not_be_rewritten_for_certain_is_an_error_that_names_the_place(sharing):
     sharing.replace("compose.yaml", "redis://cache/0", "tcp://cache:6379")
     said = run(sharing, TESTS, "-k", "keys and 0", code=1)
-    assert "once can't be given its own part of cache" in said
+    assert "once can't be isolated on a shared cache" in said
     assert "services.once.environment.CACHE_URL" in said
     assert "write it as redis://cache:6379/0" in said
     sharing.wait_until_nothing_is_left()

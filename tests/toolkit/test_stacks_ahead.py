@@ -62,7 +62,7 @@ def costs(project):
 def test_while_a_test_runs_the_stack_of_the_next_is_started(tests):
     said = run(tests, "tests/own")
     assert [one["ahead"] for one in costs(tests)] == [False, True, True]
-    assert "stacks: 3 of tests' own; waited" in said
+    assert "stacks: 3 isolated; waited" in said
     tests.wait_until_nothing_is_left()
 
 

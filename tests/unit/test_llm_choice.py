@@ -11,7 +11,7 @@ KEY = {"GATEWAY_OPENAI_KEY": "sk-real"}
 
 
 def test_without_a_choice_the_modes_are_explained():
-    with pytest.raises(Refused, match=r"(?s)does not choose by itself.*--llm fake.*--llm live"):
+    with pytest.raises(Refused, match=r"(?s)choose who answers.*--llm fake.*--llm live"):
         LlmChoice().environment(KEY)
 
 

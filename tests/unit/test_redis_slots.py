@@ -118,7 +118,7 @@ def test_a_password_is_said_first(serve):
     _, share = serve(password="hush", given="hush")
     assert share().take() == 1
     _, share = serve(password="hush", given="")
-    with pytest.raises(StackproofError, match="cache does not do what sharing it needs") as told:
+    with pytest.raises(StackproofError, match="cache can't be shared") as told:
         share()
     assert "NOAUTH" in str(told.value)
 

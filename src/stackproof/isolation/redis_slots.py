@@ -101,7 +101,7 @@ class RedisSlots:
                     return [_answer(answers) for _ in sent][len(login) :]
         except (OSError, ValueError) as error:
             raise StackproofError(
-                f"{self.service} does not do what sharing it needs",
+                f"{self.service} can't be shared",
                 observed=str(error),
                 remedy=f"remove {self.service} from `isolation.shared` of the stack config",
             ) from None

@@ -113,7 +113,7 @@ def held(blueprint: Blueprint, make: Make, say: Say) -> Iterator[Path]:
                 make(partial(_publish, entry, engine))
         _drop_oldest(entry, blueprint)
     raise StackproofError(
-        f"the snapshot {entry.name} is gone or damaged each time it was made",
+        f"the snapshot {entry.name} was unusable after {TRIES} attempts",
         observed=fault,
         remedy="does something else remove it, such as a clean-up of images?",
     )

@@ -78,4 +78,4 @@ class StateMachine:
                 )
         lost = self.states - self._closure(set(self.initial))
         if lost:
-            raise ConfigError(f"no way leads a {self.name} to {', '.join(sorted(lost))}")
+            raise ConfigError(f"{self.name}: unreachable state {', '.join(sorted(lost))}")

@@ -47,7 +47,7 @@ def summary_lines(reporter: pytest.TerminalReporter) -> list[str]:
     started = [float(str(cost[STARTED])) for cost in costs.values() if STARTED in cost]
     if not waited:
         return paid
-    stacks = f"stacks: {len(waited)} of tests' own"
+    stacks = f"stacks: {len(waited)} isolated"
     return [f"{stacks}; waited {_spread(waited)}, started {_spread(started)}", *paid]
 
 

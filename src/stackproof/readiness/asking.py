@@ -82,7 +82,7 @@ async def _ask(probe: Probe, around: Surroundings) -> str:
             answer = "" if seen else f"no line with /{probe.pattern}/ yet"
         case AliveProbe():
             left = probe.seconds - around.alive_for()
-            answer = "" if left <= 0 else f"alive, but {left:.1f} s too short"
+            answer = "" if left <= 0 else f"needs {left:.1f} s more uptime"
         case _:
             answer = await _all(probe, around)
     return answer

@@ -57,7 +57,7 @@ class LlmChoice:
         """
         if self.mode not in (*MODES, CHECK):
             raise Refused(
-                "e2e_llm does not choose by itself who answers the model calls",
+                "choose who answers the model calls with --llm",
                 observed=EXPLANATION,
                 remedy="choose one of these",
             )

@@ -83,7 +83,7 @@ def _config_file(
         )
     if name is None and len(known) > 1:
         raise ConfigError(
-            "it is not said which stack is meant",
+            "several stacks: choose one with --stack",
             observed=f"there are {', '.join(known)}",
             remedy=f"add --stack {known[0]}, or set STACKPROOF_STACK in {ENV_FILE}",
         )

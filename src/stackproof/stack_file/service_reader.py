@@ -162,7 +162,7 @@ def _healthcheck(field: Field) -> Healthcheck:
     if "retries" in parts:
         found["retries"] = parts["retries"].integer()
         if found["retries"] < 0:
-            parts["retries"].fail("less than none is not possible", remedy="write 0 or more")
+            parts["retries"].fail("must not be negative", remedy="write 0 or more")
     if "disable" in parts:
         found["disable"] = parts["disable"].boolean()
     if "test" in parts:

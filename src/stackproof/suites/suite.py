@@ -74,7 +74,7 @@ def run_suite(request: SuiteRequest, run_pytest: RunPytest, say: Say) -> bool:
         return True
     if request.llm is not None and blueprint.settings.gateway_service is None:
         raise Refused(
-            f"the choice of --llm has nobody to tell: {blueprint.settings.stack} has no gateway",
+            f"--llm has no effect: {blueprint.settings.stack} has no gateway",
             remedy=f"add `gateway: {{service: NAME}}` to config/{blueprint.settings.stack}.yaml",
         )
     artifacts = _artifacts(blueprint, request.suite)

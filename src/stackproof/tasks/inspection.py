@@ -140,7 +140,8 @@ def doctor(choice: Choice) -> None:
             say(f"        → {finding.remedy}")
         missing += finding.verdict == "missing"
     if missing:
-        raise Exit(f"{missing} prerequisites are missing", code=1)
+        what = "1 prerequisite is" if missing == 1 else f"{missing} prerequisites are"
+        raise Exit(f"{what} missing", code=1)
 
 
 @stack_task(clear="Remove all of them; they are made again when they are needed.")

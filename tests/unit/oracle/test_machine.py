@@ -35,7 +35,7 @@ def test_a_state_without_a_way_out_that_is_not_terminal_is_refused():
 
 
 def test_a_state_that_no_way_leads_to_is_refused():
-    with pytest.raises(ConfigError, match="no way leads a run to lost"):
+    with pytest.raises(ConfigError, match="run: unreachable state lost"):
         make(transitions={**WAYS, "lost": ["done"]})
 
 

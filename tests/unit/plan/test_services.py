@@ -86,7 +86,7 @@ def test_what_only_an_image_needs_is_taken_away(planning, before, after):
 
 def test_a_service_without_a_command_is_refused(planning, built):
     planning.located("services.app", 3)
-    with pytest.raises(ConfigError, match="not said what to run") as caught:
+    with pytest.raises(ConfigError, match="no command") as caught:
         planning.plan(built("FROM python"))
     assert caught.value.line == 3
 

@@ -93,8 +93,8 @@ def test_commands_are_rewritten_too(planning, shared):
     [
         ({"X": "postgresql://u@db/postgres"}, "names the database 'postgres', not 'shop_e2e'"),
         ({"X": "postgresql://u@db"}, "names the database '', not 'shop_e2e'"),
-        ({"BUCKET": "shop_e2e"}, "not certain that 'shop_e2e' there is the name"),
-        ({"X": "tables of shop_e2e"}, "not certain that 'shop_e2e' there is the name"),
+        ({"BUCKET": "shop_e2e"}, "can't tell whether 'shop_e2e' is the name"),
+        ({"X": "tables of shop_e2e"}, "can't tell whether 'shop_e2e' is the name"),
         ({"PGHOST": "db"}, "no variable names its database shop_e2e"),
         ({"X": "tcp://cache:6379"}, "names no logical database"),
         ({"X": "redis://cache:6379/queue"}, "names no logical database"),
@@ -104,7 +104,7 @@ def test_commands_are_rewritten_too(planning, shared):
 )
 def test_what_is_not_certain_is_an_error_at_its_place(planning, shared, environment, observed):
     planning.located(f"services.app.environment.{next(iter(environment))}", 12)
-    with pytest.raises(ConfigError, match=r"app can't be given its own part of (db|cache)") as told:
+    with pytest.raises(ConfigError, match=r"app can't be isolated on a shared (db|cache)") as told:
         shared(planning.native("app", environment=environment))
     assert observed in str(told.value)
     assert "compose.yaml:12" in str(told.value)

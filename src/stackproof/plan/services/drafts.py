@@ -239,7 +239,7 @@ def _argv(
         return argv
     place = location(stack_file, f"services.{service.name}")
     raise ConfigError(
-        "it is not said what to run",
+        "no command",
         source=place.source if place else None,
         line=place.line if place else None,
         key=f"services.{service.name}.command",

@@ -180,7 +180,7 @@ def share(
         except CantBeSure as doubt:
             place = location(stack_file, f"services.{draft.name}.{doubt.place}")
             raise ConfigError(
-                f"{draft.name} can't be given its own part of {doubt.service}",
+                f"{draft.name} can't be isolated on a shared {doubt.service}",
                 source=place.source if place else None,
                 line=place.line if place else None,
                 key=f"services.{draft.name}.{doubt.place}",

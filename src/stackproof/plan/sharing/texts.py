@@ -231,7 +231,7 @@ class Rewriter:
             if re.search(rf"(?<![\w-]){re.escape(known)}(?![\w-])", rest):
                 raise CantBeSure(
                     service,
-                    f"it is not certain that {known!r} there is the name of the database",
+                    f"can't tell whether {known!r} is the name of the database",
                     f"name it in a URL such as postgresql://{service}/{known}, or in a variable "
                     "whose name ends in DB or DATABASE",
                 )
