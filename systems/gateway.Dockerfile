@@ -9,6 +9,7 @@ ENV PYTHONPATH=/app/src \
 COPY systems/gateway.requirements.txt requirements.txt
 RUN pip install --no-cache-dir --require-hashes --requirement requirements.txt
 COPY src/stackproof/__init__.py src/stackproof/errors.py src/stackproof/waiting.py src/stackproof/
+COPY src/stackproof/redaction src/stackproof/redaction
 COPY src/stackproof/gateway src/stackproof/gateway
 RUN adduser --system --no-create-home gateway
 USER gateway
