@@ -252,6 +252,8 @@ async def _answered(call: Call, answer: Answer, *, too_large: bool, named: bool)
     except ClientDisconnect:
         call.entry.client_closed = True
         return Response(status_code=CLIENT_GONE)
+    except RecursionError:
+        return call.refuse(ProviderError(400, "Your request is nested too deeply."))
     except Exception:
         log.exception("the gateway failed; this is a defect of it")
         return call.refuse(

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from stackproof.gateway.stems import stem, words_of
-from stackproof.gateway.strict_fields import Fields, read_fields
+from stackproof.gateway.strict_fields import Fields
+from stackproof.gateway.yaml_files import read_fields
 
 
 @dataclass(frozen=True)

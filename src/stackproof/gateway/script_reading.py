@@ -11,7 +11,8 @@ from stackproof.gateway.errors import ProviderError
 from stackproof.gateway.faults import UNITS
 from stackproof.gateway.replies import Reply, ToolCall, json_reply
 from stackproof.gateway.scripts import ENDLESS, Pacing, Script, ScriptedReply, When
-from stackproof.gateway.strict_fields import Fields, Lines, ScriptError, read_fields
+from stackproof.gateway.strict_fields import Fields, Lines, ScriptError
+from stackproof.gateway.yaml_files import read_fields
 
 _NUMBER = (int, float)
 _CODES = {429: ("rate_limit_error", "rate_limit_exceeded")}

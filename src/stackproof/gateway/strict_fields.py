@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from pathlib import Path
 from typing import Any
-
-import yaml
 
 Lines = dict[tuple[str | int, ...], int]
 """Lines of a file by the path of what stands there."""
@@ -101,44 +98,3 @@ class Fields:
                 hint = f"; did you mean `{near[0]}`?" if near else ""
                 known = ", ".join(sorted(set(self._asked)))
                 raise self.error(f"unknown key `{key}`{hint} Known: {known}", key)
-
-
-def number_lines(node: Any, path: tuple[str | int, ...], lines: Lines, source: str) -> None:
-    """Note the line of everything below a node of a YAML file.
-
-    Raises:
-        ScriptError: If a key stands twice in one object.
-    """
-    lines[path] = node.start_mark.line + 1
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            below = (*path, str(key.value))
-            line = key.start_mark.line + 1
-            if below in lines:
-                raise ScriptError(
-                    f"the key `{key.value}` stands there twice", f"{source}, line {line}"
-                )
-            number_lines(value, below, lines, source)
-            lines[below] = line
-    elif isinstance(node, yaml.SequenceNode):
-        for at, value in enumerate(node.value):
-            number_lines(value, (*path, at), lines, source)
-
-
-def read_fields(path: Path) -> Fields:
-    """The fields of a YAML file.
-
-    Raises:
-        ScriptError: If it cannot be read, with file and line.
-    """
-    source = str(path)
-    try:
-        text = path.read_text()
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        value = yaml.safe_load(text)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ScriptError(str(error), source) from None
-    lines: Lines = {}
-    if node is not None:
-        number_lines(node, (), lines, source)
-    return Fields(value or {}, (), lines, source)

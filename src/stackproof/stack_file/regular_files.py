@@ -71,6 +71,18 @@ def read_text_file(path: Path, largest: int = LARGEST, *, errors: str = "strict"
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
+def refuse_special(path: Path) -> None:
+    """Make sure that a file is a regular one, whatever its size is.
+
+    Args:
+        path: The file; symbolic links are followed.
+
+    Raises:
+        OSError: If it is not; `strerror` says what it is.
+    """
+    _refuse_other_kinds(path.stat())
+
+
 def real_path(folder: Path, written: str) -> Path:
     """A path relative to a folder, links followed and `~` expanded as far as that is possible."""
     return Path(os.path.realpath(folder / os.path.expanduser(written)))  # noqa: PTH111 - pathlib's raises for a circle of links, and for an unknown user

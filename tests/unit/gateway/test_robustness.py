@@ -19,6 +19,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.gateway.bare_app import App
 
+from stackproof.gateway import chat_requests
+
 EXAMPLES = int(os.environ.get("STACKPROOF_FUZZ", "150"))
 MANY = settings(deadline=None, max_examples=EXAMPLES, database=None)
 HELLO = [{"role": "user", "content": "hello"}]
@@ -121,6 +123,51 @@ def test_any_schema_is_answered_or_refused(app, schema):
     form = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
     body = {"model": "m", "messages": HELLO, "response_format": form}
     check(*app.post("/v1/chat/completions", json.dumps(body).encode()))
+
+
+NESTED = ("[{}]", '{{"a":{}}}', '{{"type":"object","properties":{{"a":{}}}}}', '{{"anyOf":[{}]}}')
+PLACES = (
+    "{}",
+    '{{"model":"m","input":{0},"messages":{0},"prompt":{0},"query":{0},"filters":{0},"system":{0}}}',
+    '{{"model":"m","max_tokens":5,"input":"x","messages":[{{"role":"user","content":{}}}]}}',
+    (
+        '{{"model":"m","max_tokens":5,"messages":[{{"role":"user","content":"x"}}],"input":"x","tools":'
+        '[{{"type":"function","name":"f","input_schema":{0},"parameters":{0},"strict":true,'
+        '"function":{{"name":"f","parameters":{0}}}}}]}}'
+    ),
+    (
+        '{{"model":"m","messages":[{{"role":"user","content":"x"}}],"response_format":{{"type":'
+        '"json_schema","json_schema":{{"name":"x","strict":true,"schema":{}}}}}}}'
+    ),
+    '{{"model":"m","input":"x","text":{{"format":{{"type":"json_schema","name":"x","schema":{}}}}}}}',
+    '{{"name":"x","file_ids":["a"],"metadata":{0},"attributes":{0},"query":"x","input":"x"}}',
+)
+"""Where a value that is nested deeply can stand in a body."""
+
+
+def nested(form, depth):
+    head, tail = form.replace("{{", "{").replace("}}", "}").split("{}", 1)
+    return head * depth + "1" + tail * depth
+
+
+@pytest.mark.parametrize("path", [*PATHS, *(f"/_gateway/t/deep/{one}" for one in CONTROL)])
+def test_a_body_of_any_depth_is_answered_or_refused(app, path):
+    for place in PLACES:
+        for form in NESTED:
+            for depth in (150, 320, 480, 960, 990):  # no encoder or walker goes as deep as another
+                body = place.format(nested(form, depth)).encode()
+                check(*app.post(path, body), kinds=(200, 400, 404))
+    status, answer = app.post(path, b"[" * 100_000 + b"]" * 100_000)
+    assert status in {400, 404}, answer
+
+
+def test_what_is_nested_too_deeply_for_an_answer_is_refused(app, monkeypatch):
+    def too_deep(*_):
+        raise RecursionError
+
+    monkeypatch.setattr(chat_requests, "read_chat", too_deep)
+    status, answer = app.post("/v1/chat/completions", json.dumps(GOOD).encode())
+    assert (status, "nested too deeply" in json.loads(answer)["error"]["message"]) == (400, True)
 
 
 @pytest.mark.parametrize(

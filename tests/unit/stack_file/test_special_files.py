@@ -2,9 +2,11 @@
 
 import os
 import socket
+from types import SimpleNamespace
 
 import pytest
 
+from stackproof.engines.process.images import postgres, redis
 from stackproof.engines.process.images.postgres import read_cluster
 from stackproof.errors import ConfigError
 from stackproof.plan import make_plan
@@ -89,6 +91,31 @@ def test_the_file_with_the_password_of_a_server(tmp_path, make, why):
     make(tmp_path / "password")
     with pytest.raises(ConfigError, match=why):
         read_cluster("db", {"POSTGRES_PASSWORD_FILE": str(tmp_path / "password")})
+
+
+@each_kind
+def test_the_configuration_file_of_a_redis(tmp_path, make, why):
+    make(tmp_path / "redis.conf")
+    argv = ("redis-server", str(tmp_path / "redis.conf"))
+    service = SimpleNamespace(name="cache", argv=argv, environment={})
+    with pytest.raises(ConfigError, match=why):
+        redis._configuration(service, server=None)
+
+
+@pytest.mark.parametrize(
+    ("make", "why"), [(one, why) for one, why in KINDS.items() if one is not too_large]
+)
+@pytest.mark.parametrize("whole", [True, False], ids=["folder", "file"])
+def test_the_start_up_files_of_a_database(tmp_path, make, why, whole):
+    scripts = tmp_path / "scripts"
+    scripts.mkdir()
+    make(scripts / "one.sql")
+    folder = "/docker-entrypoint-initdb.d"
+    mounts = {folder: scripts} if whole else {f"{folder}/one.sql": scripts / "one.sql"}
+    service = SimpleNamespace(name="db", mounts=mounts)
+    with pytest.raises(ConfigError, match=why):
+        postgres._run_init_files(service, None, None, tmp_path / "data", None, None)
+    assert not (tmp_path / "data").exists()
 
 
 @pytest.mark.parametrize("make", KINDS)

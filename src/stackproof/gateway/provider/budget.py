@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from stackproof.gateway.provider.prices import Cost
+from stackproof.gateway.yaml_files import read_text
 
 _EMPTY: dict[str, Any] = {"requests": 0, "tokens": 0, "usd": "0", "refused": 0, "spent": "",
                           "bill": {}}  # fmt: skip
@@ -176,10 +177,10 @@ class Budget:
         What this gateway knows to be spent is written anew in that case.
         """
         try:
-            text = self.path.read_text(encoding="utf-8")
+            text = read_text(self.path)
         except FileNotFoundError:
             return ""
-        except (OSError, UnicodeDecodeError) as error:
+        except OSError as error:
             raise _unreadable(self.path, str(error)) from None
         return text or "(nothing)"  # an empty file is a torn one
 

@@ -14,7 +14,8 @@ import yaml
 from stackproof.gateway.encoding import from_bytes, to_bytes
 from stackproof.gateway.provider.masking import Masker
 from stackproof.gateway.provider.requests import RecordedRequest
-from stackproof.gateway.strict_fields import Fields, ScriptError
+from stackproof.gateway.strict_fields import Fields
+from stackproof.gateway.yaml_files import read_value
 
 KEPT_HEADERS = ("content-type", "retry-after", "x-should-retry")
 
@@ -155,11 +156,7 @@ def load_cassette(path: Path) -> Cassette:
     Raises:
         ScriptError: If it is not what it should be.
     """
-    try:
-        value = yaml.safe_load(path.read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ScriptError(str(error), str(path)) from None
-    fields = Fields(value or {}, (), {}, str(path))
+    fields = Fields(read_value(path) or {}, (), {}, str(path))
     about = fields.below("request")
     request = RecordedRequest(
         about.take("method", str, "an HTTP method") or "POST",

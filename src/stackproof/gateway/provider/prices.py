@@ -15,10 +15,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from stackproof.gateway.provider.contents import is_more_than_text, other_price
-from stackproof.gateway.strict_fields import Fields, ScriptError
+from stackproof.gateway.strict_fields import Fields
+from stackproof.gateway.yaml_files import parse_value, read_value
 
 MILLION = Decimal(1_000_000)
 BOUNDS = ("max_completion_tokens", "max_output_tokens", "max_tokens")
@@ -191,23 +190,16 @@ def load_prices(own: Path | None = None) -> PriceTable:
         ScriptError: If the file is not what it should be.
     """
     given = files("stackproof.gateway.provider").joinpath("prices.yaml").read_text()
-    table = _read(given, "prices.yaml")
+    table = _read(parse_value(given, "prices.yaml"), "prices.yaml")
     if own is None:
         return table
-    try:
-        mine = _read(own.read_text(), str(own))
-    except OSError as error:
-        raise ScriptError(str(error), str(own)) from None
+    mine = _read(read_value(own), str(own))
     return PriceTable(
         {**table.models, **mine.models}, {**mine.endpoints, **table.endpoints, **mine.endpoints}
     )
 
 
-def _read(text: str, source: str) -> PriceTable:
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ScriptError(str(error), source) from None
+def _read(value: Any, source: str) -> PriceTable:
     fields = Fields(value or {}, (), {}, source)
     models = fields.take("models", dict, "prices by model") or {}
     endpoints = fields.take("endpoints", dict, "prices by endpoint") or {}

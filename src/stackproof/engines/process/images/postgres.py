@@ -20,7 +20,11 @@ from stackproof.errors import ConfigError
 from stackproof.plan.model import Runtime, ServicePlan
 from stackproof.reaper.ownership import make_folders
 from stackproof.reaper.run_folder import RunFolder
-from stackproof.stack_file.regular_files import read_text_file, shown_path
+from stackproof.stack_file.regular_files import (
+    read_text_file,
+    refuse_special,
+    shown_path,
+)
 
 TEMPLATE_VERSION = 3
 """Counted up whenever what goes into a template changes."""
@@ -267,6 +271,8 @@ def _run_init_files(
     files = _init_files(service.mounts)
     if not files:
         return
+    for path in files:
+        _refuse_special(service.name, path)
     sockets = folder / "start-up"
     sockets.mkdir(mode=0o700)
     copies = [Path(shutil.copy2(path, sockets)) for path in files]  # where its user can read them
@@ -309,6 +315,19 @@ def _init_files(mounts: Mapping[str, Path]) -> Sequence[Path]:
         elif target.startswith(INIT_FOLDER + "/"):
             found[target.rsplit("/", 1)[-1]] = path
     return [found[name] for name in sorted(found) if name.endswith((".sh", ".sql", ".sql.gz"))]
+
+
+def _refuse_special(service: str, path: Path) -> None:
+    """Refuse what has no end, or would be waited for, before it is copied."""
+    try:
+        refuse_special(path)
+    except OSError as error:
+        raise ConfigError(
+            f"a start-up file of {service} can't be read",
+            key=f"services.{service}.volumes",
+            observed=f"{shown_path(path)}: {error.strerror}",
+            remedy=f"mount files and scripts at {INIT_FOLDER}",
+        ) from error
 
 
 def _init_line(path: Path) -> str:

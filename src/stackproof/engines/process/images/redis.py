@@ -32,6 +32,7 @@ from stackproof.errors import ConfigError, EngineUnavailable
 from stackproof.plan.model import Runtime, ServicePlan
 from stackproof.reaper.ownership import make_folders
 from stackproof.reaper.run_folder import RunFolder
+from stackproof.stack_file.regular_files import read_text_file
 
 PROGRAMS = {"redis": "redis-server", "valkey": "valkey-server"}
 PRODUCTS = {"redis": "Redis", "valkey": "Valkey"}
@@ -112,8 +113,8 @@ def _configuration(service: ServicePlan, server: Server) -> list[str]:
     lines: list[str] = []
     if has_file:
         try:
-            lines = Path(given[0]).read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
+            lines = read_text_file(Path(given[0])).splitlines()
+        except OSError as error:
             raise ConfigError(
                 f"the configuration file of {service.name} can't be read",
                 key=f"services.{service.name}.command",
