@@ -215,12 +215,17 @@ class Reaper:
                 return
             self.intended.append(path)
         elif message.get("op") == "claim":
-            wanted = int(str(message["count"]))
-            ports = port_claims.claim(wanted, self.claims)
-            self._tell({"ports": ports})
+            self._tell(self._claim(int(str(message["count"]))))
             return
         self._write_record()
         self._tell({"done": True})
+
+    def _claim(self, count: int) -> dict[str, object]:
+        """Ports of the run; where there are not as many, it is the owner who ends the run."""
+        try:
+            return {"ports": port_claims.claim(count, self.claims)}
+        except OSError as error:
+            return {"error": str(error)}
 
     def _end_processes(self) -> bool:
         """SIGKILL to PID 1 of a namespace ends all in it; what has no namespace is swept.

@@ -35,22 +35,28 @@ def claim(count: int, held: list[socket.socket]) -> list[int]:
     Raises:
         OSError: If there are not as many, with who has claimed the others.
     """
-    found: list[int] = []
+    found: dict[int, socket.socket] = {}
     claimed: list[int] = []
     size = LAST_PORT - FIRST_PORT + 1
+    if not 0 <= count <= size:
+        raise OSError(f"nobody can have {count} of the {size} ports from {FIRST_PORT} on")
     first = int.from_bytes(os.urandom(4), "big") % size
     for offset in range(size):
         if len(found) == count:
-            return found
+            break
         port = FIRST_PORT + (first + offset) % size
         name = bind_name(f"port-{port}")
         if name is None:
             claimed.append(port)
         elif is_free(port):
-            held.append(name)
-            found.append(port)
+            found[port] = name
         else:
             name.close()
+    if len(found) == count:
+        held += found.values()
+        return list(found)
+    for name in found.values():
+        name.close()
     raise OSError(
         f"there are no {count} free ports from {FIRST_PORT} to {LAST_PORT}: "
         f"{size - len(found) - len(claimed)} are taken by servers, {len(claimed)} are claimed"
