@@ -25,6 +25,7 @@ PROJECT = Project(
     root=Path(__file__).parent,
     lock=LOCK,
     packages=ITSELF,
+    unit_options=("-n", "2", "--dist", "loadfile"),
     sources=(".", "dev"),
     bench=("python", "-m", "benchmarks"),
     stacks={"e2e": ("runs", "plans"), "e2e_llm": ("runs", "plans")},

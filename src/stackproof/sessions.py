@@ -45,6 +45,7 @@ class Project:
         lock: Hashed requirements file of the sessions' environments; None installs `packages`.
         packages: What to install beside the lock, as arguments of `uv pip install`.
         unit_tests: Folder of the unit tests.
+        unit_options: Options of pytest for them, such as `-n 2`.
         sources: What ruff looks at.
         typed: What mypy looks at; empty for its own configuration.
         bench: Command of the `bench` session; empty leaves the session out.
@@ -56,6 +57,7 @@ class Project:
     lock: str | None = None
     packages: tuple[str, ...] = ("stackproof",)
     unit_tests: str = "tests/unit"
+    unit_options: tuple[str, ...] = ()
     sources: tuple[str, ...] = (".",)
     typed: tuple[str, ...] = ()
     bench: tuple[str, ...] = ()
@@ -169,7 +171,7 @@ def _lint(session: nox.Session, project: Project) -> None:
 
 def _unit(session: nox.Session, project: Project) -> None:
     install(session, project)
-    session.run("pytest", project.unit_tests, *session.posargs)
+    session.run("pytest", project.unit_tests, *project.unit_options, *session.posargs)
 
 
 def _bench(session: nox.Session, project: Project) -> None:

@@ -117,7 +117,7 @@ def test_one_that_is_damaged_is_made_again_and_it_is_said(stacks):
 
 def test_one_that_is_damaged_each_time_is_given_up(stacks):
     stacks.keeper.fault = lambda _entry: "the image is missing"
-    with pytest.raises(StackproofError, match="each time"):
+    with pytest.raises(StackproofError, match="unusable after 3 attempts"):
         stacks.use("one")
 
 
