@@ -48,14 +48,14 @@ HIDDEN = (
 
 CROWD = (
     "import os, sys, time\n"
-    "for _ in range(5):\n"
+    "for _ in range(3):\n"
     "    if os.fork() == 0: break\n"
     "else: sys.exit()\n"
     "os.setsid()\n"
     "end = time.monotonic() + 600\n"
     "while time.monotonic() < end:\n"
     "    if os.fork(): os._exit(0)\n"
-    "    time.sleep(0.01)\n"
+    "    time.sleep(0.05)\n"
 )
 """Several that are never the same process for long."""
 
