@@ -8,6 +8,7 @@ import secrets
 import shutil
 import signal
 import subprocess
+import sys
 import sysconfig
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -100,6 +101,9 @@ class OtherUser:
 
     def import_path(self) -> str:
         """Where this user finds stackproof and what it needs; copied where the user can't go."""
+        version = self.run([SYSTEM_PYTHON, "-c", "import sys; print(*sys.version_info[:2])"]).stdout
+        if version.split() != [str(part) for part in sys.version_info[:2]]:
+            pytest.skip(f"{SYSTEM_PYTHON} can't load what was installed for another Python")
         wanted = [Path(stackproof.__file__).parents[1], Path(sysconfig.get_paths()["purelib"])]
         return ":".join(str(self._reachable(path)) for path in wanted)
 
