@@ -79,6 +79,8 @@ class Search:
         self.steps += 1
         if self.steps > self.most:
             raise TooMuchWork
+        if op is c.FAILURE:
+            return False
         if op is c.AT:
             return self._at(value, at) and then(at)
         if op is c.BRANCH:
