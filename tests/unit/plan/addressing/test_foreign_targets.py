@@ -26,7 +26,7 @@ def plan_of(environment, *, engine="compose", argv=("serve",), external=(), reac
         )
         for name, (port, scheme) in SERVERS.items()
     ]
-    app = ServicePlan("app", argv, environment, working_dir=Path("/work/shop"))
+    app = ServicePlan("app", argv, environment, working_dir=Path("/srv/shop"))
     if reach is not None:
         app = ServicePlan("app", argv, environment, reach=reach)
     return Plan(
@@ -490,7 +490,7 @@ def test_ports_and_files_of_the_run_pass_on_the_process_engine(environment):
         ({"URL": "sqlite3:db/dev.sqlite3"}, "db/dev.sqlite3"),
         ({"URL": "jdbc:sqlite:app.db"}, "app.db"),
         ({"URL": "Data Source=app.db;Mode=ReadWrite"}, "app.db"),
-        ({"DB_PATH": "/work/shop/app.db"}, "/work/shop/app.db"),
+        ({"DB_PATH": "/srv/shop/app.db"}, "/srv/shop/app.db"),
         ({"URL": "sqlite:////run/shop-e2e/../other/app.db"}, "/run/shop-e2e/../other/app.db"),
     ],
     ids=str,
