@@ -7,16 +7,38 @@ from __future__ import annotations
 
 import os
 import posixpath
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from stackproof.stack_file.fields import Field
 from stackproof.stack_file.model import Mount
 
+MOST_MOUNTS = 1000
+
 PARTS = 3
 """Source, target and options."""
 
 _HOST_BEGINNINGS = (".", "/", "~")
+
+
+def read_mounts(fields: Sequence[Field], base: Path) -> tuple[Mount, ...]:
+    """All entries of `volumes:` of a service.
+
+    Args:
+        fields: The entries.
+        base: What relative paths are resolved against.
+
+    Raises:
+        ConfigError: If one is none, or if there are so many that looking for their paths in the
+            service's texts would take long.
+    """
+    if len(fields) > MOST_MOUNTS:
+        fields[MOST_MOUNTS].fail(
+            f"a service can't have more than {MOST_MOUNTS} mounts",
+            remedy="mount the folder above them",
+        )
+    return tuple(read_mount(one, base) for one in fields)
 
 
 def read_mount(field: Field, base: Path) -> Mount:

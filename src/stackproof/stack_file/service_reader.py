@@ -20,7 +20,7 @@ from stackproof.stack_file.model import (
     Restart,
     Service,
 )
-from stackproof.stack_file.mounts import host_path, read_mount
+from stackproof.stack_file.mounts import host_path, read_mounts
 from stackproof.stack_file.ports import distinct_ports, read_exposed, read_ports
 from stackproof.stack_file.scalars import whole_number
 from stackproof.stack_file.yaml_nodes import Node
@@ -58,7 +58,7 @@ def read_service(name: str, field: Field, base: Path, variables: Interpolation) 
     found["expose"] = tuple(
         dict.fromkeys(p for one in _list(parts, "expose") for p in read_exposed(one))
     )
-    found["mounts"] = tuple(read_mount(one, base) for one in _list(parts, "volumes"))
+    found["mounts"] = read_mounts(_list(parts, "volumes"), base)
     if "network_mode" in parts and "networks" in parts:
         parts["networks"].fail("a service has network_mode or networks", remedy="remove one")
     if "scale" in parts:
