@@ -16,11 +16,9 @@ NAME = re.compile(r"# (\S+)\n")
 
 @pytest.fixture(scope="session")
 def wheels(tmp_path_factory):
-    """The distributions, built as they are published."""
+    """A folder with the wheel, built as it is published."""
     folder = tmp_path_factory.mktemp("wheels")
-    for project in (ROOT, ROOT / "packages" / "gateway"):
-        if project.exists():
-            run(["uv", "build", "--wheel", "--no-build-isolation", "--out-dir", folder, project])
+    run(["uv", "build", "--wheel", "--no-build-isolation", "--out-dir", folder, ROOT])
     return folder
 
 

@@ -369,6 +369,16 @@ def test_a_secret_that_is_also_a_name_of_the_stack_is_said_instead_of_masked(pla
     assert "POSTGRES_PASSWORD of db is not masked" in plan.notices[0]
 
 
+def test_a_common_word_is_said_instead_of_masked_unless_it_is_listed(planning):
+    app = planning.native("app", environment={"OPENAI_API_KEY": "test"})
+    plan = planning.plan(app)
+    assert plan.secrets == ()
+    assert any("OPENAI_API_KEY of app is not masked, since it is a common word" in one
+               for one in plan.notices)  # fmt: skip
+    planning.configure(secrets=("OPENAI_API_KEY",))
+    assert planning.plan(app).secrets == ("test",)
+
+
 def test_a_command_finds_mounted_files_where_its_service_does(planning, tmp_path):
     planning.configure(migrate=(Command("app", ("sh", "/scripts/migrate.sh")),))
     scripts = tmp_path / "scripts"

@@ -12,6 +12,12 @@ from stackproof.plan.model import ServicePlan
 from stackproof.redaction import COMMON, SHORTEST
 from stackproof.settings.model import Settings
 
+WORDS = frozenset(
+    "admin changeme default demo dummy example fake guest local none null pass password "
+    "placeholder root sample secret test testing tests token user username".split()
+)
+"""What people write where a secret must stand and none is needed; logs are full of these."""
+
 TOLD = "GATEWAY_SECRETS"
 """The variable that tells a gateway what its recordings must not hold."""
 
@@ -22,8 +28,9 @@ def secrets_of(
     """The values to mask, and sentences about those that can't be.
 
     A value counts by its variable's name or as the password of a URL. One that is also a public
-    word of the stack, such as a password `postgres`, is masked only if the settings list its
-    variable under `secrets`: masking it would make every log unreadable. A switch such as
+    word of the stack, such as a password `postgres`, or a common word, such as a key `test`, is
+    masked only if the settings list its variable under `secrets`: masking it would make every log
+    unreadable. A switch such as
     `CHECK_TOKEN=true` is no secret.
 
     Args:
@@ -45,12 +52,15 @@ def secrets_of(
                 guessed.setdefault(password, f"the password in {name} of {owner}")
             else:
                 public.add(value)
-    open_ones = {value: None for value in guessed if value in public and value not in listed}
+    common = {value for value in guessed if value.lower() in WORDS}
+    open_ones = {
+        value: None for value in guessed if value in public | common and value not in listed
+    }
     known = {**guessed, **listed}
     masked = [value for value in (*listed, *guessed) if value and value not in open_ones]
     notices = [
-        f"{guessed[value]} is not masked, since the same word is a name in this stack; choose "
-        "another one, or list its variable under `secrets`"
+        f"{guessed[value]} is not masked, since {_why(value, public)}; choose another one, or list "
+        "its variable under `secrets`"
         for value in open_ones
         if value and not _is_switch(value)
     ]
@@ -61,6 +71,10 @@ def secrets_of(
         if len(value.strip()) < SHORTEST or (value in listed and _is_switch(value))
     ]
     return tuple(dict.fromkeys(masked)), tuple(notices)
+
+
+def _why(value: str, public: set[str]) -> str:
+    return "the same word is a name in this stack" if value in public else "it is a common word"
 
 
 def _is_switch(value: str) -> bool:
