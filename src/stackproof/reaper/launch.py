@@ -201,17 +201,22 @@ def launch(
     ours, theirs = socket.socketpair()
     source = str(Path(__file__).parents[2])
     boot = [sys.executable, "-I", "-S", "-c", _BOOT, source, str(theirs.fileno())]
-    reaper = subprocess.Popen(
-        boot,
-        pass_fds=[theirs.fileno()],
-        start_new_session=True,
-        cwd="/",
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env={"PATH": os.defpath, MARK: str(run.path)},
-    )
-    theirs.close()
+    try:
+        reaper = subprocess.Popen(
+            boot,
+            pass_fds=[theirs.fileno()],
+            start_new_session=True,
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env={"PATH": os.defpath, MARK: str(run.path)},
+        )
+    except BaseException:
+        ours.close()
+        raise
+    finally:
+        theirs.close()
     process = ProcessId.of(reaper.pid) or ProcessId(reaper.pid, 0)
     reaper.returncode = 0  # it is not waited for: it outlives this process on purpose
     lease = Lease(run, run_id, process, ours)

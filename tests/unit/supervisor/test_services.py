@@ -263,7 +263,8 @@ def test_a_killed_service_starts_again_if_its_policy_says_so(rig):
 
 
 def test_sigkill_ends_all_processes_of_a_service_before_it_returns(rig):
-    code = "import os, time\nif os.fork() == 0: os.setsid()\n" + READY
+    child = "if os.fork() == 0:\n    os.setsid()\n    time.sleep(600)\n"
+    code = f"import os, time\n{child}{READY}"
     rig.start(rig.ready_spec("worker", code))
     wait_until(
         lambda: len(marked("STACKPROOF_SERVICE=rig-e2e/worker")) == 2, timeout=10, what="both run"
