@@ -27,7 +27,7 @@ from benchmarks import results
 from benchmarks.stack import ROOT, SILENT, state_folder
 from stackproof.isolation.clones import Clones
 from stackproof.isolation.shared_servers import SharedServers, start_servers
-from stackproof.stack.resolved import Choice
+from stackproof.stack.resolved import StackRequest
 from stackproof.stack.sql_session import open_session
 
 ROUNDS = 15
@@ -117,7 +117,7 @@ def _servers(initdb: str = "") -> Iterator[SharedServers]:
             path.parent.mkdir(exist_ok=True)
             path.write_text(textwrap.dedent(text).replace("ARGUMENTS", initdb))
         environment = {**os.environ, "STACKPROOF_STATE_DIR": state}
-        servers = start_servers(Choice(Path(folder), environment), ["db"], SILENT)
+        servers = start_servers(StackRequest(Path(folder), environment), ["db"], SILENT)
         try:
             yield servers
         finally:

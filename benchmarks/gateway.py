@@ -34,7 +34,7 @@ uvicorn.run(app, port=int(sys.argv[1]), access_log=False, log_level="warning", l
 
 def gateway() -> None:
     """A call's processor time and p99 against a bare endpoint, LiteLLM's proxy and aimock."""
-    command = [sys.executable, "-m", "stackproof.gateway", "--port", "PORT"]
+    command = [sys.executable, "-m", "stackproof_gateway", "--port", "PORT"]
     with served(command) as ours:
         _against_bare(ours)
         litellm(ours)

@@ -1,4 +1,4 @@
-"""A migrated and seeded stack of one's own, against peers and floors, in turn in one run."""
+"""An isolated stack, migrated and seeded, against peers and floors, in turn in one run."""
 
 from __future__ import annotations
 
@@ -10,24 +10,30 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
 
 from benchmarks import results
-from benchmarks.containers import PEER, write_peer_model
+from benchmarks.containers import PEER, model_of, write_peer_model
 from benchmarks.stack import ROOT, SILENT, by_hand, specs, state_folder
 from stackproof import lifecycle
-from stackproof.isolation.isolated import OwnStack, open_stack
-from stackproof.lifecycle import Choice
+from stackproof.engines.process.fork_server.keeping import NOT_YET
+from stackproof.isolation.isolated import IsolatedStack, open_stack
+from stackproof.lifecycle import StackRequest
 from stackproof.reaper.leftovers import read_run
+from stackproof.waiting import Deadline
 
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "10"))
 PEERS = ("testcontainers", "pytest-docker", "compose")
 LOCK = ROOT / "requirements/bench-peers.txt"
 CROWDS = (1, 2, 4, 8, 16)
 POOL_TESTS = 11
-WHAT = "fresh stack of one's own, migrated and seeded"
+WARM_SECONDS = 600.0
+"""What it may take until all services are forked that can be."""
+
+WHAT = "fresh isolated stack, migrated and seeded"
 
 Times = dict[str, dict[str, list[float]]]
 
@@ -40,6 +46,7 @@ def isolated_stacks() -> None:
         model = peer_model(state, Path(folder))
         for engine in ("process", "compose"):  # so that both snapshots are there
             open_stack(choice(state, engine), SILENT).close(SILENT)
+        warm_up(choice(state, "process", "auto"))
         for number in range(ROUNDS):
             for name, measure in _kinds(state, python, model).items():
                 up, down = measure()
@@ -67,10 +74,28 @@ def isolated_and_floor() -> None:
     )  # fmt: skip
 
 
-def choice(state: str, engine: str) -> Choice:
-    """The reference stack, on free ports, under a name of its own."""
-    environment = {**os.environ, "STACKPROOF_STATE_DIR": state}
-    return Choice(ROOT, environment, stack="runs", engine=engine, isolated=True)
+def choice(state: str, engine: str, preload: str = "off", stack: str = "runs") -> StackRequest:
+    """A reference stack, on free ports, under a name of its own."""
+    own = {"STACKPROOF_STATE_DIR": state, "STACKPROOF_PRELOAD": preload}
+    return StackRequest(ROOT, {**os.environ, **own}, stack=stack, engine=engine, isolated=True)
+
+
+def warm_up(request: StackRequest) -> None:
+    """Open stacks until each service that can be forked is.
+
+    Raises:
+        RuntimeError: If none is.
+    """
+    starts: dict[str, str] = {}
+    deadline = Deadline(WARM_SECONDS)
+    while not deadline.passed:
+        own = open_stack(request, SILENT)
+        starts = {one.name: one.start for one in own.stack.running.status() if one.start}
+        own.close(SILENT)
+        if "warm" in starts.values() and not any(NOT_YET in one for one in starts.values()):
+            print(f"{request.stack}: {starts}", flush=True)
+            return
+    raise RuntimeError(f"no service is forked: {starts}")
 
 
 def peers_environment(folder: Path) -> str:
@@ -87,8 +112,7 @@ def peers_environment(folder: Path) -> str:
 def peer_model(state: str, folder: Path) -> Path:
     """Our model of the stack, images built, for the peers."""
     made = lifecycle.resolve(choice(state, "compose"))
-    lifecycle.up(made, SILENT, hold=True)
-    model = json.loads((made.run.path / "compose.json").read_text())
+    model = model_of(lifecycle.up(made, SILENT, hold=True).stack)
     lifecycle.down(made, SILENT, force=True)
     write_peer_model(model, folder / "peer.json")
     return folder / "peer.json"
@@ -99,6 +123,7 @@ def _kinds(state: str, python: str, model: Path) -> dict[str, Callable[[], tuple
     kinds: dict[str, Callable[[], tuple[float, float]]] = {
         peer: lambda peer=peer: peer_round(python, peer, model) for peer in PEERS
     }
+    kinds["process-warm"] = lambda: snapshot_round(choice(state, "process", "auto"))
     for engine in ("process", "compose"):
         kinds[f"{engine}-cold"] = lambda engine=engine: cold_round(choice(state, engine))
         kinds[f"{engine}-snapshot"] = lambda engine=engine: snapshot_round(choice(state, engine))
@@ -115,7 +140,7 @@ def peer_round(python: str, peer: str, model: Path) -> tuple[float, float]:
     return told["up"], told["down"]
 
 
-def cold_round(chosen: Choice) -> tuple[float, float]:
+def cold_round(chosen: StackRequest) -> tuple[float, float]:
     """Ours, with empty data: up, migrate, seed."""
     began = time.monotonic()
     made = lifecycle.resolve(chosen)
@@ -126,7 +151,7 @@ def cold_round(chosen: Choice) -> tuple[float, float]:
     return up, _timed(lambda: lifecycle.down(made, SILENT, force=True))
 
 
-def snapshot_round(chosen: Choice) -> tuple[float, float]:
+def snapshot_round(chosen: StackRequest) -> tuple[float, float]:
     """Ours, from the snapshot after seed."""
     began = time.monotonic()
     own = open_stack(chosen, SILENT)
@@ -138,7 +163,7 @@ def slowest_bare_start(state: str) -> float:
     """The longest that one service of the stack takes alone, started by hand."""
     own = open_stack(choice(state, "process"), SILENT)
     seconds = []
-    for spec in specs(lifecycle.Started(own.stack, own.lease), own.blueprint):
+    for spec in specs(lifecycle.Started(own.stack, own.lease), own.resolved):
         own.stack.service(spec.name).stop()
         seconds.append(by_hand(spec)[0])
         own.stack.service(spec.name).start()
@@ -182,6 +207,10 @@ def _write(times: Times) -> None:
         return [a + b for a, b in zip(times[name]["up"], times[name]["down"], strict=True)]
 
     for ours, other, bound, values, how in (
+        ("process-warm", "testcontainers", 1 / 8, up, "up"),
+        ("process-warm", "testcontainers", 1 / 15, both, "up and down"),
+        ("process-warm", "pytest-docker", 1 / 8, up, "up"),
+        ("process-warm", "compose", 1 / 8, up, "up"),
         ("process-snapshot", "testcontainers", 1 / 8, up, "up"),
         ("process-snapshot", "testcontainers", 1 / 15, both, "up and down"),
         ("process-snapshot", "pytest-docker", 1 / 8, up, "up"),
@@ -207,15 +236,15 @@ def _write(times: Times) -> None:
 
 
 def crowds() -> None:
-    """Time and memory of 1, 2, 4, 8 and 16 stacks of one's own at once, process engine."""
+    """Time and memory of 1, 2, 4, 8 and 16 isolated stacks at once, process engine."""
     with state_folder() as state:
         open_stack(choice(state, "process"), SILENT).close(SILENT)
         seconds, memory = {}, {}
         for size in CROWDS:
             began = time.monotonic()
-            stacks = _open_together(state, size)
+            stacks = open_together(choice(state, "process"), size)
             seconds[size] = time.monotonic() - began
-            memory[size] = sum(_memory(one) for one in stacks) / (1 << 20)
+            memory[size] = sum(memory_of(one) for one in stacks) / (1 << 20)
             print(f"{size} at once: {seconds[size]:.1f} s, {memory[size]:.0f} MiB", flush=True)
             for one in stacks:
                 one.close(SILENT)
@@ -225,24 +254,21 @@ def crowds() -> None:
     ):  # fmt: skip
         told = ", ".join(f"{size}: {values[size]:.1f}" for size in CROWDS)
         results.write(
-            name, f"{largest} stacks of one's own at once, for each ({unit} in all: {told})",
+            name, f"{largest} isolated stacks at once, for each ({unit} in all: {told})",
             ours=[values[largest] / largest], other=[values[1]], unit=unit, bound=bound,
             other_is="one alone",
         )  # fmt: skip
 
 
-def _open_together(state: str, size: int) -> list[OwnStack]:
-    from concurrent.futures import ThreadPoolExecutor
-
+def open_together(request: StackRequest, size: int) -> list[IsolatedStack]:
+    """Stacks that are opened at once."""
     with ThreadPoolExecutor(size) as threads:
-        return list(
-            threads.map(lambda _: open_stack(choice(state, "process"), SILENT), range(size))
-        )
+        return list(threads.map(lambda _: open_stack(request, SILENT), range(size)))
 
 
-def _memory(own: OwnStack) -> int:
+def memory_of(own: IsolatedStack) -> int:
     """Proportional memory of all processes of a stack and of its keepers, in bytes."""
-    reaper = psutil.Process(read_run(own.blueprint.run.path).reaper.pid)
+    reaper = psutil.Process(read_run(own.resolved.run.path).reaper.pid)
     processes = [reaper, *reaper.children(recursive=True)]
     return sum(one.memory_full_info().pss for one in processes)
 

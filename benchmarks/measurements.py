@@ -9,11 +9,17 @@ import time
 from pathlib import Path
 
 from benchmarks import results
+from benchmarks.adoption import ADOPTIONS
+from benchmarks.automation import automation
 from benchmarks.containers import docker_up_and_down
 from benchmarks.databases import databases
 from benchmarks.gateway import gateway
 from benchmarks.isolation import crowds, isolated_and_floor, isolated_stacks
-from benchmarks.stack import ROOT, SILENT, blueprint, by_hand, longest_chain, specs, state_folder
+from benchmarks.network import network
+from benchmarks.receipt import receipt
+from benchmarks.stack import ROOT, SILENT, by_hand, longest_chain, resolved, specs, state_folder
+from benchmarks.warm import warm_starts
+from benchmarks.watch import edit_to_healthy
 from stackproof import lifecycle
 from stackproof.reaper.leftovers import read_run
 from stackproof.reaper.sweep import marked
@@ -27,11 +33,11 @@ def up_and_down() -> None:
     """`up` against the longest chain of bare starts, `down` against the slowest bare stop."""
     ups, chains, downs, stops = [], [], [], []
     with state_folder() as state:
-        warm = blueprint(state)
+        warm = resolved(state)
         lifecycle.up(warm, SILENT, hold=True)
         lifecycle.down(warm, SILENT, force=True)
         for _ in range(ROUNDS):
-            made = blueprint(state)
+            made = resolved(state)
             began = time.monotonic()
             started = lifecycle.up(made, SILENT, hold=True)
             ups.append(time.monotonic() - began)
@@ -59,10 +65,10 @@ def up_and_down() -> None:
 
 OWNER = """
 import sys, time
-from benchmarks.stack import SILENT, blueprint
+from benchmarks.stack import SILENT, resolved
 from stackproof import lifecycle
 from stackproof.reaper.leftovers import read_run
-made = blueprint(sys.argv[1])
+made = resolved(sys.argv[1])
 started = lifecycle.up(made, SILENT, hold=True)
 print(made.run.path, read_run(made.run.path).run_id, flush=True)
 time.sleep(600)
@@ -120,7 +126,7 @@ def listing() -> None:
 def memory() -> None:
     """Memory of supervisor and reaper while the reference stack is up."""
     with state_folder() as state:
-        made = blueprint(state)
+        made = resolved(state)
         lifecycle.up(made, SILENT, hold=True)
         run = read_run(made.run.path)
         ours = sum(_resident(one.pid) for one in (run.reaper, run.supervisor))
@@ -157,4 +163,10 @@ ALL = {
     "isolated": isolated_stacks,
     "isolated-floor": isolated_and_floor,
     "crowd": crowds,
+    "isolated-warm": warm_starts,
+    "isolated-watch": edit_to_healthy,
+    "network": network,
+    "receipt": receipt,
+    "automation": automation,
+    **ADOPTIONS,
 }

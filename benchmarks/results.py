@@ -12,9 +12,10 @@ FOLDER = Path(__file__).parent / "results"
 README = Path(__file__).parent / "README.md"
 HEAD = """# Benchmarks
 
-Ratios against a floor measured in the same run, in turn; medians, all runs kept in `results/`.
-The machine is small and shared, so single values vary; the ratio is what counts. Repeat with
-`./dev nox -s bench` (or `./dev nox -s bench -- NAME …`), which rewrites this table.
+Each row compares stackproof with a floor or another tool, measured in turn in the same run. The
+values are medians; `results/` has all runs. The machine is small and shared, so single values vary,
+and the ratio counts. `./dev nox -s bench` (or `./dev nox -s bench -- NAME …`) repeats the
+measurements and rewrites this table.
 
 | name | what | ours | other | other is | ratio or difference | target | met |
 |---|---|---|---|---|---|---|---|

@@ -14,8 +14,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from stackproof import lifecycle
+from stackproof.engines.base import Launch
 from stackproof.engines.process.control import Control
-from stackproof.engines.process.engine import _Preparation
+from stackproof.engines.process.engine import ProcessEngine
+from stackproof.engines.process.preparation import Preparation
 from stackproof.engines.process.spec import ServiceSpec
 from stackproof.readiness.asking import Surroundings, ask
 from stackproof.readiness.probes import LogProbe
@@ -32,17 +34,19 @@ def state_folder() -> Iterator[str]:
         yield f"{folder}/state"
 
 
-def blueprint(state: str) -> lifecycle.Blueprint:
+def resolved(state: str) -> lifecycle.ResolvedStack:
     """The reference stack under a fresh name, on free ports, without coverage."""
     environment = {**os.environ, "STACKPROOF_STATE_DIR": state}
-    made = lifecycle.resolve(lifecycle.Choice(ROOT, environment, suite="integration"))
+    made = lifecycle.resolve(lifecycle.StackRequest(ROOT, environment, suite="integration"))
     return replace(made, settings=replace(made.settings, coverage=False))
 
 
-def specs(started: lifecycle.Started, made: lifecycle.Blueprint) -> list[ServiceSpec]:
+def specs(started: lifecycle.Started, made: lifecycle.ResolvedStack) -> list[ServiceSpec]:
     """What the engine runs, as it runs it."""
     control = Control(made.run)
-    preparation = _Preparation(made.engine, started.stack.plan, made.run, control, SILENT, {})
+    assert isinstance(made.engine, ProcessEngine)
+    launch = Launch(started.stack.plan, made.run, SILENT)
+    preparation = Preparation(launch, control, made.engine.environment, made.engine.cache)
     return [preparation.spec(service) for service in started.stack.plan.services]
 
 

@@ -18,6 +18,9 @@ from pathlib import Path
 import pytest
 
 import stackproof
+import stackproof_gateway
+import stackproof_redaction
+from stackproof.waiting import wait_until
 
 SYSTEM_PYTHON = "/usr/bin/python3"
 """An interpreter that every user can run; root's own may lie in a home that is closed."""
@@ -104,17 +107,19 @@ class OtherUser:
         version = self.run([SYSTEM_PYTHON, "-c", "import sys; print(*sys.version_info[:2])"]).stdout
         if version.split() != [str(part) for part in sys.version_info[:2]]:
             pytest.skip(f"{SYSTEM_PYTHON} can't load what was installed for another Python")
-        wanted = [Path(stackproof.__file__).parents[1], Path(sysconfig.get_paths()["purelib"])]
+        packages = stackproof, stackproof_redaction, stackproof_gateway  # each in its own folder
+        wanted = [Path(package.__file__).parents[1] for package in packages]
+        wanted.append(Path(sysconfig.get_paths()["purelib"]))
         return ":".join(str(self._reachable(path)) for path in wanted)
 
     def _reachable(self, path: Path) -> Path:
         done = self.run(["ls", str(path)])
         if done.returncode == 0:
             return path
-        copy = self.home / "copied" / path.name
+        copy = self.home / "copied" / path.relative_to("/")
         if not copy.exists():
             shutil.copytree(path, copy, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
-            self.owns(copy.parent)
+            self.owns(self.home / "copied")
         return copy
 
     def owns(self, path: Path) -> None:
@@ -127,7 +132,7 @@ class OtherUser:
 def made_user() -> Iterator[OtherUser]:
     """Make a user, and remove it with its home and all its processes."""
     name = f"stackproof-{secrets.token_hex(4)}"
-    subprocess.run(["useradd", "--create-home", "--user-group", name], check=True)
+    change_users("useradd", "--create-home", "--user-group", name)
     try:
         entry = pwd.getpwnam(name)
         home = Path(entry.pw_dir)
@@ -135,7 +140,19 @@ def made_user() -> Iterator[OtherUser]:
         yield OtherUser(name, entry.pw_uid, home)
     finally:
         _end_processes(entry.pw_uid)
-        subprocess.run(["userdel", "--remove", "--force", name], check=True, capture_output=True)
+        change_users("userdel", "--remove", "--force", name)
+
+
+def change_users(*argv: str) -> None:
+    """Change the machine's users, after whoever else changes them now: the tools do not wait."""
+
+    def done() -> bool:
+        told = subprocess.run(argv, capture_output=True, text=True, check=False)
+        if told.returncode and "try again later" not in told.stderr:
+            raise AssertionError(told.stderr)
+        return not told.returncode
+
+    wait_until(done, timeout=60, what=f"{argv[0]} has the files of users to itself")
 
 
 def _end_processes(uid: int) -> None:

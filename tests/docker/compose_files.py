@@ -75,7 +75,7 @@ BUILD = one_of(".", "./x", "../y", "/z") | with_keys(
 RESTART = with_keys(condition=one_of("none", "on-failure", "any"), max_attempts=one_of("3"))
 RESERVED = with_keys(cpus=one_of("0.5", '"0.25"'), memory=one_of("64m"))
 DEPLOY = with_keys(
-    replicas=one_of("1"),
+    replicas=one_of("1", "2", '"${THREE}"'),
     restart_policy=RESTART,
     resources=with_keys(reservations=RESERVED),
     labels=PAIRS,

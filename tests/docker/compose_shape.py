@@ -1,7 +1,11 @@
 """Two ways to one form: what `docker compose config` printed, and a stack file in its shape."""
 
 import os
+import posixpath
 import re
+
+ENVIRONMENT_OF = {"secrets": "value", "configs": "value"}
+"""What the variable of the corpus says that its secrets and configs name."""
 
 OPTIONS = [("bind", "create_host_path"), ("bind", "selinux"), ("bind", "propagation"),
            ("volume", "nocopy")]  # fmt: skip
@@ -19,12 +23,13 @@ def canonical(document, ignored):
     - Top-level `x-…` keys: nothing reads them but `x-stackproof`, which has a test of its own.
     - `ipam: {}` and `placement: {}` are printed for nothing.
     - A variable without a value (null) is one that the container does not get.
-    - `scale: 1` says nothing; no other number is supported.
+    - `scale: 1` says nothing; `scale` and `deploy.replicas` are one number.
     - Limits have two spellings (`mem_limit`, `deploy.resources.limits.memory`), one in the model.
     - So has the restart policy.
     - A test of NONE switches a health check off, as `disable` does.
     - Durations are seconds, sizes are numbers.
     - Where nothing is written the model has Docker's default in its place.
+    - A bound of `ulimits` that is 0 is not printed.
     - A port that is printed twice is published once; `extra_hosts` have no order.
     - `create_host_path` has another default in another version of Compose; nothing reads it.
     - Options of short mounts (`z`, `nocopy`, `rshared`) are no keys; nothing reads them.
@@ -34,6 +39,11 @@ def canonical(document, ignored):
     for path in ignored:
         _drop(document, path)
     found = {key: one for key, one in document.items() if not key.startswith("x-")}
+    for name, one in found["services"].items():
+        _lend(name, one, found["services"])
+    granted = {kind: found.pop(kind, {}) for kind in ("secrets", "configs")}
+    for one in found["services"].values():
+        _grant(one, granted)
     found["services"] = {
         name: _service(one, document["services"]) for name, one in document["services"].items()
     }
@@ -43,6 +53,30 @@ def canonical(document, ignored):
             for key, one in document.get(kind, {}).items()
         }
     return found
+
+
+def _lend(name, service, services):
+    """The mounts of others that a service has as well, without those that it has itself."""
+    for entry in service.pop("volumes_from", ()):
+        lender, _, mode = entry.partition(":")
+        _lend(lender, services[lender], services)
+        taken = {one["target"] for one in service.get("volumes", ())}
+        lent = [one | ({"read_only": True} if mode == "ro" else {})
+                for one in services[lender].get("volumes", ()) if one["type"] != "tmpfs"
+                and one["target"] not in taken]  # fmt: skip
+        service["volumes"] = [*service.get("volumes", ()), *lent]
+
+
+def _grant(service, granted):
+    """Secrets and configs as the mounts that they become; the value of a variable is not told."""
+    folders = {"secrets": "/run/secrets/", "configs": "/"}
+    for kind, folder in folders.items():
+        for grant in service.pop(kind, ()):
+            about = granted[kind][grant["source"]]
+            target = posixpath.join(folder, grant.get("target") or grant["source"])
+            mount = {"type": "bind", "target": target, "read_only": True}
+            source = about.get("file") or about.get("content") or ENVIRONMENT_OF[kind]
+            service["volumes"] = [*service.get("volumes", ()), mount | {"source": source}]
 
 
 def _drop(document, path):
@@ -57,13 +91,16 @@ def _service(printed, on):
     ports = printed.get("ports", [])
     deploy = printed.pop("deploy", {})
     resources = deploy.get("resources", {})
-    expose = [_numbers(one.partition("/")[0]) for one in printed.get("expose", [])]
+    expose = {"tcp": {}, "udp": {}}
+    for entry in printed.get("expose", []):
+        numbers, _, protocol = entry.partition("/")
+        expose[protocol.lower() or "tcp"].update(dict.fromkeys(_numbers(numbers)))
     found = {
         "command": None,
         "entrypoint": None,
-        "stop_signal": "SIGTERM",
+        "stop_signal": "",
         **printed,
-        "scale": None if printed.get("scale") == 1 else printed.get("scale"),
+        "scale": _replicas(printed.get("scale"), deploy.pop("replicas", None)),
         "limits": _bounds(printed) | _bounds(resources.get("limits", {})),
         "reservations": _bounds(resources.get("reservations", {})),
         "restart": _restart(printed, deploy.get("restart_policy")),
@@ -71,7 +108,8 @@ def _service(printed, on):
         "environment": {
             key: value for key, value in printed.get("environment", {}).items() if value is not None
         },
-        "expose": list(dict.fromkeys(number for one in expose for number in one)),
+        "expose": list(expose["tcp"]),
+        "expose_udp": list(expose["udp"]),
         "extra_hosts": sorted(printed.get("extra_hosts", [])),
         "networks": {name: one or None for name, one in printed.get("networks", {}).items()},
         "ports": [one for at, one in enumerate(ports) if one not in ports[:at]],
@@ -83,6 +121,7 @@ def _service(printed, on):
         "healthcheck": _healthcheck(printed.get("healthcheck")),
         "volumes": [_mount(one) for one in printed.get("volumes", ())],
         "shm_size": int(printed.get("shm_size", 0)),
+        "ulimits": {name: _bound(one) for name, one in printed.get("ulimits", {}).items()},
         "deploy": {
             key: one
             for key, one in deploy.items()
@@ -92,6 +131,18 @@ def _service(printed, on):
     for key in ("cpus", "mem_limit", "pids_limit"):
         found.pop(key, None)
     return _filled(found)
+
+
+def _replicas(*printed):
+    count = next((one for one in printed if one is not None), 1)
+    return None if count == 1 else str(count)
+
+
+def _bound(printed):
+    """Soft and hard bound, of which Compose leaves out what is 0."""
+    if isinstance(printed, int):
+        return [printed, printed]
+    return [printed.get("soft", 0), printed.get("hard", 0)]
 
 
 def _healthcheck(printed):
@@ -184,8 +235,10 @@ def _name(written, key, project, external):
 def _network_as_compose(network, key, project):
     if network is None:
         return {"name": f"{project}_{key}"}
+    subnets = [_filled(vars(one)) for one in network.subnets]
     found = {"external": network.external, "internal": network.internal, "driver": network.driver,
-             "labels": dict(network.labels)}  # fmt: skip
+             "labels": dict(network.labels),
+             "ipam": {"config": subnets} if subnets else None}  # fmt: skip
     return _name(network.name, key, project, network.external) | _filled(found)
 
 
@@ -205,9 +258,15 @@ def _service_as_compose(stack, service):
         "build": _build_as_compose(service.build),
         "environment": dict(service.environment),
         "labels": dict(service.labels),
+        "ulimits": {name: list(bounds) for name, bounds in service.ulimits.items()},
+        "sysctls": dict(service.sysctls),
+        "cap_add": list(service.cap_add),
+        "cap_drop": list(service.cap_drop),
         "profiles": list(service.profiles),
+        "scale": None if service.replicas == 1 else str(service.replicas),
         "tmpfs": list(service.tmpfs),
         "expose": list(service.expose),
+        "expose_udp": list(service.expose_udp),
         "extra_hosts": sorted(service.extra_hosts),
         "external_links": list(service.external_links),
         "ports": [_port_as_compose(one) for one in service.ports],
@@ -217,7 +276,8 @@ def _service_as_compose(stack, service):
         "limits": _limits_as_compose(service.limits),
         "reservations": _limits_as_compose(service.reservations),
         "networks": {
-            name: {"aliases": list(aliases)} if aliases else None
+            name: _filled({"aliases": list(aliases), "ipv4_address": service.addresses.get(name)})
+            or None
             for name, aliases in _networks_of(stack, service).items()
         },
         "depends_on": {
@@ -251,7 +311,7 @@ def _port_as_compose(port):
 
 
 def _mount_as_compose(mount):
-    found = {"type": mount.kind, "source": mount.source, "target": mount.target,
+    found = {"type": mount.kind, "source": mount.source or mount.content, "target": mount.target,
              "read_only": mount.read_only}  # fmt: skip
     tmpfs = {"size": mount.size} if mount.size else {}
     return _filled(found) | {"bind": {}, "volume": {}, "tmpfs": tmpfs}

@@ -16,10 +16,10 @@ import docker
 import pytest
 from docker.errors import DockerException
 
-from stackproof.reaper.launch import take_down
 from stackproof.reaper.leftovers import find_runs
 from stackproof.reaper.port_claims import claim
 from stackproof.reaper.run_folder import RunFolder
+from stackproof.reaper.takedown import take_down
 from stackproof.waiting import wait_until
 
 WAY = "start Docker, or `.ci/provision` as root on Debian, then `./dev nox -s docker`"
@@ -78,8 +78,8 @@ FILES = {
         import os, sys
         from pathlib import Path
         from stackproof import lifecycle
-        choice = lifecycle.Choice(root=Path.cwd(), environment=dict(os.environ))
-        started = lifecycle.up(lifecycle.prepare(choice, print), print, hold=True)
+        stack_request = lifecycle.StackRequest(root=Path.cwd(), environment=dict(os.environ))
+        started = lifecycle.up(lifecycle.prepare(stack_request, print), print, hold=True)
         print("held", flush=True)
         sys.stdin.read()
         """,

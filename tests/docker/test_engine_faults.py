@@ -260,7 +260,7 @@ def test_an_owner_that_dies_while_the_engine_is_gone_is_cleaned_up_after_later(p
     wait_until(lambda: not keepers.is_alive, timeout=60, what="the reaper has given up")
     said = project.invoke("clean")
     assert "the Docker Engine does not answer" in said
-    assert "is kept until the next `invoke clean` can" in said
+    assert "stays, so that the next `invoke clean` can go on" in said
     assert f"removed what a run of {project.name}" in is_clean_after(project, own_engine)
 
 

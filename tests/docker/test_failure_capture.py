@@ -29,6 +29,7 @@ def test_a_failing_test_leaves_logs_health_history_and_exit_codes(project):
 
     said = project.invoke("test", "integration", code=1)
 
+    assert "worker: was ended by SIGKILL at +" in said
     run = only((project.folder / ".artifacts").glob("docker-integration/2*"))
     failure = only((run / "failures").iterdir())
     assert "nothing is sold" in (failure / "failure.txt").read_text()

@@ -1,4 +1,9 @@
-"""A health check that only the image has: Docker asks it, and its events tell."""
+"""What shows that a container is ready: Docker's own check, or whoever looks after a restart."""
+
+import os
+import signal
+
+from stackproof.waiting import wait_until
 
 
 def test_a_service_that_was_healthy_before_is_not_waited_for_again(project):
@@ -17,3 +22,29 @@ def test_a_service_that_was_healthy_before_is_not_waited_for_again(project):
     assert project.container("web").id == web
     project.invoke("down")
     project.wait_until_nothing_is_left()
+
+
+def test_a_container_that_docker_has_started_again_is_well_once_it_is_ready(project):
+    project.replace("compose.yaml", "init: true", "init: true\n    restart: always")
+    project.replace(
+        "compose.yaml",
+        "depends_on: {web: {condition: service_healthy}}",
+        'x-stackproof: {ready: {log: "at work"}}',
+    )
+    project.invoke("up")
+    assert "not well" not in project.invoke("status")
+    for service in ("web", "worker"):
+        os.kill(project.container(service).attrs["State"]["Pid"], signal.SIGKILL)
+    wait_until(lambda: restarts(project) == [1, 1], timeout=30, what="Docker has started both")
+    wait_until(lambda: is_well(project), timeout=30, what="both are well again")
+
+
+def restarts(project):
+    found = [project.container(service).attrs for service in ("web", "worker")]
+    return [each["RestartCount"] for each in found if each["State"]["Running"]]
+
+
+def is_well(project):
+    process = project.start("status")
+    said, _ = process.communicate(timeout=60)
+    return process.returncode == 0 and "starting" not in said

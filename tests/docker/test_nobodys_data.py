@@ -11,7 +11,7 @@ import pytest
 from stackproof import lifecycle
 from stackproof.engines.compose.labels import owner
 from stackproof.engines.compose.snapshot_keeper import ComposeSnapshots
-from stackproof.reaper.launch import take_down
+from stackproof.reaper.takedown import take_down
 from stackproof.waiting import wait_until
 
 DATA = "/var/lib/postgresql/data"
@@ -136,7 +136,7 @@ def test_a_developers_live_database_is_untouched(project, engine, theirs, postgr
         before = fingerprint(place)
         stack(project, text, IMAGE=postgres_image, THEIRS=theirs)
         said = project.invoke("up")
-        assert "an empty place of this run stands for" in said
+        assert "starts with an empty folder instead of" in said
         assert "compose.yaml:5" in said
         db = project.container("db")
         made = db.exec_run(
@@ -269,7 +269,7 @@ def test_what_was_kept_of_another_state_folder_is_refused_and_stays(project, eng
     theirs = engine.volumes.create(name, labels=labels)
     try:
         said = project.invoke("up", code=1)
-        assert f"Docker has the volume {name} already" in said
+        assert f"Docker already has the volume {name}" in said
         project.invoke("down")
         assert engine.volumes.get(name)
     finally:
@@ -279,7 +279,7 @@ def test_what_was_kept_of_another_state_folder_is_refused_and_stays(project, eng
 def test_a_network_of_somebody_else_under_our_name_is_refused_and_stays(project, engine):
     theirs = engine.networks.create(f"{project.name}_default")
     try:
-        assert f"Docker has the network {theirs.name} already" in project.invoke("up", code=1)
+        assert f"Docker already has the network {theirs.name}" in project.invoke("up", code=1)
         assert engine.networks.get(theirs.id)
     finally:
         theirs.remove()
@@ -294,16 +294,16 @@ def test_the_socket_of_docker_is_refused_before_anything_is_made(project):
 
 def test_a_snapshot_has_what_was_written_to_copies_and_each_stack_its_own(writing, tmp_path):
     before, said = writing.theirs_now(), []
-    choice = lifecycle.Choice(root=writing.folder, environment=writing.environment)
-    blueprint = lifecycle.prepare(choice, said.append)
-    stack = lifecycle.up(blueprint, said.append).stack
+    stack_request = lifecycle.StackRequest(root=writing.folder, environment=writing.environment)
+    resolved = lifecycle.prepare(stack_request, said.append)
+    stack = lifecycle.up(resolved, said.append).stack
     keeper, entry = ComposeSnapshots(writing.environment), tmp_path / "entry"
     entry.mkdir()
     try:
-        keeper.take(stack.plan, blueprint.run, entry, entry, said.append)
-        lifecycle.down(blueprint, said.append)
+        keeper.take(stack.plan, resolved.run, entry, entry, said.append)
+        lifecycle.down(resolved, said.append)
         writing.write("app/write.py", "open('/tmp/done', 'w'); import time; time.sleep(1000)")
-        isolated = lifecycle.prepare(replace(choice, isolated=True), said.append)
+        isolated = lifecycle.prepare(replace(stack_request, isolated=True), said.append)
         lifecycle.up(isolated, said.append, snapshot=entry)
         try:
             writing.name = isolated.run.project

@@ -1,5 +1,7 @@
 """Stacks of tests' own on a Docker Engine: they do not meet, and a killed worker leaves nothing."""
 
+import json
+import re
 import subprocess
 import sys
 
@@ -76,13 +78,14 @@ def test_worker(stack, me):
 """
 
 
-def run(project, text, *, code):
+def run(project, text, *, code, workers=2):
     project.replace("compose.yaml", "init: true", 'init: true\n    tmpfs: ["/scratch:size=1m"]')
     project.write("tests/own/test_own.py", BEGINNING + text)
     project.write("pytest.ini", "[pytest]\n")
     environment = {**project.environment, "OUTER": str(project.folder)}
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/own", "-n", "2"],
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/own",
+         "-n", str(workers)],
         cwd=project.folder, env=environment, text=True, check=False, timeout=300,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
@@ -125,3 +128,56 @@ def test_what_a_run_has_in_docker_is_told_by_name_and_of_other_runs_nothing(proj
     assert left_in_docker(["another"], ["another"], project.environment) == []
     project.invoke("down")
     assert left_in_docker([run_id], [project.name], project.environment) == []
+
+
+SEEN = """
+import json, docker
+
+def in_docker():
+    api, mine = docker.from_env().api, {"label": ["dev.stackproof.stack=STACK"]}
+    ids = [one["Id"] for one in api.containers(all=True, filters=mine)]
+    containers = [api.inspect_container(one) for one in ids]
+    return {
+        "containers": {
+            one["Config"]["Labels"]["com.docker.compose.service"]: {
+                "project": one["Config"]["Labels"]["com.docker.compose.project"],
+                "limits": [one["HostConfig"]["NanoCpus"], one["HostConfig"]["Memory"]],
+                "networks": list(one["NetworkSettings"]["Networks"]),
+            } for one in containers
+        },
+        "networks": [one["Name"] for one in api.networks(filters=mine)],
+        "volumes": [mount["Name"] for one in containers for mount in one["Mounts"]
+                    if mount["Type"] == "volume"],
+    }
+
+@pytest.mark.stack(isolation="test")
+def test_sees_its_stack(stack):
+    (HERE / "during.json").write_text(json.dumps(in_docker()))
+    (HERE / "project").write_text(stack.plan.project)
+    assert sh(stack, "echo mine > /uploads/of-a-test") == (0, "")
+    assert False, "as it was asked to"
+"""
+
+
+def test_a_test_has_one_project_network_and_volume_of_which_a_failure_leaves_the_logs_alone(
+    project,
+):
+    project.append(project.config, "limits: {cpus: 1, memory: 1g}\n")
+    project.replace("compose.yaml", '"kept:/data"', '"kept:/data", "./uploads:/uploads"')
+    project.write("uploads/of-the-host", "as it was")
+    assert of_stack(project) == []
+    said = run(project, SEEN.replace("STACK", project.name), code=1, workers=0)
+
+    name = (project.folder / "project").read_text()
+    assert re.fullmatch(rf"{project.name}-[0-9a-f]+", name)
+    limited = {"project": name, "limits": [10**9, 1 << 30], "networks": [f"{name}_default"]}
+    during = json.loads((project.folder / "during.json").read_text())
+    assert during["containers"] == {"web": limited, "worker": limited}
+    assert during["networks"] == [f"{name}_default"]
+    [volume] = during["volumes"]
+    assert volume.startswith(f"{name}_copy-")
+    assert of_stack(project) == []
+    assert volume not in {one.id for one in project.client.volumes.list()}
+    assert [path.name for path in (project.folder / "uploads").iterdir()] == ["of-the-host"]
+    logs = {path.name for path in (project.folder / ".artifacts").rglob("*.log")}
+    assert {"web.log", "worker.log"} <= logs, said

@@ -15,10 +15,10 @@ import httpx
 import pytest
 
 from stackproof import lifecycle
-from stackproof.reaper.launch import take_down
 from stackproof.reaper.leftovers import find_runs
 from stackproof.reaper.port_claims import claim
 from stackproof.reaper.run_folder import RunFolder
+from stackproof.reaper.takedown import take_down
 from stackproof.waiting import wait_until
 
 WAIT = 30.0
@@ -176,7 +176,7 @@ class Copy:
             "STACKPROOF_PROJECT": f"parity-{engine}-{os.getpid()}",
         }
         self.ports = ports
-        self.choice = lifecycle.Choice(folder, self.environment)
+        self.request = lifecycle.StackRequest(folder, self.environment)
 
     def invoke(self, *arguments, code=0, stdin=""):
         done = subprocess.run(
@@ -189,6 +189,7 @@ class Copy:
 
     def plain(self, text):
         """Output without what must differ: times, numbers of processes and ports, names."""
+        text = re.sub(r"(?m)^still .*\n", "", text)  # said where it takes long
         for name, port in zip(("WEB", "DB", "CACHE"), self.ports, strict=True):
             text = text.replace(str(port), f"<{name}>")
         text = text.replace(self.environment["STACKPROOF_PROJECT"], "<PROJECT>")
@@ -196,7 +197,7 @@ class Copy:
         return re.sub(r" +", " ", text)
 
     def stack(self):
-        return lifecycle.connect(lifecycle.resolve(self.choice))
+        return lifecycle.connect(lifecycle.resolve(self.request))
 
     def get(self, path):
         return httpx.get(self.stack().url("web") + path, timeout=WAIT)
@@ -358,6 +359,11 @@ def test_the_exec_task_passes_on_input_output_and_status(both):
         lambda copy: copy.invoke("exec", "web", "--", "python", "-c", program, code=5, stdin="hi")
     )
     assert "HI" in text
+
+
+def test_psql_in_the_database_service_reaches_the_stacks_database_as_its_user(both):
+    query = "select current_user, current_database()"
+    both.same(lambda copy: copy.invoke("exec", "db", "--", "psql", "-Atc", query).strip())
 
 
 def test_a_command_that_takes_too_long_is_ended(both):

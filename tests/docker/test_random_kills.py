@@ -19,11 +19,12 @@ import pytest
 
 from stackproof.engines.compose.labels import SNAPSHOT
 from stackproof.engines.compose.snapshot_removal import remove_images
+from stackproof.errors import WaitTimeout
 from stackproof.isolation.snapshots import snapshots_root
 from stackproof.reaper.leftovers import find_runs
 from stackproof.reaper.sweep import PROC, ProcessId, all_pids
 from stackproof.reaper.waking import MARK
-from stackproof.waiting import WaitTimeout, wait_until
+from stackproof.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("bystander_unharmed")
 
@@ -40,8 +41,8 @@ LIFE = """\
 import os
 from pathlib import Path
 from stackproof.isolation.isolated import open_stack
-from stackproof.lifecycle import Choice
-own = open_stack(Choice(root=Path.cwd(), environment=dict(os.environ)), print)
+from stackproof.lifecycle import StackRequest
+own = open_stack(StackRequest(root=Path.cwd(), environment=dict(os.environ)), print)
 own.close(print)
 """
 

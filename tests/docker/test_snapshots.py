@@ -13,7 +13,7 @@ import pytest
 from tests.docker.conftest import Project
 
 from stackproof.isolation.isolated import open_stack
-from stackproof.lifecycle import Choice
+from stackproof.lifecycle import StackRequest
 from stackproof.waiting import wait_until
 
 COMPOSE = """\
@@ -68,8 +68,8 @@ OWNER = """\
 import os
 from pathlib import Path
 from stackproof.isolation.isolated import open_stack
-from stackproof.lifecycle import Choice
-open_stack(Choice(root=Path.cwd(), environment=dict(os.environ)), print)
+from stackproof.lifecycle import StackRequest
+open_stack(StackRequest(root=Path.cwd(), environment=dict(os.environ)), print)
 """
 
 FILES = {
@@ -96,8 +96,8 @@ class Shop:
         project.environment["STACKPROOF_CACHE_DIR"] = str(self.cache)
 
     def open(self):
-        choice = Choice(root=self.project.folder, environment=self.project.environment)
-        return open_stack(choice, self.told.append)
+        stack_request = StackRequest(root=self.project.folder, environment=self.project.environment)
+        return open_stack(stack_request, self.told.append)
 
     def close(self, *stacks):
         for one in stacks:
@@ -228,7 +228,7 @@ def test_a_missing_image_is_noticed_and_made_again(shop):
         assert seeded(own)["rows"] == ["one"]
     finally:
         shop.close(own)
-    assert any("is damaged and made again" in line for line in shop.told)
+    assert any("recreating the damaged snapshot" in line for line in shop.told)
     assert shop.tags() == before
 
 
@@ -243,7 +243,7 @@ def test_clearing_removes_the_images_and_none_that_others_have_derived(engine, s
         said = project.invoke("snapshots")
         assert project.name in said
         assert "compose" in said
-        assert "removed 1 snapshots" in project.invoke("snapshots", "--clear")
+        assert "removed 1 snapshot\n" in project.invoke("snapshots", "--clear")
         assert shop.tags() == [f"{name}:latest"]
         assert "no snapshots" in project.invoke("snapshots")
     finally:

@@ -1,22 +1,25 @@
 """Every command that a page shows is one that the tools take."""
 
 import argparse
+import itertools
 import os
 import re
 import shlex
 import subprocess
 import sys
 import tomllib
+from unittest import mock
 
 import pytest
 from invoke.exceptions import ParseError
 from invoke.parser import Parser
 from tests.docs.pages import ROOT, blocks, commands
 
-from stackproof.gateway.settings import parser as gateway_options
 from stackproof.sessions import SUITES, suite_options
 from stackproof.suites.flake_session import flake_options
 from stackproof.tasks import namespace
+from stackproof.tasks.command_line import program_options
+from stackproof_gateway.settings import parser as gateway_options
 
 CASES = [
     pytest.param(command, id=f"{block}: {command[:60]}")
@@ -25,12 +28,25 @@ CASES = [
 ]
 
 OTHER_TOOLS = {
-    ".", "cat", "cd", "createdb", "curl", "docker", "export", "git", "mkdir", "python", "python3",
-    "source",
+    ".", "cat", "cd", "createdb", "curl", "docker", "echo", "export", "git", "mkdir", "python",
+    "python3", "source", "uv",
 }  # fmt: skip
 """Programs that are not ours, whose arguments nobody checks."""
 
-PYTEST_OPTIONS = {"-k", "-x", "-m", "-n", "-q", "-s", "-v", "--maxfail", "--lf", "--durations"}
+PYTEST_OPTIONS = {
+    "--engine",
+    "--stack",
+    "-k",
+    "-x",
+    "-m",
+    "-n",
+    "-q",
+    "-s",
+    "-v",
+    "--maxfail",
+    "--lf",
+    "--durations",
+}
 
 
 @pytest.fixture(scope="session")
@@ -51,10 +67,18 @@ def extras():
 
 @pytest.mark.parametrize("command", CASES)
 def test_the_command_is_one_that_its_tool_takes(command, sessions, extras):
-    for part in re.split(r"\s+(?:&&|&|\|)\s*", command):
-        words = without_assignments(shlex.split(part))
+    for part in parts(command):
+        words = without_assignments(part)
         if words:
             check(words, sessions, extras)
+
+
+def parts(command):
+    """The words of each command in a line, between `&&`, `&` and `|`."""
+    words = shlex.shlex(command, posix=True, punctuation_chars="&|")
+    words.whitespace_split, words.commenters = True, ""
+    groups = itertools.groupby(words, key=lambda word: bool(word) and set(word) <= {"&", "|"})
+    return [list(part) for is_operator, part in groups if not is_operator]
 
 
 def without_assignments(words):
@@ -69,8 +93,10 @@ def check(words, sessions, extras):
         check_nox(rest, sessions)
     elif tool == "invoke":
         check_invoke(rest)
-    elif words[:3] == ["python", "-m", "stackproof.gateway"]:
+    elif words[:3] == ["python", "-m", "stackproof_gateway"]:
         parse(gateway_options(os.environ), words[3:])
+    elif tool == "stackproof":
+        parse(program_options(), rest)
     elif tool == "pip":
         wanted = re.findall(r"stackproof\[([a-z,]+)\]", " ".join(rest))
         assert {name for one in wanted for name in one.split(",")} <= extras
@@ -85,6 +111,7 @@ def check_nox(words, sessions):
     known = argparse.ArgumentParser(exit_on_error=False)
     known.add_argument("--list", action="store_true")
     known.add_argument("-s", nargs="+", default=[])
+    known.add_argument("-j", type=int)
     chosen = parse(known, shlex.split(ours)).s
     assert set(chosen) <= sessions
     for session in chosen:
@@ -108,7 +135,8 @@ def check_invoke(words):
         return
     ours = words[: words.index("--")] if "--" in words else words
     try:
-        Parser(contexts=namespace().to_contexts()).parse_argv(ours)
+        with mock.patch.object(sys, "argv", ["invoke", *words]):  # tasks look there for words
+            Parser(contexts=namespace().to_contexts()).parse_argv(ours)
     except ParseError as error:
         pytest.fail(str(error))
 

@@ -16,13 +16,14 @@ from stackproof.stack_file import load_stack_file
 FIXTURES = {
     "stack": "stackproof.stack.Stack",
     "running_stack": "stackproof.stack.Stack",
-    "gateway": "stackproof.gateway.client.GatewayClient",
+    "gateway": "stackproof_gateway.client.GatewayClient",
     "oracle": "stackproof.oracle.Oracle",
     "database": "str",
 }
 """What stands for a parameter of that name in a test."""
 
 PYTHON = blocks("python")
+SOURCES = [ROOT / place / "src" for place in (".", "packages/gateway", "packages/redaction")]
 YAML = [pytest.param(block, id=str(block)) for block in blocks("yaml", "yml")]
 
 
@@ -54,7 +55,7 @@ def undefined(tree):
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             defined.add(node.id)
     used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-    return used - defined - {"typing", "stackproof", "__file__"}
+    return used - defined - {"typing", "stackproof", "stackproof_gateway", "__file__"}
 
 
 def test_every_python_snippet_is_typed_right(tmp_path):
@@ -67,7 +68,7 @@ def test_every_python_snippet_is_typed_right(tmp_path):
     done = subprocess.run(
         [sys.executable, "-m", "mypy", "--config-file=", *options, "."],
         cwd=tmp_path, capture_output=True, text=True, check=False,
-        env={"MYPYPATH": str(ROOT / "src"), "PATH": "/usr/bin:/bin"},
+        env={"MYPYPATH": ":".join(map(str, SOURCES)), "PATH": "/usr/bin:/bin"},
     )  # fmt: skip
     said = re.sub(r"snippet_\d+\.py", lambda one: str(files[one[0]]), done.stdout)
     wrong = [line for line in said.splitlines() if ": error:" in line and "/src/" not in line]

@@ -86,9 +86,9 @@ def test_a_broken_stream_is_an_error(gateway, said, fields):
         list(said(stream=True))
 
 
-def test_a_clean_end_without_a_reason_is_taken_for_a_stop(said):
-    chunks = list(said("m-eof-x", stream=True))
-    assert chunks[-1].choices[0].finish_reason == "stop"
+def test_a_clean_end_without_a_reason_is_an_error(said):
+    with pytest.raises(litellm.exceptions.MidStreamFallbackError, match="finish_reason"):
+        list(said("m-eof-x", stream=True))
 
 
 def test_fifty_tests_at_once_each_see_their_own_failure_and_no_other(server):

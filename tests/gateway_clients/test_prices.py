@@ -3,7 +3,7 @@
 import litellm
 import pytest
 
-from stackproof.gateway.provider.prices import load_prices
+from stackproof_gateway.provider.prices import load_prices
 
 TABLE = load_prices().models
 
@@ -18,3 +18,10 @@ def test_no_model_is_cheaper_or_shorter_than_the_list_says(model):
     if price.max_output is not None:
         assert price.max_output == listed["max_output_tokens"]
         assert price.context >= listed["max_input_tokens"]
+
+
+@pytest.mark.parametrize("model", sorted(name for name in TABLE if "claude" not in name))
+def test_models_that_bill_writes_to_the_cache_are_marked(model):
+    assert TABLE[model].writes_cache == (
+        "cache_creation_input_token_cost" in litellm.model_cost[model]
+    )

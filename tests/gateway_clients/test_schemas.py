@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stackproof.gateway.schema_answers import value_for
+from stackproof_gateway.schema_answers import value_for
 
 LEAF = st.one_of(
     st.builds(lambda low, span: {"type": "integer", "minimum": low, "maximum": low + span},

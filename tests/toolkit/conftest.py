@@ -9,12 +9,12 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from tests.processes import running_below
 
 from stackproof.errors import WaitTimeout
-from stackproof.reaper.launch import take_down
 from stackproof.reaper.leftovers import find_runs
 from stackproof.reaper.run_folder import RunFolder
-from stackproof.reaper.sweep import marked
+from stackproof.reaper.takedown import take_down
 from stackproof.waiting import wait_until
 
 CANARIES = {
@@ -131,7 +131,8 @@ class Project:
         self.outer = Path(tempfile.mkdtemp(prefix="stackproof-test-"))
         self.outer.chmod(0o755)  # PostgreSQL does not run as root, and pytest's folders are private
         self.state = self.outer / "state"
-        own = {name for name in os.environ if name.startswith("STACKPROOF_KILL")}  # the tests' own
+        asked = ("STACKPROOF_KILL", "STACKPROOF_COPIES")  # the tests' own
+        own = {name for name in os.environ if name.startswith(asked)}
         given = {name: value for name, value in os.environ.items() if name not in own}
         self.environment = {**given, "STACKPROOF_STATE_DIR": str(self.state)}
         for name, text in FILES.items():
@@ -168,10 +169,18 @@ class Project:
         assert "Traceback" not in output
         return output
 
+    def end_database(self):
+        """End PostgreSQL by a signal that it hears as the first process of a room as well."""
+        code = (
+            'pid=$(head -1 "$PGDATA/postmaster.pid"); kill -QUIT "$pid"; '
+            'while kill -0 "$pid" 2>/dev/null; do sleep 0.02; done'
+        )
+        self.start("exec", "db", "--", "sh", "-c", code).communicate(timeout=180)  # may end with it
+
     def left(self):
-        """What is left of the project's runs: files, and what has their web server running."""
+        """What is left of the project's runs: files and processes."""
         found = [str(path) for path in self.state.rglob("*") if len(path.parts) < DEPTH]
-        return [*found, *map(str, marked("STACKPROOF_SERVICE=shop-e2e/web"))]
+        return [*found, *running_below(self.state)]
 
     def nothing_is_left(self):
         return not self.state.exists() and not self.left()

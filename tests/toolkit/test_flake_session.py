@@ -56,3 +56,16 @@ def test_without_a_seed_one_is_chosen_and_told(session):
     _, said, told = session("tests/own", "--runs", "1", "-n", "0")
     seed = told[-2].rpartition("--seed=")[2]
     assert f"shuffled by the seed {seed}" in said
+
+
+def test_a_named_suite_runs_its_tests_and_no_others(project):
+    told = []
+
+    def arguments_of(*arguments):
+        given = []
+        measure(project.folder, project.environment, arguments, given.extend, told.append)
+        return given
+
+    given = arguments_of("tests/own", "--suite", "e2e_llm")
+    assert given[given.index("-m") + 1] == "e2e_llm"
+    assert "-m" not in arguments_of("tests/own")

@@ -38,6 +38,7 @@ def test_ctrl_c_while_a_stack_starts_takes_it_down(project, starting, interrupte
     interrupted(starting)
     output, _ = starting.communicate(timeout=60)
     assert starting.returncode == 130
+    assert "shop-e2e is down; nothing of it is left" in output
     assert "Traceback" not in output
     project.wait_until_nothing_is_left()
 
@@ -90,7 +91,7 @@ def test_a_frozen_supervisor_is_told_by_status_and_ended_by_down(project):
     said = project.invoke("status", code=1)
     assert f"process {supervisor.pid} is stopped (state T in /proc)" in said
     assert f"`kill -CONT {supervisor.pid}` lets it go on" in said
-    assert "ended it by force" in project.invoke("down")
+    assert "nothing of it is left" in project.invoke("down")
     project.wait_until_nothing_is_left()
 
 
@@ -155,6 +156,47 @@ def test_keep_leaves_a_failed_stack_up_and_says_how_to_look_around(project, pyte
     assert f"invoke logs --stack shop --project {run.project}" in line
     assert "healthy" in project.invoke("status", "--project", run.project)
     project.invoke("down", "--project", run.project)
+    project.wait_until_nothing_is_left()
+
+
+WAITS = """\
+import os, pathlib, time, pytest
+
+RUNS = pathlib.Path(os.environ["STACKPROOF_STATE_DIR"], "runs")
+
+def test_waits_for_the_end(stack):
+    print("is up", flush=True)
+    while len(list(RUNS.iterdir())) < 2:
+        time.sleep(0.05)
+    print("the next one starts", flush=True)
+    time.sleep(300)
+
+@pytest.mark.stack(env={"web": {"GREETING": "slow"}})
+def test_would_be_next(stack):
+    pass
+"""
+
+
+def test_ctrl_c_in_pytest_ends_also_a_stack_that_starts_and_says_that_all_is_gone(
+    project, interrupted
+):
+    project.write("tests/own/test_own.py", WAITS)
+    project.write("pytest.ini", "[pytest]\n")
+    project.replace("config/shop.yaml", "start: 60", "start: 300")
+    slow = "if os.environ['GREETING'] == 'slow': import time; time.sleep(300)\n"
+    server = project.folder / "web" / "server.py"
+    server.write_text(server.read_text().replace("class Handler", slow + "class Handler"))
+    command = [sys.executable, "-m", "pytest", "-qs", "-p", "no:cacheprovider", "tests/own"]
+    process = subprocess.Popen(
+        command, cwd=project.folder, env={**project.environment, "STACKPROOF_POOL": "1"},
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+    )  # fmt: skip
+    wait_for(process, "the next one starts")
+    interrupted(process)
+    said, _ = process.communicate(timeout=180)
+    assert process.returncode == pytest.ExitCode.INTERRUPTED
+    assert "stacks: interrupted; nothing is left of its stacks: shop-" in said
+    assert "left behind" not in said
     project.wait_until_nothing_is_left()
 
 

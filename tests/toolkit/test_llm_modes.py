@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import textwrap
@@ -12,10 +13,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from stackproof.reaper.launch import take_down
 from stackproof.reaper.leftovers import find_runs
 from stackproof.reaper.port_claims import claim
 from stackproof.reaper.run_folder import RunFolder
+from stackproof.reaper.takedown import take_down
 from stackproof.waiting import wait_until
 
 KEY = "sk-canary-0123456789abcdef"
@@ -39,13 +40,14 @@ FILES = {
             healthcheck: {test: [CMD, curl, -f, "http://localhost:4000/health"]}
             x-stackproof:
               environment_of: stackproof
-              command: [python, -m, stackproof.gateway, --host, 0.0.0.0, --port, "4000"]
+              command: [python, -m, stackproof_gateway, --host, 0.0.0.0, --port, "4000"]
         volumes: {cassettes: , ledger: }
         """,
     "config/shop.yaml": """\
         stack: shop
         compose_files: [../compose.yaml]
         gateway: {service: model}
+        external: ["PROVIDER"]
         """,
     "noxfile.py": """\
         from pathlib import Path
@@ -66,6 +68,9 @@ FILES = {
         """,
 }
 
+THIS_MACHINE = "host.docker.internal"
+"""What services call it."""
+
 
 class Shop:
     """A project, and what a person types in it."""
@@ -78,16 +83,16 @@ class Shop:
             **own,
             "PATH": f"{bin_folder}:{os.environ['PATH']}",
             "STACKPROOF_STATE_DIR": str(state),
-            "PYTEST_ADDOPTS": "-p no:cacheprovider",
+            "PYTEST_ADDOPTS": f"-p no:cacheprovider {os.environ['PYTEST_ADDOPTS']}",
         }
         for name, text in FILES.items():
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(textwrap.dedent(text))
+            path.write_text(textwrap.dedent(text).replace("PROVIDER", provider))
 
     @property
     def key(self):
-        return {"GATEWAY_OPENAI_KEY": KEY, "GATEWAY_OPENAI_URL": f"{self.provider}/v1"}
+        return {"GATEWAY_OPENAI_KEY": KEY, "GATEWAY_OPENAI_URL": f"http://{self.provider}/v1"}
 
     def nox(self, *arguments, code=0, **environment):
         """Run the session; give back all that it says."""
@@ -111,12 +116,13 @@ def provider():
     """A gateway that plays the provider."""
     held = []
     [port] = claim(1, held)
-    url = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "stackproof.gateway", "--port", str(port)]
+    command = [sys.executable, "-m", "stackproof_gateway", "--port", str(port),
+               "--allowed-host", THIS_MACHINE]  # fmt: skip
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as running:
         try:
-            wait_until(partial(answers, url), timeout=30, what="the provider serves")
-            yield url
+            local = f"http://127.0.0.1:{port}"
+            wait_until(partial(answers, local), timeout=30, what="the provider serves")
+            yield f"{THIS_MACHINE}:{port}"
         finally:
             running.terminate()
             for one in held:
@@ -150,18 +156,46 @@ def test_what_was_recorded_is_replayed_and_what_was_not_fails_with_the_differenc
 
     said = shop.nox("--llm", "replay")
     assert "2 passed" in said
+    said = shop.nox("--llm", "replay", "-k", "two")
+    assert "1 passed" in said
     said = shop.nox("--llm", "replay", code=1, TEXTS="one three")
     assert "1 failed, 1 passed" in said
     assert "was not recorded" in said
     assert "-    content: one" in said or "-    content: two" in said
     assert "+    content: three" in said
 
-    said = shop.nox("--llm", "check", "--budget-usd", "0.50", **shop.key)
-    assert "no answer has changed its form" in said
+    asked_from_here = {
+        key: text.replace(THIS_MACHINE, "127.0.0.1") for key, text in shop.key.items()
+    }
+    check = ("--llm", "check", "--budget-usd", "0.50")
+    said = shop.nox(*check, **asked_from_here)
+    assert "check: unchanged (0 removed, 0 type changed, 0 added, 0 text only)" in said
     [path, _] = sorted(shop.folder.glob("tests/cassettes/shop/*.yaml"))
     path.write_text(path.read_text().replace("object: chat.completion", "object: 1"))
-    said = shop.nox("--llm", "check", "--budget-usd", "0.50", code=1, **shop.key)
-    assert f"{path.name}: body.object: number -> string (breaking)" in said
+    said = shop.nox(*check, code=1, **asked_from_here)
+    assert f"{path.name}: body.object: number -> string (type changed)" in said
+    assert "check: type changed (0 removed, 1 type changed" in said
+
+
+def test_a_replay_that_leaves_out_recorded_calls_or_all_fails_unless_that_is_allowed(shop):
+    path = shop.folder / "tests/e2e_llm/test_answers.py"
+    asks_twice = path.read_text().replace(
+        "answer = httpx", 'calls = 1 if os.environ.get("LESS") else 2\n    for _ in range(calls):\n'
+        '        body["seed"] = _\n        answer = httpx'
+    )  # fmt: skip
+    path.write_text(asks_twice)
+    shop.nox("--llm", "record", "--budget-usd", "0.50", TEXTS="one", **shop.key)
+    shop.nox("--llm", "replay", TEXTS="one")
+    said = shop.nox("--llm", "replay", code=1, TEXTS="one", LESS="1")
+    assert "passed without model calls that were recorded of it" in said
+    assert "not asked: chat-completions-gpt-4o-mini-" in said
+    shop.nox("--llm", "replay", "--allow-unused", TEXTS="one", LESS="1")
+
+    path.write_text("import pytest\n@pytest.mark.e2e_llm\ndef test_nothing(running_stack): pass\n")
+    said = shop.nox("--llm", "replay", code=1)
+    assert "1 passed" in said
+    assert "the replay has tested nothing" in said
+    shop.nox("--llm", "replay", "--allow-unused")
 
 
 def test_live_within_the_budget_leaves_the_bill(shop):
@@ -224,8 +258,7 @@ def test_a_service_that_knows_a_base_url_and_a_key_carries_the_token_which_is_ke
     assert len(kept) > 5
     assert not [one for one in kept if token.encode() in one.read_bytes()]
     log = (shop.folder / ".artifacts/e2e_llm/latest/logs/app.log").read_text()
-    assert "asks http://127.0.0.1:" in log
-    assert "/k/********/v1" in log
+    assert re.search(r"asks http://\S+:\d+/k/\*{8}/v1", log)
 
 
 def test_a_spent_budget_ends_the_session_with_a_sentence_and_the_bill(shop):

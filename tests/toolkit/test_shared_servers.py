@@ -7,11 +7,22 @@ import sys
 import pytest
 
 from stackproof.engines.process.images.postgres_server import locate_postgres
-from stackproof.plan.model import Runtime
+from stackproof.plan.runtime import Runtime
 from stackproof.waiting import wait_until
 
-TESTS = """\
+CACHE = """\
 import pytest, valkey
+from urllib.parse import urlsplit
+
+def cache_of(stack):
+    url = urlsplit(stack.service("web").exec(["printenv", "CACHE_URL"]).stdout.strip())
+    login, at, _ = url.netloc.rpartition("@")
+    endpoint = stack.endpoint("cache")  # the name and port in the URL are those that services use
+    place = f"{login}{at}{endpoint.host}:{endpoint.port}"
+    return valkey.from_url(url._replace(netloc=place).geturl())
+"""
+
+TESTS = """\
 from stackproof.errors import Refused
 
 @pytest.mark.parametrize("number", range(3))
@@ -25,8 +36,7 @@ def test_takes_everything(stack, number):
 
 @pytest.mark.parametrize("number", range(3))
 def test_has_its_own_keys(stack, number):
-    url = stack.service("web").exec(["printenv", "CACHE_URL"]).stdout.strip()
-    with valkey.from_url(url) as cache:
+    with cache_of(stack) as cache:
         assert cache.keys() == [b"seeded"]
         assert cache.get("seeded") == b"yes"
         cache.set("id", number)
@@ -59,17 +69,16 @@ def test_can_break_a_server_of_its_own(stack):
 """
 
 CROWDED = """\
-import pytest, valkey
 from pathlib import Path
 
 @pytest.mark.parametrize("number", [
     pytest.param(0, marks=pytest.mark.stack(isolation="module")), 1
 ])
 def test_has_a_cache(stack, number):
-    url = stack.service("web").exec(["printenv", "CACHE_URL"]).stdout.strip()
-    with valkey.from_url(url) as cache:
+    with cache_of(stack) as cache:
         assert cache.keys() == [b"seeded"]
-    Path(f"cache-{number}").write_text(url.rpartition("/")[2])
+        used = cache.connection_pool.connection_kwargs["db"]
+    Path(f"cache-{number}").write_text(str(used))
 """
 
 DATABASES = """\
@@ -98,7 +107,7 @@ SEED = """\
 import os, socket
 from urllib.parse import urlsplit
 address = urlsplit(os.environ["CACHE_URL"])
-with socket.create_connection((address.hostname, address.port)) as link:
+with socket.create_connection((address.hostname, address.port or 6379)) as link:
     link.sendall(b"SET seeded yes\\r\\n")
     assert link.recv(100) == b"+OK\\r\\n"
 """
@@ -125,7 +134,7 @@ def sharing(project):
 
 
 def start(project, tests, *arguments):
-    project.write("tests/own/test_own.py", tests)
+    project.write("tests/own/test_own.py", CACHE + tests)
     argv = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/own"]
     return subprocess.Popen(
         [*argv, *arguments], cwd=project.folder, env=project.environment, text=True,
@@ -192,6 +201,6 @@ def test_what_can_not_be_rewritten_for_certain_is_an_error_that_names_the_place(
 
 def test_the_configuration_shows_what_a_stack_has_in_place_of_the_servers_names(sharing):
     said = sharing.invoke("config", "--explain")
-    assert "in a test's own stack, which shares db, cache" in said
+    assert "in an isolated stack, which shares db, cache" in said
     assert "    + redis://cache/1\n" in said
     assert "canary" not in said

@@ -95,8 +95,10 @@ def test_a_session_that_is_interrupted_leaves_no_stack_that_was_started_ahead(te
 
 
 def test_a_failing_test_s_stack_can_be_kept(tests):
-    run(tests, "tests/own", "-k", "0", "--stack-keep", code=1, FAIL="0")
-    (left,) = find_runs(tests.state)
+    said = run(tests, "tests/own", "-k", "0", "--stack-keep", code=1, FAIL="0")
+    runs = find_runs(tests.state)
+    assert len(runs) == 1, said
+    (left,) = runs
     assert "web" in tests.invoke("status", "--project", left.project)
     tests.invoke("down", "--project", left.project)
     tests.wait_until_nothing_is_left()
@@ -110,7 +112,7 @@ def test_a_suite_of_isolated_tests_starts_no_stack_of_its_own(tests):
 
     def pytest_run(arguments, _):
         seen.append([one.project for one in find_runs(tests.state)])
-        assert "--isolation=test" in arguments
+        assert "--default-isolation=test" in arguments
         return True
 
     assert run_suite(request, pytest_run, said.append)
@@ -141,5 +143,5 @@ def test_a_stack_whose_record_somebody_removed_is_told_and_ended(tests):
     tests.write("tests/own/test_own.py", REMOVES)
     said = run(tests, "tests/own", code=1)
     assert "not everything could be taken down" in said
-    assert "which has gone by itself" in said
+    assert "disappeared while its stack was in use" in said
     tests.wait_until_nothing_is_left()

@@ -1,6 +1,9 @@
 """The tasks as a person types them, on a stack file that was written without stackproof in mind."""
 
 import re
+import shlex
+import subprocess
+import sys
 
 import httpx
 import pytest
@@ -45,9 +48,9 @@ def test_the_env_file_is_made_from_the_example_once(project):
     (project.folder / ".env.integration").unlink()
     names = ("DB_PASSWORD", "DB_URL_PASSWORD", "SHOP_API_KEY")
     project.write(".env.integration.example", "".join(f"{one}=from-example\n" for one in names))
-    assert "made .env.integration" in project.invoke("config")
+    assert "created .env.integration" in project.invoke("config")
     project.replace(".env.integration", "from-example", "my-own-value")
-    assert "made .env.integration" not in project.invoke("config")
+    assert "created .env.integration" not in project.invoke("config")
     assert "my-own-value" in (project.folder / ".env.integration").read_text()
 
 
@@ -56,6 +59,8 @@ def test_a_changed_configuration_is_told_and_only_what_changed_starts_anew(up):
     up.replace("config/shop.yaml", "GREETING: hello", "GREETING: good evening")
     output = up.invoke("up")
     assert "changed: web: environment GREETING: hello → good evening" in output
+    assert [line for line in output.splitlines() if " s  web " in line]
+    assert not [line for line in output.splitlines() if " s  db " in line]  # nothing happened to it
     assert httpx.get(url(output, "web")).text == "good evening"
 
     def pid(text, service):
@@ -84,9 +89,58 @@ def test_restart_gives_a_new_process_that_is_ready(up):
     assert httpx.get(url(up.table, "web")).text == "hello"
 
 
+def test_logs_and_restart_take_services_as_words(up):
+    assert "healthy" in up.invoke("restart", "web", "cache")
+    lines = up.invoke("logs", "web", "once", "--tail", "50").splitlines()
+    assert {line.split()[1] for line in lines} == {"web", "once"}
+    assert "no service 'wib'" in up.invoke("logs", "wib", code=1)
+    assert "--tail 'x' is not a number of lines" in up.invoke("logs", "--tail", "x", code=1)
+
+
+def test_any_folder_of_the_project_and_any_other_with_r_mean_the_same_stack(up, tmp_path_factory):
+    inside, outside = up.folder / "tests", tmp_path_factory.mktemp("elsewhere")
+    for folder, words in [(inside, []), (outside, ["-r", str(up.folder)])]:
+        process = subprocess.run(
+            [sys.executable, "-m", "invoke", *words, "test", "integration"],
+            cwd=folder, env=up.environment, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert "2 passed" in process.stdout, process.stdout + process.stderr
+
+
+def test_closed_and_narrow_streams_are_used_or_named(up):
+    up.replace("web/server.py", "print(", "print('café', ")
+    up.invoke("restart", "web")
+    assert "caf\\xe9" in up.invoke("logs", "web", PYTHONIOENCODING="ascii")
+
+    def shell(line):
+        command = f"{shlex.quote(sys.executable)} -m invoke {line}"
+        return subprocess.run(
+            ["sh", "-c", command], cwd=up.folder, env=up.environment, capture_output=True,
+            text=True, check=False,
+        )  # fmt: skip
+
+    assert shell("exec web -- sh -c 'cat; echo read' <&-").stdout == "read\n"
+    done = shell("status >&-")
+    assert (done.returncode, "standard output is closed" in done.stderr) == (1, True)
+    assert shell("status 2>&-").returncode == 0
+
+
 def test_exec_gives_the_commands_own_exit_status_and_streams(up):
     assert "hello" in up.invoke("exec", "web", "--", "sh", "-c", "echo $GREETING; exit 7", code=7)
     assert "no service 'wib'" in up.invoke("exec", "wib", "--", "true", code=1)
+
+
+def test_exec_of_psql_reaches_the_stacks_database_as_its_user(up):
+    query = "select current_user, current_database(), count(*) from item"
+    assert up.invoke("exec", "db", "--", "psql", "-Atc", query).strip() == "shop|shop_e2e|2"
+
+
+def test_a_failed_migrate_shows_its_output_once(up):
+    up.replace("scripts/migrate.sh", "create table", "make table")
+    output = up.invoke("migrate", code=1)
+    assert output.count("syntax error") == 1
+    assert "ERROR migrate failed" in output
+    assert output.count("LINE 1") == 2  # as it ran, and as the last line in the verdict
 
 
 def test_logs_can_be_cut_by_count_and_time(up):
@@ -112,11 +166,11 @@ def test_no_secret_is_in_any_output_log_or_artifact(up):
 @pytest.mark.parametrize("task", ["migrate", "seed"])
 def test_a_database_that_stackproof_did_not_start_is_refused_before_connecting(project, task):
     project.invoke("up")
-    foreign = "postgresql://shop@127.0.0.1:9/shop_e2e"
+    foreign = "postgresql://shop@192.0.2.1:9/shop_e2e"
     project.replace("config/shop.yaml", "GREETING: hello", f"GREETING: hello, DB_URL: '{foreign}'")
     output = project.invoke(task, code=1)
     assert f"{task} is refused: an address of a service is not the stack's own" in output
-    assert "db: DATABASE_URL leads to 127.0.0.1:9 " in output
+    assert "db: DATABASE_URL leads to 192.0.2.1:9 " in output
 
 
 def test_what_leads_outside_the_stack_is_refused_before_anything_starts(project):
@@ -169,6 +223,9 @@ def test_kept_data_get_the_marker_of_the_next_run_and_a_copied_one_is_refused(up
     digest = "md5(concat_ws('/', made_by, run, '77', created_at))"
     rows(up, f"update {table} set (server, digest) = ('77', {digest})")  # noqa: S608 - the same
     assert "made in the server 77" in up.invoke("seed", code=1)
+
+    up.end_database()
+    assert "the database of db does not answer" in up.invoke("seed", code=1)
     up.invoke("down", "--force")
 
 
@@ -177,7 +234,9 @@ def test_a_service_that_dies_at_start_is_the_message_and_nothing_is_left(project
     output = project.invoke("up", code=1)
     assert "ERROR web exited with status 1" in output
     assert "no greeting today" in output
-    assert list((project.folder / ".artifacts" / "up").glob("*/logs/web.log"))
+    (log,) = (project.folder / ".artifacts" / "up").glob("2*/logs/web.log")
+    assert f"its whole log is {log}" in output
+    assert "invoke logs" not in output
     project.wait_until_nothing_is_left()
 
 
@@ -207,7 +266,7 @@ def test_two_commands_at_once_do_not_meet(project):
 @pytest.mark.parametrize(
     ("name", "old", "new", "message"),
     [
-        ("compose.yaml", "image: redis:7", "imag: redis:7", "did you mean 'image'"),
+        ("compose.yaml", "image: redis:7", "imag: redis:7", "did you mean image?"),
         ("compose.yaml", "image: redis:7", "image: oracle:23", "oracle:23"),
         ("config/shop.yaml", "timeouts:", "timeoutz:", "timeouts"),
         ("config/shop.yaml", "start: 60", "start: soon", "timeouts.start"),

@@ -22,6 +22,14 @@ def a_wait(stack: Stack) -> None:
     """A wait gives what its condition gives."""
     assert_type(wait_until(lambda: 7, timeout=1, what="seven"), int)
     assert_type(stack.wait_until(lambda: "done", timeout=1, what="done"), str)
+    assert_type(
+        stack.wait_until(
+            lambda: 7, timeout=1, what="seven", until=lambda got: got > 1, retry_on=(OSError,)
+        ),
+        int,
+    )
+    stack.wait_until(lambda: 7, what="it")  # type: ignore[call-arg]
+    stack.wait_until(lambda: 7, timeout=1, what="it", untill=bool)  # type: ignore[call-arg]
 
 
 def a_state(oracle: Oracle) -> None:

@@ -20,12 +20,13 @@ from stackproof.errors import StackproofError
 from stackproof.plan import make_plan
 from stackproof.plan.services.dockerfile import read_dockerfile
 from stackproof.reaper.daemon import Reaper
-from stackproof.redaction import Redactor
 from stackproof.settings import load_settings
+from stackproof.settings.config import KEYS
 from stackproof.settings.env_file import example_names, read_env_file
-from stackproof.settings.schema import StackConfig
 from stackproof.stack_file import load_stack_file
 from stackproof.stack_file.env_files import read_dotenv
+from stackproof.stack_file.interpolation import Interpolation
+from stackproof_redaction import Redactor
 
 CHEAP = settings(
     deadline=None,
@@ -69,9 +70,9 @@ def as_yaml(value):
 
 INNER = ["service", "name", "command", "api", "db", "cpus", "memory", "pids", "services", "start",
          "stop", "paths", "profiles", "marker", "default", "shared", "pool"]  # fmt: skip
-CONFIG = st.dictionaries(
-    st.sampled_from(sorted(StackConfig.model_fields)), values(INNER), max_size=4
-).map(lambda given: {"stack": "shop", "compose_files": ["../compose.yaml"], **given})
+CONFIG = st.dictionaries(st.sampled_from(sorted(KEYS)), values(INNER), max_size=4).map(
+    lambda given: {"stack": "shop", "compose_files": ["../compose.yaml"], **given}
+)
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +92,7 @@ def planned(folder, environment=None):
 
 
 @CHEAP
-@given(CONFIG.map(as_yaml) | values(sorted(StackConfig.model_fields)).map(as_yaml)
+@given(CONFIG.map(as_yaml) | values(sorted(KEYS)).map(as_yaml)
        | st.binary(max_size=60) | ANY_TEXT.map(as_bytes))  # fmt: skip
 @example(b"stack: shop\ncompose_files: [../compose.yaml]\nports: {api: " + b"9" * 5000 + b"}\n")
 @example(b"stack: &a [*a]\n")
@@ -120,7 +121,7 @@ def test_an_env_file(project, data):
         (project / name).write_bytes(data)
     for read in (
         lambda: read_env_file(project / ".env.integration"),
-        lambda: read_dotenv(project, {}),
+        lambda: read_dotenv(project, Interpolation({})),
         lambda: example_names(project),
         lambda: planned(project),
     ):

@@ -6,11 +6,14 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from stackproof.artifacts.forensics import keep_failure
-from stackproof.artifacts.run import KEPT_RUNS, new_run
+from stackproof.artifacts.run import KEPT_RUNS, new_run, run_name
+from stackproof.engines.timestamps import Moment
 from stackproof.errors import NoStack
-from stackproof.redaction import MASK, Redactor
+from stackproof_redaction import MASK, Redactor
 
 NOON = datetime(2026, 1, 2, 12, 0, 0, tzinfo=UTC)
 
@@ -95,17 +98,54 @@ def test_a_secret_that_goes_across_lines_is_masked(tmp_path):
     assert (run.folder / "a.log").read_text() == f"x {MASK}\n{MASK}\nef\n"
 
 
-def test_the_folder_of_a_failing_test_does_not_tell_the_secret_in_its_id(run):
-    class Gone:
-        def logs(self, **_options):
-            raise NoStack("it is gone")
+class Gone:
+    def logs(self, **_options):
+        raise NoStack("it is gone")
 
-    stack = SimpleNamespace(running=Gone())
-    for test in ("test_a.py::test[canary-value]", "test_a.py::test[canary%2Dvalue]"):
-        keep_failure(stack, run, test=test, since="", report="assert canary-value")
-    folders = [path.name for path in (run.folder / "failures").iterdir()]
-    assert len(folders) == 2
-    assert all(re.fullmatch(r"test_a\.py-test-masked-[0-9a-f]{8}", one) for one in folders)
+
+def keep(run, test, **more):
+    kept = keep_failure(
+        SimpleNamespace(running=Gone()), run, test=test, began=Moment(), called=0.0, **more
+    )
+    return kept.files[0].parent.name
+
+
+def test_the_folder_of_a_failing_test_does_not_tell_the_secret_in_its_id(run):
+    tests = ("test_a.py::test[canary-value]", "test_a.py::test[canary%2Dvalue]")
+    folders = [keep(run, test, report="assert canary-value") for test in tests]
+    assert len(set(folders)) == 2
+    assert all(re.fullmatch(r"test_a\.py-test-masked-[0-9a-f]{8}", name) for name in folders)
+
+
+@given(st.lists(st.text("aA/- .é", max_size=4), unique=True))
+def test_no_two_tests_have_one_folder(tmp_path_factory, ids):
+    run = new_run(tmp_path_factory.mktemp("runs"), "integration", Redactor())
+    folders = {keep(run, f"t.py::test[{part}]", report=part) for part in ids}
+    assert len(folders) == len(ids)
+
+
+def test_each_phase_and_each_try_of_a_test_has_a_folder_of_its_own(run):
+    tries = [("call", "first"), ("teardown", "after it"), ("call", "second"), ("teardown", "last")]
+    folders = [keep(run, "t.py::test", phase=phase, report=text) for phase, text in tries]
+    assert [re.sub("[0-9a-f]{8}", "#", name) for name in folders] == [
+        "t.py-test-#", "t.py-test-#.teardown", "t.py-test-#.2", "t.py-test-#.teardown.2",
+    ]  # fmt: skip
+    texts = [(run.folder / "failures" / name / "failure.txt").read_text() for name in folders]
+    assert texts == [f"t.py::test ({phase})\n\n{text}" for phase, text in tries]
+
+
+def test_all_processes_of_a_run_write_to_one_folder(tmp_path):
+    name = run_name(NOON)
+    first, second = (new_run(tmp_path, "pytest", Redactor(), name=name) for _ in range(2))
+    assert first.folder == second.folder == (tmp_path / "pytest" / "latest").resolve()
+
+
+def test_the_folder_of_a_run_is_never_the_one_that_is_dropped(tmp_path):
+    for minute in range(KEPT_RUNS):
+        new_run(tmp_path, "pytest", Redactor(), now=NOON + timedelta(minutes=minute))
+    run = new_run(tmp_path, "pytest", Redactor(), name=run_name(NOON - timedelta(days=1)))
+    assert run.folder.is_dir()
+    assert len(list((tmp_path / "pytest").glob("202*"))) == KEPT_RUNS
 
 
 def test_only_the_newest_runs_of_a_suite_are_kept_and_nothing_else_is_removed(tmp_path):

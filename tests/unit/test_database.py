@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from stackproof.errors import CommandFailed, Refused
+from stackproof.errors import CommandFailed, NoStack, Refused
 from stackproof.plan.model import Endpoint, Plan, ServicePlan
 from stackproof.reaper.leftovers import RunState
 from stackproof.stack import Stack, database
@@ -32,13 +32,14 @@ def known_runs(monkeypatch):
 
 
 class Answering:
-    def __init__(self, code, out, *, owns=True):
-        self.code, self.out, self.owns = code, out, owns
+    def __init__(self, code, out, *, err=b"", owns=True):
+        self.code, self.out, self.err, self.owns = code, out, err, owns
         self.calls = []
 
-    def execute(self, service, argv, streams, **_options):
-        self.calls.append((service, argv, os.pread(streams.stdin, 65536, 0).decode()))
+    def execute(self, service, command, streams, **_options):
+        self.calls.append((service, command.argv, os.pread(streams.stdin, 65536, 0).decode()))
         os.write(streams.stdout, self.out)
+        os.write(streams.stderr, self.err)
         return self.code
 
     def owns_data(self, _service):
@@ -53,6 +54,12 @@ def test_a_database_with_the_marker_of_this_run_and_server_may_be_touched():
     asked(b"run-1|77|77|t\n")
 
 
+def test_a_database_that_is_down_is_not_taken_for_one_without_a_marker():
+    down = Answering(2, b"", err=b"connection to server at 127.0.0.1 failed: refused\n")
+    with pytest.raises(NoStack, match=r"database of postgres does not answer\n.*failed: refused"):
+        require_marker(Stack(plan_with(), down), "seed")
+
+
 def test_a_shared_server_has_the_marker_of_the_run_that_has_started_it():
     asked(b"run-2|77|77|t\n", shared="servers")
     with pytest.raises(Refused, match="not this run's"):
@@ -62,10 +69,10 @@ def test_a_shared_server_has_the_marker_of_the_run_that_has_started_it():
 @pytest.mark.parametrize(
     ("out", "why"),
     [
-        (b"run-0|77|77|t\n", "it was made by the run run-0, and this one is run-1"),
+        (b"run-0|77|77|t\n", "it was made by the run run-0, and this run is run-1"),
         (b"|77|77|t\n", "copied from another stack"),
         (b"run-1|77|78|t\n", "made in the server 77 and stands in 78"),
-        (b"run-1|77|77|f\n", "somebody has changed it"),
+        (b"run-1|77|77|f\n", "it was changed after stackproof wrote it"),
     ],
     ids=["another run", "no run", "another server", "changed"],
 )

@@ -3,9 +3,9 @@
 import pytest
 
 from stackproof.errors import Refused
-from stackproof.gateway.options import MODES as GATEWAY_MODES
-from stackproof.gateway.settings import options, parser
 from stackproof.settings.llm_choice import MODES, LlmChoice
+from stackproof_gateway.options import MODES as GATEWAY_MODES
+from stackproof_gateway.settings import options, parser
 
 KEY = {"GATEWAY_OPENAI_KEY": "sk-real"}
 

@@ -2,6 +2,7 @@
 
 import socket
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -22,17 +23,17 @@ def snapshot(tmp_path, monkeypatch):
     entry = tmp_path / "entry"
     entry.mkdir()
     plan = Plan("shop", "shop", "process", run.path, (ServicePlan("db", (), {}),))
-    assert ProcessSnapshots().take(plan, run, entry, entry, lambda _: None) > 0
+    assert ProcessSnapshots(Path()).take(plan, run, entry, entry, lambda _: None) > 0
     return entry
 
 
 class NotRunning:
-    def stop(self, names):
-        assert names == ["db"]
+    def control(self, action, names):
+        assert (action, names) == ("stop", ["db"])
 
 
 def test_a_snapshot_that_nobody_has_touched_has_no_fault(snapshot):
-    assert ProcessSnapshots().fault(snapshot) == ""
+    assert ProcessSnapshots(Path()).fault(snapshot) == ""
 
 
 @pytest.mark.parametrize(
@@ -45,12 +46,12 @@ def test_a_snapshot_that_nobody_has_touched_has_no_fault(snapshot):
 )
 def test_a_file_that_is_missing_changed_or_new_is_a_fault(snapshot, damage):
     damage(snapshot / "data" / "db" / "table")
-    assert "not what they were" in ProcessSnapshots().fault(snapshot)
+    assert "not what they were" in ProcessSnapshots(Path()).fault(snapshot)
 
 
 def test_a_missing_listing_is_a_fault(snapshot):
     (snapshot / "listing").unlink()
-    assert ProcessSnapshots().fault(snapshot)
+    assert ProcessSnapshots(Path()).fault(snapshot)
 
 
 @pytest.fixture

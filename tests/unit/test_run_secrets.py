@@ -7,8 +7,7 @@ from dataclasses import replace
 import pytest
 
 from stackproof.isolation.snapshot_key import snapshot_key
-from stackproof.stack.resolved import GATEWAY_SECRET, Choice, resolve
-from stackproof.stack.running_record import RunningRecord
+from stackproof.stack.resolved import GATEWAY_SECRET, StackRequest, resolve
 
 OTHER = "fedcba9876543210fedcba9876543210"
 
@@ -31,7 +30,7 @@ def shop(tmp_path):
 
     def make(**environment):
         environment = {"STACKPROOF_STATE_DIR": str(tmp_path / "state"), **environment}
-        return resolve(Choice(tmp_path, environment, stack="shop"))
+        return resolve(StackRequest(tmp_path, environment, stack="shop"))
 
     return make
 
@@ -40,7 +39,6 @@ def test_each_run_has_a_token_of_its_own_and_the_same_snapshot(shop):
     one, other = shop(), shop()
     assert one.plan.gateway_token != other.plan.gateway_token
     assert len(one.plan.gateway_token) == 32
-    assert one.plan.fingerprint == other.plan.fingerprint
     assert snapshot_key(one, print) == snapshot_key(other, print)
 
 
@@ -72,8 +70,8 @@ def test_a_command_that_was_begun_before_the_run_takes_over_its_token(shop):
     early, starter = shop(), shop()
     starter.run.path.mkdir(parents=True, mode=0o700)
     starter.keep_secrets()
-    assert early.of_run({}).plan.gateway_token == starter.plan.gateway_token
-    assert starter.of_run({}) is starter
+    assert early.of_run(starter.record()).plan.gateway_token == starter.plan.gateway_token
+    assert starter.of_run(starter.record()).plan == starter.plan
 
 
 def test_a_token_that_somebody_else_has_put_there_is_not_taken(shop, started, other_user):
@@ -94,15 +92,15 @@ def test_nothing_but_a_file_is_read_as_a_token(shop, started, kind):
 
 def test_a_token_that_the_user_chose_is_taken_in_every_run(shop, started):
     assert shop(GATEWAY_TOKEN=OTHER).plan.gateway_token == OTHER
-    assert shop(GATEWAY_TOKEN=OTHER).of_run({}).plan.gateway_token == OTHER
+    assert shop(GATEWAY_TOKEN=OTHER).of_run(shop().record()).plan.gateway_token == OTHER
 
 
 def test_what_is_written_of_a_run_does_not_show_the_token(shop):
-    blueprint = shop()
-    record = RunningRecord.of(blueprint.plan, blueprint.settings, complete=True)
-    assert blueprint.plan.gateway_token not in str(record)
-    assert blueprint.plan.gateway_token not in str(replace(blueprint.plan, services=(), secrets=()))
+    resolved = shop()
+    record = resolved.record()
+    assert resolved.plan.gateway_token not in str(record)
+    assert resolved.plan.gateway_token not in str(replace(resolved.plan, services=(), secrets=()))
 
 
-def _services(blueprint):
-    return RunningRecord.of(blueprint.plan, blueprint.settings, complete=True).services
+def _services(resolved):
+    return resolved.record().services

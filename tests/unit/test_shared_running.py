@@ -1,8 +1,10 @@
 """A stack some of whose services run elsewhere: who is asked, and what is refused."""
 
+from typing import get_args
+
 import pytest
 
-from stackproof.engines.base import LogLine, ServiceStatus
+from stackproof.engines.base import Action, Command, LogLine, ServiceStatus
 from stackproof.errors import Refused
 from stackproof.plan.model import Plan, ServicePlan
 from stackproof.stack.shared_running import SharedRunning
@@ -32,18 +34,18 @@ class FakeRunning:
     def follow(self, services=()):
         return iter(self._lines(services))
 
-    def execute(self, service, argv, streams, *, environment=None, timeout=None):
-        self.calls.append(("execute", service, environment))
+    def execute(self, service, command, streams):
+        self.calls.append(("execute", service, command.environment))
         return 0
 
-    def run(self, name, service, argv, *, timeout, say):
+    def run(self, name, service, command, say):
         self.calls.append(("run", service))
 
     def wait_ready(self, timeout, say):
         self.calls.append(("wait_ready",))
 
-    def __getattr__(self, verb):
-        return lambda services, *rest: self.calls.append((verb, *services, *rest))
+    def control(self, action, services, *, signal="SIGKILL"):
+        self.calls.append((action, *services, signal))
 
 
 @pytest.fixture
@@ -82,30 +84,30 @@ def test_following_ends_with_the_stack(running):
 
 
 def test_a_command_in_a_shared_server_sees_the_stacks_own_names(running, servers, own):
-    running.execute("db", ["psql"], None, environment={"A": "b"})
-    running.execute("api", ["true"], None)
+    running.execute("db", Command(["psql"], {"A": "b"}), None)
+    running.execute("api", Command(["true"]), None)
     assert servers.calls == [("execute", "db", {"POSTGRES_DB": "mine", "A": "b"})]
-    assert own.calls == [("execute", "api", None)]
+    assert own.calls == [("execute", "api", {})]
 
 
-@pytest.mark.parametrize("verb", ["start", "stop", "restart", "kill", "pause", "unpause"])
-def test_what_would_hit_others_is_refused_and_nothing_is_done(running, servers, own, verb):
+@pytest.mark.parametrize("action", get_args(Action))
+def test_what_would_hit_others_is_refused_and_nothing_is_done(running, servers, own, action):
     with pytest.raises(Refused, match="cache is shared with other tests") as told:
-        getattr(running, verb)(["api", "cache"])
+        running.control(action, ["api", "cache"])
     assert "@pytest.mark.stack(shared=[])" in str(told.value)
     assert servers.calls + own.calls == []
 
 
-@pytest.mark.parametrize("verb", ["start", "stop", "restart", "kill", "pause", "unpause"])
-def test_the_stacks_own_services_can_be_broken(running, own, verb):
-    getattr(running, verb)(["worker"])
-    assert own.calls[0][:2] == (verb, "worker")
+@pytest.mark.parametrize("action", get_args(Action))
+def test_the_stacks_own_services_can_be_broken(running, own, action):
+    running.control(action, ["worker"], signal="SIGTERM")
+    assert own.calls == [(action, "worker", "SIGTERM")]
 
 
 def test_migrating_a_shared_server_is_refused(running):
     with pytest.raises(Refused, match="migrate is refused"):
-        running.run("migrate", "db", ["psql"], timeout=1, say=print)
-    running.run("migrate", "api", ["alembic"], timeout=1, say=print)
+        running.run("migrate", "db", Command(["psql"], timeout=1), print)
+    running.run("migrate", "api", Command(["alembic"], timeout=1), print)
 
 
 def test_only_its_own_services_are_waited_for(running, own, servers):

@@ -1,9 +1,11 @@
 """Snapshots are made once, checked when used, bounded, and removed on request."""
 
+import fcntl
 import os
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from types import SimpleNamespace
 
 import pytest
@@ -11,6 +13,9 @@ import pytest
 from stackproof.engines.cache import locked, locked_if_free
 from stackproof.errors import EngineUnavailable, StackproofError
 from stackproof.isolation import snapshots
+from stackproof.isolation.snapshot_key import _written
+from stackproof.stack_file import load_stack_file
+from stackproof.stack_file.model import Mount
 
 
 class Keeper:
@@ -51,7 +56,7 @@ class Stacks:
         self.told = []
         self.made = []
 
-    def blueprint(self, word):
+    def resolved(self, word):
         return SimpleNamespace(
             settings=SimpleNamespace(cache=self.cache),
             plan=SimpleNamespace(stack="shop"),
@@ -68,7 +73,7 @@ class Stacks:
             self.made.append(word)
             publish(self.keeper.take, intend=None)
 
-        with snapshots.held(self.blueprint(word), make, self.told.append) as entry:
+        with snapshots.held(self.resolved(word), make, self.told.append) as entry:
             return (entry / "data").read_text()
 
     def names(self):
@@ -83,7 +88,7 @@ class Stacks:
 
 @pytest.fixture
 def stacks(tmp_path, monkeypatch):
-    monkeypatch.setattr(snapshots, "snapshot_key", lambda blueprint, _say: blueprint.word)
+    monkeypatch.setattr(snapshots, "snapshot_key", lambda resolved, _say: resolved.word)
     monkeypatch.setattr(snapshots, "server_cache", lambda cache: cache)
     return Stacks(tmp_path)
 
@@ -110,9 +115,7 @@ def test_one_that_is_damaged_is_made_again_and_it_is_said(stacks):
     stacks.keeper.outside.clear()
     assert stacks.use("one") == "after seed"
     assert stacks.made == ["one", "one"]
-    assert stacks.told == [
-        "note: the snapshot shop-one is damaged and made again: the image is missing"
-    ]
+    assert stacks.told == ["note: recreating the damaged snapshot shop-one: the image is missing"]
 
 
 def test_one_that_is_damaged_each_time_is_given_up(stacks):
@@ -127,7 +130,7 @@ def test_nothing_is_left_of_one_that_could_not_be_made(stacks):
 
     with (
         pytest.raises(StackproofError, match="seed failed"),
-        snapshots.held(stacks.blueprint("one"), fail, stacks.told.append),
+        snapshots.held(stacks.resolved("one"), fail, stacks.told.append),
     ):
         pass
     assert stacks.names() == []
@@ -136,7 +139,7 @@ def test_nothing_is_left_of_one_that_could_not_be_made(stacks):
 
 def test_nobody_can_remove_one_while_it_is_used(stacks):
     stacks.use("one")
-    used = snapshots.held(stacks.blueprint("one"), lambda _: None, stacks.told.append)
+    used = snapshots.held(stacks.resolved("one"), lambda _: None, stacks.told.append)
     with used as entry, locked_if_free(entry) as is_free:
         assert not is_free
     with locked_if_free(entry) as is_free:
@@ -146,8 +149,8 @@ def test_nobody_can_remove_one_while_it_is_used(stacks):
 def test_several_can_use_one_at_the_same_time(stacks):
     stacks.use("one")
     with (
-        snapshots.held(stacks.blueprint("one"), lambda _: None, stacks.told.append) as first,
-        snapshots.held(stacks.blueprint("one"), lambda _: None, stacks.told.append) as second,
+        snapshots.held(stacks.resolved("one"), lambda _: None, stacks.told.append) as first,
+        snapshots.held(stacks.resolved("one"), lambda _: None, stacks.told.append) as second,
     ):
         assert first == second
 
@@ -197,6 +200,43 @@ def test_one_that_is_made_after_the_clock_was_set_back_is_not_the_first_to_go(st
     assert stacks.names() == ["shop-four", "shop-two"]
 
 
+@contextmanager
+def mounted(entry):
+    """What the reaper of a stack does whose data lie over those of a snapshot."""
+    handle = os.open(entry, os.O_RDONLY | os.O_DIRECTORY)
+    fcntl.flock(handle, fcntl.LOCK_SH)
+    try:
+        yield
+    finally:
+        os.close(handle)
+
+
+def test_one_that_a_stack_has_its_data_from_is_neither_dropped_nor_cleared(stacks, monkeypatch):
+    monkeypatch.setattr(snapshots, "KEPT", 1)
+    stacks.use("one")
+    stacks.used_at("one", 1)
+    with mounted(stacks.entry("one")):
+        stacks.use("two")
+        removed, problems = snapshots.clear(stacks.cache, stacks.engine_of)
+    assert (removed, stacks.names()) == (1, ["shop-one"])
+    assert problems == ["shop-one: stacks that are up have their data from it"]
+    assert snapshots.clear(stacks.cache, stacks.engine_of) == (1, [])
+
+
+def test_one_that_is_damaged_under_a_stack_is_put_aside_until_that_is_down(stacks):
+    stacks.use("one")
+    with mounted(stacks.entry("one")):
+        stacks.keeper.outside.clear()
+        assert stacks.use("one") == "after seed"
+        (aside,) = stacks.entry("one").parent.glob(".aside-*")
+        assert (aside / "data").read_text() == "after seed"
+        stacks.use("two")
+        assert aside.exists()
+        assert sorted(stacks.names()) == ["shop-one", "shop-two"]
+    stacks.use("three")
+    assert not aside.exists()
+
+
 def test_the_list_tells_engine_and_size(stacks):
     stacks.keeper.size = 7
     stacks.use("one")
@@ -221,3 +261,26 @@ def test_one_whose_engine_does_not_answer_stays_and_that_is_told(stacks):
     assert removed == 0
     assert "it does not answer" in problems[0]
     assert stacks.names() == ["shop-one"]
+
+
+def test_what_decides_about_services_from_outside_the_stack_file_is_part_of_the_key(tmp_path):
+    """Env files, also of an `include`, and secrets that are variables; not the copy's name."""
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub/compose.yaml").write_text(
+        "services: {x: {image: 'i:${TAG}', environment: [A, COPY], env_file: x.env}}\n"
+    )
+    (tmp_path / "compose.yaml").write_text(
+        "include: [{path: sub/compose.yaml, env_file: vars.env}]\n"
+    )
+
+    def written(a="1", own="1", copy="shop-1", content="s"):
+        (tmp_path / "vars.env").write_text(f"A={a}\nTAG=1\n")
+        (tmp_path / "sub/x.env").write_text(f"OWN={own}\n")
+        stack_file = load_stack_file([tmp_path / "compose.yaml"], {"COPY": copy})
+        granted = [Mount("bind", "/run/secrets/s", content=content)]
+        plan = SimpleNamespace(project=copy, services=[SimpleNamespace(name="x", granted=granted)])
+        return _written(SimpleNamespace(plan=plan, stack_file=stack_file))
+
+    assert written() == written(copy="shop-2")
+    assert all(written() != other for other in (written(a="2"), written(own="2"),
+                                                written(content="t")))  # fmt: skip

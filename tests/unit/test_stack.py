@@ -24,18 +24,16 @@ class FakeRunning:
         self.calls.append(("logs", tuple(services), tail, since))
         return iter([LogLine("t", "api", "out", "one"), LogLine("t", "api", "err", "two")])
 
-    def execute(self, service, argv, streams, *, environment=None, timeout=None):
-        self.calls.append(("execute", service, tuple(argv), dict(environment or {})))
+    def execute(self, service, command, streams):
+        argv = tuple(command.argv)
+        self.calls.append(("execute", service, argv, command.environment))
         code, out, err = self.answers.get(service, (0, "", ""))
         os.write(streams.stdout, out.encode())
         os.write(streams.stderr, err.encode())
         return code
 
-    def start(self, services):
-        self.calls.append(("start", *services))
-
-    def stop(self, services):
-        self.calls.append(("stop", *services))
+    def control(self, action, services):
+        self.calls.append((action, *services))
 
 
 def make_stack(running=None, *, engine="process"):
@@ -146,7 +144,7 @@ class TroubledRunning(FakeRunning):
     def logs(self, services=(), *, tail=None, since=""):
         [name] = services
         lines = [LogLine("t", name, "out", f"line {number}") for number in range(100)]
-        return iter(lines[-tail:])
+        return iter(lines[-tail:] if tail else lines)
 
 
 def test_a_failed_wait_names_who_is_not_well_and_everybodys_last_lines():
@@ -158,6 +156,24 @@ def test_a_failed_wait_names_who_is_not_well_and_everybodys_last_lines():
     assert told[2] == "not well: worker: exited"
     assert told[3:5] == ["last lines of worker:", "| t line 80"]
     assert told[-6:-4] == ["last lines of api:", "| t line 95"]
+
+
+def test_a_failed_wait_tells_the_first_error_that_a_service_wrote_meanwhile():
+    class Erring(TroubledRunning):
+        def logs(self, services=(), *, tail=None, since=""):
+            [name] = services
+            before, after = ("t0", "ERROR: an old one"), ("t9", "ERROR: no pear")
+            lines = [before, after, ("t9", "later")] if since == "" else [after, ("t9", "later")]
+            return iter([LogLine(at, name, "out", text) for at, text in lines])
+
+    lines = diagnose(Erring(), since="t5")
+    assert lines[1:] == [
+        "first error of worker: no pear",
+        "last lines of worker:",
+        "  | t9 ERROR: no pear",
+        "  | t9 later",
+        "first error of api: no pear",
+    ]
 
 
 def test_a_wait_that_ends_by_an_exception_tells_how_the_services_are_as_a_note():
@@ -190,7 +206,9 @@ def test_a_stack_that_answers_nothing_does_not_hide_the_failed_wait():
         def status(self):
             raise NoStack("shop-e2e is not up")
 
-    with pytest.raises(WrongEnd, match="could not be asked how it is: shop-e2e is not up"):
+    with pytest.raises(
+        WrongEnd, match="the states of the services could not be read: shop-e2e is not up"
+    ):
         make_stack(Gone()).wait_until(
             lambda: 1, until=(2).__eq__, failed=bool, timeout=5, what="it"
         )  # fmt: skip

@@ -13,8 +13,8 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 
-from stackproof.redaction import Redactor
-from stackproof.redaction.files import mask_tree
+from stackproof_redaction import Redactor
+from stackproof_redaction.files import mask_tree
 
 LATEST = "latest"
 """Name of the link to the newest run of a suite."""
@@ -72,8 +72,18 @@ class RunArtifacts:
         mask_tree(self.folder, self.redactor)
 
 
+def run_name(now: datetime) -> str:
+    """A name for the folder of a run, such that later ones sort after it."""
+    return f"{now.strftime(_MOMENT)}-{secrets.token_hex(3)}"
+
+
 def new_run(
-    root: Path, suite: str, redactor: Redactor, *, now: datetime | None = None
+    root: Path,
+    suite: str,
+    redactor: Redactor,
+    *,
+    now: datetime | None = None,
+    name: str | None = None,
 ) -> RunArtifacts:
     """Make the folder of a new run, and let `latest` point to it.
 
@@ -82,14 +92,14 @@ def new_run(
         suite: Name of the suite.
         redactor: Masks the secrets of the run.
         now: The time that the folder is named after; the present if None.
+        name: The folder's name, which all processes of the run have been told; None for a new one.
     """
     folders = root / suite
     folders.mkdir(parents=True, exist_ok=True)
-    moment = _moment_after(_runs(folders), now or datetime.now(UTC))
-    folder = folders / f"{moment}-{secrets.token_hex(3)}"
-    folder.mkdir()
+    folder = folders / (name or run_name(_moment_after(_runs(folders), now or datetime.now(UTC))))
+    folder.mkdir(exist_ok=name is not None)
     _point_latest(folder)
-    _drop_old(folders)
+    _drop_old(folder)
     return RunArtifacts(folder, redactor)
 
 
@@ -100,8 +110,9 @@ def _point_latest(folder: Path) -> None:
     link.replace(folder.parent / LATEST)
 
 
-def _drop_old(suite: Path) -> None:
-    for run in _runs(suite)[:-KEPT_RUNS]:
+def _drop_old(newest: Path) -> None:
+    others = [run for run in _runs(newest.parent) if run != newest]
+    for run in others[: 1 - KEPT_RUNS]:
         shutil.rmtree(run, ignore_errors=True)
 
 
@@ -110,12 +121,9 @@ def _runs(suite: Path) -> list[Path]:
     return sorted(path for path in suite.iterdir() if _RUN_NAME.fullmatch(path.name))
 
 
-def _moment_after(runs: list[Path], now: datetime) -> str:
-    """The present as a name, or the second after the newest run's if the clock was set back."""
-    moment = now.strftime(_MOMENT)
+def _moment_after(runs: list[Path], now: datetime) -> datetime:
+    """The present, or the second after the newest run's if the clock was set back."""
     newest = runs[-1].name.partition("-")[0] if runs else ""
-    if newest <= moment:
-        return moment
-    return (datetime.strptime(newest, _MOMENT).replace(tzinfo=UTC) + timedelta(seconds=1)).strftime(
-        _MOMENT
-    )
+    if newest <= now.strftime(_MOMENT):
+        return now
+    return datetime.strptime(newest, _MOMENT).replace(tzinfo=UTC) + timedelta(seconds=1)

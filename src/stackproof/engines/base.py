@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
+from stackproof.engines.events import ServiceEvent
+from stackproof.engines.network_faults import NetworkFault
+from stackproof.engines.receipt import Receipt
+from stackproof.engines.snapshot_keeping import SnapshotKeeper
+from stackproof.errors import StackproofError
 from stackproof.plan.model import Plan
 from stackproof.reaper.run_folder import RunFolder
-from stackproof.stack_file.model import StackFile
 
 Say = Callable[[str], None]
 """Takes one line of progress; the library itself never prints."""
+
+Action = Literal["start", "stop", "restart", "kill", "pause", "unpause"]
+"""What can be done to services that run.
+
+`start` and `restart` wait until they are well; `stop` ends them in the way their stack file says;
+`kill` sends a signal to their main process; `pause` freezes all their processes.
+"""
 
 
 @dataclass(frozen=True)
@@ -29,6 +40,8 @@ class ServiceStatus:
         restarts: How often its restart policy has started it again.
         detail: What it waits for, its last probe's answer, or why it failed.
         ready_after: Seconds from its own start to ready; None while it is not.
+        start: `warm` where it was forked from a fork server, `cold: ` with the reason where it was
+            not; empty where no forks were asked for.
     """
 
     name: str
@@ -39,6 +52,7 @@ class ServiceStatus:
     restarts: int = 0
     detail: str = ""
     ready_after: float | None = None
+    start: str = ""
 
     @property
     def is_well(self) -> bool:
@@ -81,6 +95,24 @@ class CommandResult:
 
 
 @dataclass(frozen=True)
+class Command:
+    """A command that is to be run in a service's surroundings.
+
+    Attributes:
+        argv: The program and its arguments.
+        environment: Variables beside the service's own.
+        timeout: Seconds after which it is ended; None for no bound.
+    """
+
+    argv: Sequence[str]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    timeout: float | None = None
+
+    def __str__(self) -> str:
+        return " ".join(self.argv)
+
+
+@dataclass(frozen=True)
 class Streams:
     """File descriptors that a command is connected to."""
 
@@ -107,31 +139,21 @@ class RunningPlan(Protocol):
     ) -> Iterator[LogLine]:
         """Lines of some services (none named: all), merged by time, oldest first."""
 
+    def events(self, since: str) -> tuple[ServiceEvent, ...]:
+        """What has happened to services since a moment, oldest first, as far as it is known."""
+
     def follow(self, services: Sequence[str] = ()) -> Iterator[LogLine]:
         """New lines as they are written, until the stack is gone."""
 
-    def run(
-        self, name: str, service: str, argv: Sequence[str], *, timeout: float, say: Say
-    ) -> CommandResult:
-        """Run a command in a service's surroundings, its output kept as the log `name`."""
+    def run(self, name: str, service: str, command: Command, say: Say) -> CommandResult:
+        """Run a command in a service's surroundings, its output kept as the log `name`.
 
-    def execute(
-        self,
-        service: str,
-        argv: Sequence[str],
-        streams: Streams,
-        *,
-        environment: Mapping[str, str] | None = None,
-        timeout: float | None = None,
-    ) -> int:
+        Raises:
+            WaitTimeout: If it was ended because of the time-out.
+        """
+
+    def execute(self, service: str, command: Command, streams: Streams) -> int:
         """Run a command in a service's surroundings, connected to the caller's streams.
-
-        Args:
-            service: Whose environment, folder, user and limits the command gets.
-            argv: The command.
-            streams: What it reads from and writes to.
-            environment: Variables beside the service's own.
-            timeout: Seconds after which the command is ended; None for no bound.
 
         Returns:
             Its exit status; negative is minus the signal's number.
@@ -146,23 +168,68 @@ class RunningPlan(Protocol):
     def details(self) -> Mapping[str, Any]:
         """All that the engine knows of each service, as plain values, secrets masked."""
 
-    def start(self, services: Sequence[str]) -> None:
-        """Start stopped services and wait until they are well."""
+    def receipt(self) -> Receipt | None:
+        """What its services could do to their surroundings; None where that can't be tried."""
 
-    def stop(self, services: Sequence[str]) -> None:
-        """Stop services, in the way their stack file says."""
+    def disturb(self, fault: NetworkFault) -> None:
+        """Let something be wrong between services, or right again.
 
-    def restart(self, services: Sequence[str]) -> None:
-        """Stop and start services and wait until they are well."""
+        Raises:
+            Refused: If that can't be had of this stack.
+        """
 
-    def kill(self, services: Sequence[str], signal: str = "SIGKILL") -> None:
-        """Send a signal to services."""
+    def control(self, action: Action, services: Sequence[str], *, signal: str = "SIGKILL") -> None:
+        """Start, stop, restart, kill, pause or unpause services.
 
-    def pause(self, services: Sequence[str]) -> None:
-        """Freeze all processes of services."""
+        Args:
+            action: What is done to them.
+            services: Their names.
+            signal: What `kill` sends.
+        """
 
-    def unpause(self, services: Sequence[str]) -> None:
-        """Let frozen services go on."""
+
+@dataclass(frozen=True)
+class Copies:
+    """What a run needs to know before it is opened, for the folders that it copies.
+
+    Attributes:
+        plan: What the run is for.
+        snapshot: Folder of the snapshot that it will start from; None for empty data.
+        holes: Folders that services write to though they lie in one that the run copies.
+        data: `copy` where the data of the snapshot are copied in any case; else they lie over
+            those of the snapshot where that can be had.
+    """
+
+    plan: Plan
+    snapshot: Path | None = None
+    holes: tuple[Path, ...] = ()
+    data: str = "auto"
+
+
+@dataclass(frozen=True)
+class Launch:
+    """A plan, and what an engine needs beside it to start its services.
+
+    Attributes:
+        plan: The plan.
+        run: Its run folder, which has been opened.
+        say: Takes lines of progress.
+        extra_env: Variables for every service of a Python project; PYTHONPATH goes in front. The
+            compose engine ignores them: containers have their own files.
+        snapshot: Folder of a snapshot to start from; None for empty data.
+        forks: Whether this process starts copies of the stack one after the other, so that Python
+            services may be forked from a process that has imported their packages. The compose
+            engine ignores it.
+        cold: Services that are not.
+    """
+
+    plan: Plan
+    run: RunFolder
+    say: Say
+    extra_env: Mapping[str, str] = field(default_factory=dict)
+    snapshot: Path | None = None
+    forks: bool = False
+    cold: Sequence[str] = ()
 
 
 class Lease(Protocol):
@@ -183,45 +250,11 @@ class Lease(Protocol):
     def claim_ports(self, count: int) -> list[int]:
         """Free ports of 127.0.0.1 that belong to the run until it ends."""
 
+    def lost(self) -> StackproofError | None:
+        """How the supervisor or the reaper has ended; None where both live."""
+
     def close(self) -> None:
         """Close the connection to the reaper, which by itself means nothing to it."""
-
-
-class SnapshotKeeper(Protocol):
-    """How an engine keeps the data of a stack after migrate and seed, for others to start from.
-
-    Each snapshot has a folder, its entry, whose name is its stack and key; an engine may keep
-    further things elsewhere.
-    """
-
-    def inputs(self, plan: Plan, say: Say) -> list[str]:
-        """What decides about the data and is the engine's own to know, such as image ids."""
-
-    def foreign_data(self, stack_file: StackFile, services: Sequence[str]) -> list[str]:
-        """Servers whose data no snapshot can hold, since they are not the copy's; in words."""
-
-    def take(self, plan: Plan, run: RunFolder, draft: Path, entry: Path, say: Say) -> int:
-        """Stop a running stack and keep its data.
-
-        Args:
-            plan: What runs.
-            run: Its run folder.
-            draft: An empty folder for what is kept as files.
-            entry: Where that folder will be once it is complete.
-            say: Takes lines of progress.
-
-        Returns:
-            Bytes that the data take.
-        """
-
-    def fault(self, entry: Path) -> str:
-        """Why a snapshot can't be used; empty where it can."""
-
-    def drop(self, entry: Path) -> list[str]:
-        """Remove what a snapshot has outside its folder; tells what something still uses."""
-
-    def entries(self) -> set[str]:
-        """Folders of the snapshots that have something outside their folder."""
 
 
 class Engine(Protocol):
@@ -233,53 +266,40 @@ class Engine(Protocol):
     def snapshots(self) -> SnapshotKeeper:
         """How it keeps snapshots."""
 
+    def holder_of(self, port: int) -> str:
+        """Who listens on a port of this machine, in words."""
+
     def no_copies(self) -> str:
         """Why folders can't be copied for services here; empty where they can."""
 
-    def open(
-        self,
-        run: RunFolder,
-        plan: Plan | None = None,
-        *,
-        snapshot: Path | None = None,
-        holes: tuple[Path, ...] = (),
-    ) -> Lease:
+    def open(self, run: RunFolder, say: Say, copies: Copies | None = None) -> Lease:
         """Make a run and its folder; from now on the death of the caller ends it.
 
         Args:
             run: The run.
-            plan: What it is for; None where nothing is to be started.
-            snapshot: Folder of the snapshot that it will start from.
-            holes: Folders that services write to though they lie in one that the run copies.
+            say: Takes a line where making it takes long.
+            copies: What it copies; None where nothing is to be started.
         """
 
-    def start(
-        self,
-        plan: Plan,
-        run: RunFolder,
-        say: Say,
-        *,
-        lent: Mapping[str, str] | None = None,
-        snapshot: Path | None = None,
-    ) -> RunningPlan:
-        """Prepare and begin all services of a plan, with empty data or those of a snapshot."""
+    def start(self, launch: Launch) -> RunningPlan:
+        """Prepare and begin all services of a plan."""
 
     def replace(
-        self,
-        plan: Plan,
-        names: list[str],
-        run: RunFolder,
-        say: Say,
-        *,
-        lent: Mapping[str, str] | None = None,
+        self, launch: Launch, names: Sequence[str], removed: Sequence[str] = ()
     ) -> RunningPlan:
-        """Start some services of a running stack anew, as the plan has them now."""
+        """Start some services of a running stack anew, as the plan has them now.
+
+        Args:
+            launch: The plan.
+            names: The services.
+            removed: Services that the stack no longer has, to be stopped and removed.
+        """
 
     def build(self, plan: Plan, run: RunFolder, say: Say, *, again: bool = False) -> list[str]:
         """Build the images of a plan that are missing (`again`: all), and name them."""
 
-    def keep_data(self, plan: Plan, run: RunFolder) -> None:
-        """Stop a running stack so that its data survive `shut_down`, for the next start."""
+    def keep_data(self, plan: Plan, run: RunFolder) -> bool:
+        """Stop a running stack so that its data survive `shut_down`; tells whether it has any."""
 
     def drop_data(self, run: RunFolder) -> bool:
         """Remove data that were kept of an earlier run; tells whether there were any."""

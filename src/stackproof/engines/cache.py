@@ -191,7 +191,8 @@ def draft_entry(draft: Path) -> Path | None:
 def reachable_by_others(path: Path) -> bool:
     """Whether a user with no special rights can get to a path: all its parents let others pass."""
     resolved = path.resolve()
-    return all(one.stat().st_mode & 0o001 for one in (resolved, *resolved.parents) if one.exists())
+    passed = (resolved, *resolved.parents)
+    return all(folder.stat().st_mode & 0o001 for folder in passed if folder.exists())
 
 
 def parts_of_cache(cache: Path) -> list[Path]:

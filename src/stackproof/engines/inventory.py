@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from stackproof.errors import WaitTimeout
-from stackproof.reaper.launch import Launched
+from stackproof.reaper.lease import Launched
 from stackproof.reaper.leftovers import find_runs
 from stackproof.reaper.run_folder import RunFolder
 from stackproof.reaper.sweep import PROC, all_pids
@@ -35,12 +35,12 @@ def left_behind(runs: Sequence[Launched], environment: Mapping[str, str]) -> lis
     if not runs:
         return []
     found = [*_processes(runs), *_reapers(runs), *_files(runs), *_control_groups(runs)]
-    in_docker = [one for one in runs if one.in_docker]
+    in_docker = [run for run in runs if run.in_docker]
     if in_docker:
         from stackproof.engines.compose.inventory import left_in_docker
 
-        run_ids = {one.run_id for one in in_docker}
-        projects = {one.run.project for one in in_docker}
+        run_ids = {run.run_id for run in in_docker}
+        projects = {run.run.project for run in in_docker}
         found += left_in_docker(run_ids, projects, environment)
     return found
 
@@ -77,14 +77,14 @@ def runs_of_owner(root: Path, pid: int) -> list[Launched]:
         pid: The process's number.
     """
     return [
-        Launched(RunFolder(root, one.project), one.run_id, one.reaper, bool(one.docker_host))
-        for one in find_runs(root)
-        if one.owner is not None and one.owner.pid == pid and not one.path.name.startswith(".")
+        Launched(RunFolder(root, run.project), run.run_id, run.reaper, bool(run.docker_host))
+        for run in find_runs(root)
+        if run.owner is not None and run.owner.pid == pid and not run.path.name.startswith(".")
     ]
 
 
 def _processes(runs: Sequence[Launched]) -> Iterator[str]:
-    projects = {one.run_id: one.run.project for one in runs}
+    projects = {run.run_id: run.run.project for run in runs}
     for pid in all_pids():
         with contextlib.suppress(OSError):
             found = _MARK.search(Path(PROC, str(pid), "environ").read_bytes())
@@ -99,11 +99,11 @@ def _command(pid: int) -> str:
 
 
 def _reapers(runs: Sequence[Launched]) -> Iterator[str]:
-    for one in runs:
-        if one.reaper is not None and one.reaper.is_alive():
-            ports = held_ports(one.reaper.pid)
+    for run in runs:
+        if run.reaper is not None and run.reaper.is_alive():
+            ports = held_ports(run.reaper.pid)
             held = f", which holds the ports {', '.join(map(str, ports))}" if ports else ""
-            yield f"process {one.reaper.pid} of {one.run.project}: its reaper{held}"
+            yield f"process {run.reaper.pid} of {run.run.project}: its reaper{held}"
 
 
 def held_ports(pid: int) -> list[int]:
@@ -122,15 +122,15 @@ def held_ports(pid: int) -> list[int]:
 
 
 def _files(runs: Sequence[Launched]) -> Iterator[str]:
-    for one in runs:
-        drafts = one.run.path.with_name(f".new-{one.run_id}")
-        for path in (one.run.path, one.run.kept, drafts):
+    for run in runs:
+        drafts = run.run.path.with_name(f".new-{run.run_id}")
+        for path in (run.run.path, run.run.kept, drafts):
             if path.exists():
                 yield f"folder {path}"
 
 
 def _control_groups(runs: Sequence[Launched]) -> Iterator[str]:
-    names = {f"stackproof-{one.run_id}" for one in runs}
+    names = {f"stackproof-{run.run_id}" for run in runs}
     for pattern in ("stackproof-*", "*/stackproof-*"):
         for path in CONTROL_GROUPS.glob(pattern):
             if path.name in names:

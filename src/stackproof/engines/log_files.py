@@ -41,7 +41,7 @@ def _paths(folder: Path, services: Sequence[str]) -> list[Path]:
 def _lines(path: Path) -> Iterator[LogLine]:
     for part in (path.with_name(path.name + ".1"), path):
         if part.exists():
-            with part.open(encoding="utf-8", errors="replace") as file:
+            with part.open(encoding="utf-8", errors="replace", newline="\n") as file:
                 for text in file:
                     line = _parse(path.stem, text)
                     if line is not None:

@@ -37,7 +37,7 @@ def _save(address: tuple[str, int], password: str) -> str:
     try:
         with socket.create_connection(address, SECONDS) as link, link.makefile("rb") as answers:
             for words in commands:
-                sent = b"".join(b"$%d\r\n%s\r\n" % (len(one), one) for one in words)
+                sent = b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in words)
                 link.sendall(b"*%d\r\n%s" % (len(words), sent))
                 answer = answers.readline()
                 if not answer.startswith(b"+OK"):

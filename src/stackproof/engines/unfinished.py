@@ -20,7 +20,7 @@ from stackproof.engines.cache import (
 from stackproof.reaper import ownership
 from stackproof.reaper.removal import remove_tree
 
-SHELVES = ("snapshots", "servers", "templates", "scripts")
+SHELVES = ("snapshots", "servers", "templates", "projects", "builds")
 """Folders of a cache whose entries are made under another name."""
 
 IN_PLACE = "virtualenvs"
@@ -57,7 +57,7 @@ def _unfinished(cache: Path) -> Iterator[tuple[Path, Path]]:
         for shelf in (root / name for name in (*SHELVES, IN_PLACE)):
             with suppress(OSError), ownership.opened(str(shelf)):  # never another user's
                 if shelf.name == IN_PLACE:
-                    yield from ((one, one) for one in shelf.iterdir() if _is_unmarked(one))
+                    yield from ((path, path) for path in shelf.iterdir() if _is_unmarked(path))
                 else:
                     yield from _drafts(shelf)
 

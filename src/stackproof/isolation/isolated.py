@@ -1,4 +1,4 @@
-"""A stack of one's own: started from the snapshot after seed, and gone when it is not needed."""
+"""An isolated stack: started from the snapshot after seed, and removed by its owner."""
 
 from __future__ import annotations
 
@@ -14,27 +14,30 @@ from stackproof.engines.base import Lease, Say
 from stackproof.errors import StackproofError, TeardownIncomplete
 from stackproof.isolation import snapshots
 from stackproof.stack.database import mark_databases
-from stackproof.stack.resolved import Blueprint, Choice
+from stackproof.stack.resolved import ResolvedStack, StackRequest
 from stackproof.stack.running import Stack
 from stackproof.stack.shared_running import Share
 from stackproof.waiting import Clock
 
 CLOCK = Clock()
 
+Artifacts = Callable[[ResolvedStack], RunArtifacts]
+"""Gives the folder where a failed start of a stack leaves its logs."""
+
 
 @dataclass
-class OwnStack:
+class IsolatedStack:
     """A migrated and seeded copy of a stack that belongs to whoever has opened it.
 
     Attributes:
-        blueprint: What it was started from.
+        resolved: What it was started from.
         stack: The running stack.
         lease: Ties it to this process.
         started_in: Seconds from the decision to start it until it was ready.
         share: Its parts of servers that it shares.
     """
 
-    blueprint: Blueprint
+    resolved: ResolvedStack
     stack: Stack
     lease: Lease | None
     started_in: float
@@ -47,13 +50,17 @@ class OwnStack:
             TeardownIncomplete: If something is left.
         """
         try:
-            found = lifecycle.down(self.blueprint, say, force=True, disposable=True)
+            found = lifecycle.down(self.resolved, say, force=True, disposable=True)
         finally:
             self.stack.close()
+            if self.lease is not None:
+                self.lease.close()
             if self.share is not None:
                 self.share.release()
         if not found:
-            raise TeardownIncomplete([f"{self.blueprint.run.path}, which has gone by itself"])
+            raise TeardownIncomplete(
+                [f"{self.resolved.run.path} disappeared while its stack was in use"]
+            )
 
     def leave_up(self) -> None:
         """Let it outlive this process, until somebody takes it down."""
@@ -68,19 +75,19 @@ class OwnStack:
 
 
 def open_stack(
-    choice: Choice,
+    request: StackRequest,
     say: Say,
     *,
-    artifacts: Callable[[Blueprint], RunArtifacts] | None = None,
+    artifacts: Artifacts | None = None,
     share: Callable[[], Share] | None = None,
     clock: Clock = CLOCK,
-) -> OwnStack:
+) -> IsolatedStack:
     """Start a migrated and seeded copy of a stack, with a name, ports, folders and data of its own.
 
     It starts from the snapshot after seed, which is made first if there is none.
 
     Args:
-        choice: Which stack, with what environment and limits.
+        request: Which stack, with what environment and limits.
         say: Takes lines of progress.
         artifacts: Gives the folder where a failed start leaves its logs.
         share: Gives it parts of servers that it shares with others; None where it shares none.
@@ -90,67 +97,83 @@ def open_stack(
         StackproofError: If it does not start; nothing of it is left then.
     """
     before = clock.now()
-    blueprint = lifecycle.resolve(replace(choice, isolated=True))
+    resolved = lifecycle.resolve(replace(request, isolated=True))
     if share is not None:
-        lent = share()
-        blueprint, started = _start_beside(choice, blueprint, say, lent, artifacts)
-        return OwnStack(blueprint, started.stack, started.lease, clock.now() - before, lent)
-    kept = artifacts(blueprint) if artifacts else None
-    with seeded(choice, blueprint, say) as snapshot:
-        started = lifecycle.up(blueprint, say, hold=True, artifacts=kept, snapshot=snapshot)
+        parts = share()
+        resolved, started = _start_beside(request, resolved, say, parts, artifacts)
+        return IsolatedStack(resolved, started.stack, started.lease, clock.now() - before, parts)
+    kept = artifacts(resolved) if artifacts else None
+    with seeded(request, resolved, say, artifacts) as snapshot:
+        started = lifecycle.up(resolved, say, hold=True, artifacts=kept, snapshot=snapshot)
     try:
         if snapshot is None:
-            lifecycle.migrate(blueprint, started.stack, say)
-            lifecycle.seed(blueprint, started.stack, say)
+            _migrate_and_seed(resolved, started.stack, kept, say)
     except BaseException:
-        lifecycle.down(blueprint, say, force=True, disposable=True)
+        lifecycle.down(resolved, say, force=True, disposable=True)
+        started.let_go()
         raise
-    return OwnStack(blueprint, started.stack, started.lease, clock.now() - before)
+    return IsolatedStack(resolved, started.stack, started.lease, clock.now() - before)
+
+
+def _migrate_and_seed(
+    resolved: ResolvedStack, stack: Stack, kept: RunArtifacts | None, say: Say
+) -> None:
+    with lifecycle.kept_on_failure(resolved, stack, kept, say):
+        lifecycle.migrate(resolved, stack, say)
+        lifecycle.seed(resolved, stack, say)
 
 
 def _start_beside(
-    choice: Choice,
-    whole: Blueprint,
+    request: StackRequest,
+    whole: ResolvedStack,
     say: Say,
     share: Share,
-    artifacts: Callable[[Blueprint], RunArtifacts] | None,
-) -> tuple[Blueprint, lifecycle.Started]:
+    artifacts: Artifacts | None,
+) -> tuple[ResolvedStack, lifecycle.Started]:
     """Start the services that a stack does not share, with their data after seed."""
     try:
-        blueprint = lifecycle.resolve(replace(choice, isolated=True, shared=share.parts))
-        kept = artifacts(blueprint) if artifacts else None
-        with seeded(choice, whole, say) as snapshot:
+        resolved = lifecycle.resolve(replace(request, isolated=True, shared=share.parts))
+        kept = artifacts(resolved) if artifacts else None
+        with seeded(request, whole, say, artifacts) as snapshot:
             started = lifecycle.up(
-                blueprint, say, hold=True, artifacts=kept, snapshot=snapshot, share=share
+                resolved, say, hold=True, artifacts=kept, snapshot=snapshot, share=share
             )
     except BaseException:
         share.release()
         raise
-    return blueprint, started
+    return resolved, started
 
 
-def seeded(choice: Choice, blueprint: Blueprint, say: Say) -> AbstractContextManager[Path | None]:
+def seeded(
+    request: StackRequest, resolved: ResolvedStack, say: Say, artifacts: Artifacts | None = None
+) -> AbstractContextManager[Path | None]:
     """The snapshot after seed; None where there can be none."""
-    names = [one.name for one in blueprint.plan.services]
-    foreign = blueprint.engine.snapshots.foreign_data(blueprint.stack_file, names)
+    names = [service.name for service in resolved.plan.services]
+    foreign = resolved.engine.snapshots.foreign_data(resolved.stack_file, names)
     if foreign:
-        say(f"note: no snapshot, so this copy is migrated and seeded: {'; '.join(foreign)}")
+        say(
+            "note: no snapshot is possible, so this copy is migrated and seeded: "
+            + "; ".join(foreign)
+        )
         return nullcontext()
-    return snapshots.held(blueprint, partial(_make, choice, say), say)
+    return snapshots.held(resolved, partial(_make, request, say, artifacts), say)
 
 
-def _make(choice: Choice, say: Say, publish: snapshots.Publish) -> None:
+def _make(
+    request: StackRequest, say: Say, artifacts: Artifacts | None, publish: snapshots.Publish
+) -> None:
     """Start an empty copy, migrate and seed it, and have its data published."""
-    blueprint = lifecycle.resolve(replace(choice, isolated=True))
-    say(f"making a snapshot of {blueprint.plan.stack} after migrate and seed")
-    started = lifecycle.up(blueprint, say, hold=True)
+    resolved = lifecycle.resolve(replace(request, isolated=True))
+    say(f"making a snapshot of {resolved.plan.stack} after migrate and seed")
+    kept = artifacts(resolved) if artifacts else None
+    started = lifecycle.up(resolved, say, hold=True, artifacts=kept)
     try:
-        lifecycle.migrate(blueprint, started.stack, say)
-        lifecycle.seed(blueprint, started.stack, say)
-        keeper, plan, run = blueprint.engine.snapshots, started.stack.plan, blueprint.run
+        _migrate_and_seed(resolved, started.stack, kept, say)
+        keeper, plan, run = resolved.engine.snapshots, started.stack.plan, resolved.run
         publish(
             lambda draft, entry: keeper.take(plan, run, draft, entry, say),
             intend=started.lease.intend if started.lease else None,
         )
     finally:
-        lifecycle.down(blueprint, say, force=True, disposable=True)
+        lifecycle.down(resolved, say, force=True, disposable=True)
+        started.let_go()

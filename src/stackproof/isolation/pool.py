@@ -138,6 +138,12 @@ class Pool(Generic[T]):
         value = futures.popleft().result() if futures else start()
         return Taken(value, self.clock.now() - before, ahead)
 
+    def ready(self) -> list[T]:
+        """Those that were started and not taken."""
+        futures = (future for some in self._ready.values() for future in some)
+        done = (future for future in futures if future.done())
+        return [future.result() for future in done if future.exception() is None]
+
     def end(self, action: Callable[[], None]) -> None:
         """Run what ends a taken one, beside the tests.
 
@@ -145,8 +151,10 @@ class Pool(Generic[T]):
             Exception: What an earlier one has raised meanwhile, so that it does not stay unknown
                 until `close`, while more and more is left.
         """
-        ending = [one for one in self._ending if not one.done()]
-        failed = [one for one in self._ending if one.done() and one.exception() is not None]
+        ending = [future for future in self._ending if not future.done()]
+        failed = [
+            future for future in self._ending if future.done() and future.exception() is not None
+        ]
         self._ending = [*ending, *failed[1:], _in_thread(action)]
         if failed:
             failed[0].result()
@@ -162,7 +170,7 @@ class Pool(Generic[T]):
         """
         self._end_all_but(Counter())
         ending, self._ending = self._ending, []
-        return [error for one in ending if (error := _outcome(one, seconds)) is not None]
+        return [error for future in ending if (error := _outcome(future, seconds)) is not None]
 
 
 def _outcome(future: Future[None], seconds: float) -> BaseException | None:

@@ -44,7 +44,7 @@ class RedisSlots:
         self._password = password
         self._lock = threading.Lock()
         _, databases, *found = self._ask(
-            ("ACL", "SETUSER", "default", *(f"-{one}" for one in FORBIDDEN)),
+            ("ACL", "SETUSER", "default", *(f"-{command}" for command in FORBIDDEN)),
             ("CONFIG", "GET", "databases"),
             *self._each(0, lambda _: [("KEYS", "*")]),
         )
@@ -96,7 +96,7 @@ class RedisSlots:
         sent = [*login, *commands]
         try:
             with closing(socket.create_connection(self._address, SECONDS)) as link:
-                link.sendall(b"".join(_encoded(one) for one in sent))
+                link.sendall(b"".join(_encoded(command) for command in sent))
                 with link.makefile("rb") as answers:
                     return [_answer(answers) for _ in sent][len(login) :]
         except (OSError, ValueError) as error:

@@ -8,7 +8,6 @@ from functools import partial
 
 from stackproof import lifecycle
 from stackproof.engines.base import Say
-from stackproof.errors import ConfigError
 from stackproof.isolation import isolated as isolation
 from stackproof.isolation.clones import Clones
 from stackproof.isolation.redis_slots import RedisSlots
@@ -16,8 +15,9 @@ from stackproof.lifecycle import Started
 from stackproof.plan import shared_needs
 from stackproof.plan.sharing.sharing import SharedNeed, SharedPart
 from stackproof.stack.database import mark_databases
-from stackproof.stack.resolved import Blueprint, Choice
-from stackproof.stack.running import Stack, database_url
+from stackproof.stack.postgres import database_settings, database_url
+from stackproof.stack.resolved import ResolvedStack, StackRequest
+from stackproof.stack.running import Stack
 from stackproof.stack.shared_running import Share
 from stackproof.stack.sql_session import open_session
 
@@ -27,13 +27,13 @@ class SharedServers:
     """A run that has only servers in it, with the data after migrate and seed.
 
     Attributes:
-        blueprint: What it was started from.
+        resolved: What it was started from.
         started: The running servers.
         clones: Clones of the database of each PostgreSQL, by service.
         slots: Logical databases of each Redis, by service.
     """
 
-    blueprint: Blueprint
+    resolved: ResolvedStack
     started: Started
     clones: dict[str, Clones] = field(default_factory=dict)
     slots: dict[str, RedisSlots] = field(default_factory=dict)
@@ -52,7 +52,7 @@ class SharedServers:
         Raises:
             CommandFailed: If a database can't be cloned.
         """
-        project = self.blueprint.run.project
+        project = self.resolved.run.project
         parts = [
             SharedPart(name, project, self._ports(name), database=clones.take())
             for name, clones in self.clones.items()
@@ -64,14 +64,17 @@ class SharedServers:
             if first is not None
         ]
         return Share(
-            parts={one.service: one for one in parts},
+            parts={part.service: part for part in parts},
             running=self.stack.running,
             release=partial(self._release, parts),
             keep=self.leave_up,
         )
 
     def _ports(self, service: str) -> dict[int, int]:
-        return {one.target: one.port for one in self.stack.plan.service(service).endpoints}
+        return {
+            endpoint.target: endpoint.port
+            for endpoint in self.stack.plan.service(service).endpoints
+        }
 
     def _release(self, parts: Sequence[SharedPart]) -> None:
         if self.is_kept:
@@ -97,7 +100,7 @@ class SharedServers:
 
     def database_url(self, service: str, name: str) -> str:
         """The URL of a database, with user and password."""
-        settings = {**self.stack.plan.service(service).environment, "POSTGRES_DB": name}
+        settings = {**database_settings(self.stack.plan.service(service)), "POSTGRES_DB": name}
         return database_url(settings, self.stack.endpoint(service))
 
     def close(self, say: Say) -> None:
@@ -109,7 +112,8 @@ class SharedServers:
         for clones in self.clones.values():
             clones.close(reopen=self.is_kept)
         if not self.is_kept:
-            lifecycle.down(self.blueprint, say, force=True, disposable=True)
+            lifecycle.down(self.resolved, say, force=True, disposable=True)
+            self.started.let_go()
 
     def leave_up(self) -> None:
         """Let the servers outlive this process, until somebody takes them down."""
@@ -118,27 +122,39 @@ class SharedServers:
         self.is_kept = True
 
 
-def start_servers(choice: Choice, names: Sequence[str], say: Say) -> SharedServers:
+def start_servers(
+    request: StackRequest,
+    names: Sequence[str],
+    say: Say,
+    artifacts: isolation.Artifacts | None = None,
+) -> SharedServers:
     """Start some servers of a stack from the snapshot after seed, which is made if there is none.
 
     Args:
-        choice: Which stack, with what environment and limits.
+        request: Which stack, with what environment and limits.
         names: The services to be shared.
         say: Takes lines of progress.
+        artifacts: Gives the folder where a failed start leaves its logs.
 
     Raises:
         ConfigError: If the stack can't share them.
         StackproofError: If they do not start; nothing of them is left then.
     """
-    whole = lifecycle.resolve(replace(choice, isolated=True))
+    whole = lifecycle.resolve(replace(request, isolated=True))
     settings = whole.settings
     needs = shared_needs(settings, whole.stack_file, engine=settings.engine, names=names)
-    blueprint = lifecycle.resolve(replace(choice, isolated=True, services=tuple(names)))
-    with isolation.seeded(choice, whole, say) as snapshot:
+    resolved = lifecycle.resolve(replace(request, isolated=True, services=tuple(names)))
+    kept = artifacts(resolved) if artifacts else None
+    with isolation.seeded(request, whole, say, artifacts) as snapshot:
         if snapshot is None:
-            raise _without_snapshot(whole, names)
-        started = lifecycle.up(blueprint, say, hold=True, snapshot=snapshot)
-    servers = SharedServers(blueprint, started)
+            raise settings.refusal(
+                ("isolation", "shared"),
+                f"{', '.join(names)} can't be shared: no snapshot of this stack can be made",
+                remedy="keep the data of its database servers in volumes of the stack file, or "
+                "remove `isolation.shared`",
+            )
+        started = lifecycle.up(resolved, say, hold=True, artifacts=kept, snapshot=snapshot)
+    servers = SharedServers(resolved, started)
     try:
         mark_databases(started.stack)  # the clones get it from there
         for need in needs:
@@ -147,18 +163,6 @@ def start_servers(choice: Choice, names: Sequence[str], say: Say) -> SharedServe
         servers.close(say)
         raise
     return servers
-
-
-def _without_snapshot(whole: Blueprint, names: Sequence[str]) -> ConfigError:
-    place = whole.settings.origin(("isolation", "shared"))
-    return ConfigError(
-        f"{', '.join(names)} can't be shared: of this stack no snapshot can be made",
-        source=place.name,
-        line=place.line,
-        key="isolation.shared",
-        remedy="let its database servers have their data in volumes of the stack file, or remove "
-        "`isolation.shared`",
-    )
 
 
 def _divide(servers: SharedServers, need: SharedNeed) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -24,10 +25,14 @@ from stackproof.engines.cache import (
 )
 from stackproof.errors import StackproofError
 from stackproof.isolation.snapshot_key import snapshot_key
+from stackproof.reaper.overlays import is_held
 from stackproof.reaper.ownership import read_file
-from stackproof.stack.resolved import ENGINES, Blueprint
+from stackproof.stack.resolved import ENGINES, ResolvedStack
 
 ABOUT = "about.json"
+
+ASIDE = ".aside-"
+"""How the name of a damaged snapshot begins that stacks still have their data from."""
 
 KEPT = 32
 """Snapshots that stay; the least recently used ones go first."""
@@ -75,10 +80,10 @@ class Snapshot:
     used: float
 
 
-def folder_of(blueprint: Blueprint, say: Say) -> Path:
+def folder_of(resolved: ResolvedStack, say: Say) -> Path:
     """Where the snapshot of a stack is, or would be."""
-    root = snapshots_root(blueprint.settings.cache)
-    return root / f"{blueprint.plan.stack}-{snapshot_key(blueprint, say)}"
+    root = snapshots_root(resolved.settings.cache)
+    return root / f"{resolved.plan.stack}-{snapshot_key(resolved, say)}"
 
 
 def snapshots_root(cache: Path) -> Path:
@@ -87,17 +92,17 @@ def snapshots_root(cache: Path) -> Path:
 
 
 @contextmanager
-def held(blueprint: Blueprint, make: Make, say: Say) -> Iterator[Path]:
+def held(resolved: ResolvedStack, make: Make, say: Say) -> Iterator[Path]:
     """The folder of a snapshot, which nobody removes meanwhile; made first if there is none.
 
     Two that need the same one at the same time make it once. One that was damaged is made again.
 
     Args:
-        blueprint: The stack.
+        resolved: The stack.
         make: Makes it.
         say: Takes lines of progress.
     """
-    entry, engine, fault = folder_of(blueprint, say), blueprint.engine, ""
+    entry, engine, fault = folder_of(resolved, say), resolved.engine, ""
     for _ in range(TRIES):
         with locked(entry, shared=True):
             if not _fault(entry, engine):
@@ -107,15 +112,15 @@ def held(blueprint: Blueprint, make: Make, say: Say) -> Iterator[Path]:
         with locked(entry):
             fault = _fault(entry, engine)
             if fault and entry.is_dir():
-                say(f"note: the snapshot {entry.name} is damaged and made again: {fault}")
+                say(f"note: recreating the damaged snapshot {entry.name}: {fault}")
                 _discard(entry, engine)
             if fault:
                 make(partial(_publish, entry, engine))
-        _drop_oldest(entry, blueprint)
+        _drop_oldest(entry, resolved)
     raise StackproofError(
         f"the snapshot {entry.name} was unusable after {TRIES} attempts",
         observed=fault,
-        remedy="does something else remove it, such as a clean-up of images?",
+        remedy="check whether a clean-up of images or of the cache removes it",
     )
 
 
@@ -155,7 +160,11 @@ def _known(entry: Path) -> Snapshot:
 def listed(cache: Path) -> list[Snapshot]:
     """All snapshots, the most recently used one first."""
     found = [_read(path) for path in _entries(snapshots_root(cache))]
-    return sorted((one for one in found if one), key=lambda one: one.used, reverse=True)
+    return sorted(
+        (snapshot for snapshot in found if snapshot),
+        key=lambda snapshot: snapshot.used,
+        reverse=True,
+    )
 
 
 def clear(cache: Path, engines: Engines) -> tuple[int, list[str]]:
@@ -169,6 +178,7 @@ def clear(cache: Path, engines: Engines) -> tuple[int, list[str]]:
         How many were removed, and why others were not.
     """
     root, done, problems = snapshots_root(cache), 0, list[str]()
+    _drop_aside(root)
     wanted = {path: _known(path).engine for path in _entries(root)}
     for name in ENGINES:
         try:
@@ -180,6 +190,9 @@ def clear(cache: Path, engines: Engines) -> tuple[int, list[str]]:
     for path, engine in wanted.items():
         try:
             with locked(path):
+                if is_held(str(path)):
+                    problems.append(f"{path.name}: stacks that are up have their data from it")
+                    continue
                 problems += _remove(path, engines(engine) if engine else None)
             done += 1
         except StackproofError as error:
@@ -196,23 +209,29 @@ def _entries(root: Path) -> list[Path]:
 def _note_use(entry: Path) -> None:
     """Let an entry be the most recently used one, whatever the clock was set to meanwhile."""
     others = [_known(path).used for path in _entries(entry.parent) if path != entry]
-    used = max(time.time(), *(one + TICK for one in others), 0.0)
+    used = max(time.time(), *(other + TICK for other in others), 0.0)
     os.utime(entry, (used, used))
 
 
-def _drop_oldest(newest: Path, blueprint: Blueprint) -> None:
+def _drop_oldest(newest: Path, resolved: ResolvedStack) -> None:
     """Keep the bounds; what is being used, or can't be removed now, waits for the next time."""
     taken = 0
     _note_use(newest)
-    found = sorted(map(_known, _entries(newest.parent)), key=lambda one: one.used, reverse=True)
-    for number, one in enumerate(found):
-        taken += one.size
-        if one.path == newest or (number < KEPT and taken <= KEPT_BYTES):
+    _drop_aside(newest.parent)
+    found = sorted(
+        map(_known, _entries(newest.parent)), key=lambda snapshot: snapshot.used, reverse=True
+    )
+    for number, snapshot in enumerate(found):
+        taken += snapshot.size
+        if snapshot.path == newest or (number < KEPT and taken <= KEPT_BYTES):
             continue
-        with locked_if_free(one.path) as is_free:
-            if is_free:
+        with locked_if_free(snapshot.path) as is_free:
+            if is_free and not is_held(str(snapshot.path)):
                 with suppress(StackproofError):
-                    _remove(one.path, blueprint.engine_of(one.engine) if one.engine else None)
+                    _remove(
+                        snapshot.path,
+                        resolved.engine_of(snapshot.engine) if snapshot.engine else None,
+                    )
 
 
 def _remove(entry: Path, engine: Engine | None) -> list[str]:
@@ -225,5 +244,15 @@ def _remove(entry: Path, engine: Engine | None) -> list[str]:
 def _discard(entry: Path, engine: Engine | None) -> list[str]:
     is_there(entry)  # never somebody else's
     used = engine.snapshots.drop(entry) if engine is not None else []
-    shutil.rmtree(entry, ignore_errors=True)
+    if is_held(str(entry)):  # what an overlay shows must stay, wherever it is
+        entry.rename(entry.with_name(f"{ASIDE}{entry.name}-{secrets.token_hex(4)}"))
+    else:
+        shutil.rmtree(entry, ignore_errors=True)
     return used
+
+
+def _drop_aside(root: Path) -> None:
+    """Remove damaged snapshots that no stack has its data from any more."""
+    for entry in root.glob(f"{ASIDE}*"):
+        if is_there(entry) and not is_held(str(entry)):
+            shutil.rmtree(entry, ignore_errors=True)

@@ -20,18 +20,20 @@ def find_problems(machine: StateMachine, observations: Observations) -> list[Pro
     """Everything that is wrong with what was seen of a thing, in the order in which it was seen."""
     known: list[Observation] = []
     problems: list[Problem] = []
-    for one in observations:
-        if one.state is None or one.state in machine.states:
-            known.append(one)
+    for seen in observations:
+        if seen.state is None or seen.state in machine.states:
+            known.append(seen)
         else:
-            problems.append(Problem(f"{one.state} is no state of a {machine.name}", one))
+            problems.append(Problem(f"{seen.state} is no state of a {machine.name}", seen))
     sources = [in_order(source) for source in by_source(known)]
     for source in sources:
         problems.extend(_within(machine, source))
-    problems.extend(_between_polls(machine, [one for one in sources if _kind(one) is Kind.POLL]))
+    problems.extend(
+        _between_polls(machine, [source for source in sources if _kind(source) is Kind.POLL])
+    )
     problems.extend(_two_ends(machine, known))
     problems.extend(_against_records(machine, sources))
-    first = {one.text: one for one in sorted(problems, key=_moment, reverse=True)}
+    first = {problem.text: problem for problem in sorted(problems, key=_moment, reverse=True)}
     return sorted(first.values(), key=_moment)
 
 
@@ -41,16 +43,16 @@ def _moment(problem: Problem) -> float:
 
 def by_source(observations: Iterable[Observation]) -> list[list[Observation]]:
     """The observations of each source, in the order in which they came."""
-    ordered = sorted(observations, key=lambda one: (one.source, one.number))
-    return [list(group) for _, group in groupby(ordered, key=lambda one: one.source)]
+    ordered = sorted(observations, key=lambda seen: (seen.source, seen.number))
+    return [list(group) for _, group in groupby(ordered, key=lambda seen: seen.source)]
 
 
 def in_order(source: Observations) -> list[Observation]:
     """The observations of one source in the source's own order; what it told again is left out."""
-    if any(one.order is None for one in source):
+    if any(seen.order is None for seen in source):
         return list(source)
-    told = {(one.order, one.state): one for one in reversed(source)}
-    return sorted(told.values(), key=lambda one: (one.order or 0, one.number))
+    told = {(seen.order, seen.state): seen for seen in reversed(source)}
+    return sorted(told.values(), key=lambda seen: (seen.order or 0, seen.number))
 
 
 def _kind(source: Observations) -> Kind:
@@ -58,19 +60,21 @@ def _kind(source: Observations) -> Kind:
 
 
 def _states(source: Observations) -> list[Observation]:
-    return [one for one in source if one.state is not None]
+    return [seen for seen in source if seen.state is not None]
 
 
 def _within(machine: StateMachine, source: Observations) -> Iterator[Problem]:
     """What is wrong with one source by itself."""
     states = _states(source)
     kind = _kind(source)
-    ordered = kind is not Kind.NOTICE or all(one.order is not None for one in source)
+    ordered = kind is not Kind.NOTICE or all(seen.order is not None for seen in source)
     if not ordered:
         return
     if kind is Kind.RECORD and states and states[0].state not in machine.initial:
         begins = " or ".join(sorted(machine.initial))
-        text = f"{states[0].source} begins with {states[0].state}; a {machine.name} begins {begins}"
+        text = (
+            f"{states[0].source} starts as {states[0].state}; a {machine.name} starts as {begins}"
+        )
         yield Problem(text, states[0])
     for before, after in pairwise(states):
         yield from _step(machine, before, after, strict=kind.is_strict)
@@ -82,7 +86,7 @@ def _step(
 ) -> Iterator[Problem]:
     old, new = str(before.state), str(after.state)
     if strict and before.order is not None and before.order == after.order:
-        yield Problem(f"{after.source} tells #{after.order} as {old} and as {new}", after)
+        yield Problem(f"{after.source} reports #{after.order} as {old} and as {new}", after)
     elif new in machine.next_states(old) if strict else machine.can_become(old, new):
         return
     elif old in machine.terminal:
@@ -94,22 +98,22 @@ def _step(
 
 
 def _ways(machine: StateMachine, state: str) -> str:
-    return f"what may follow on {state} is {' or '.join(machine.next_states(state)) or 'nothing'}"
+    return f"allowed after {state}: {' or '.join(machine.next_states(state)) or 'nothing'}"
 
 
 def _fields(machine: StateMachine, source: Observations) -> Iterator[Problem]:
     latest: dict[str, Any] = {}
     ended = False
-    for one in source:
-        for name, value in one.fields.items():
+    for seen in source:
+        for name, value in seen.fields.items():
             before = latest.get(name)
             if ended and name in machine.final and name in latest and value != before:
-                text = f"{name} changed after the end: {before!r} → {value!r} in {one.source}"
-                yield Problem(text, one)
+                text = f"{name} changed after the end: {before!r} → {value!r} in {seen.source}"
+                yield Problem(text, seen)
             elif name in machine.monotonic and _is_lower(value, before):
-                yield Problem(f"{name} went back: {before!r} → {value!r} in {one.source}", one)
+                yield Problem(f"{name} went back: {before!r} → {value!r} in {seen.source}", seen)
             latest[name] = value
-        ended = ended or one.state in machine.terminal
+        ended = ended or seen.state in machine.terminal
 
 
 def _is_lower(value: Any, before: Any) -> bool:
@@ -121,24 +125,24 @@ def _is_lower(value: Any, before: Any) -> bool:
 def _between_polls(machine: StateMachine, polls: Sequence[Observations]) -> Iterator[Problem]:
     """Polls of several sources, where one had its answer before the other began to ask."""
     for source in polls:
-        others = [one for other in polls if other is not source for one in other]
-        for one in source:
-            earlier = [other for other in others if other.at <= one.asked]
+        others = [earlier for other in polls if other is not source for earlier in other]
+        for seen in source:
+            earlier = [other for other in others if other.at <= seen.asked]
             if earlier:
                 before = max(earlier, key=lambda other: other.at)
-                if before.state is not None and one.state is not None:
-                    yield from _step(machine, before, one, strict=False)
-                yield from _fields(machine, [before, one])
+                if before.state is not None and seen.state is not None:
+                    yield from _step(machine, before, seen, strict=False)
+                yield from _fields(machine, [before, seen])
 
 
 def _two_ends(machine: StateMachine, known: Observations) -> Iterator[Problem]:
     """Two sources that saw different terminal states can't both be right, however late they are."""
-    ends = [one for one in known if one.state in machine.terminal]
-    for one in ends:
+    ends = [seen for seen in known if seen.state in machine.terminal]
+    for seen in ends:
         first = ends[0]
-        if one.state != first.state and one.source != first.source:
+        if seen.state != first.state and seen.source != first.source:
             yield Problem(
-                f"{one.source} saw {one.state}, and {first.source} saw {first.state}", one
+                f"{seen.source} saw {seen.state}, and {first.source} saw {first.state}", seen
             )
             return
 
@@ -153,26 +157,28 @@ def _against_records(machine: StateMachine, sources: Sequence[Observations]) -> 
         and states[-1].state in machine.terminal
     ]
     for record in records:
-        name, history = record[0].source, [one.state for one in record]
+        name, history = record[0].source, [seen.state for seen in record]
         for source in sources:
             if source[0].source == name:
                 continue
             if _kind(source) is Kind.NOTICE:
-                strangers = [one for one in _states(source) if one.state not in history]
+                strangers = [state for state in _states(source) if state.state not in history]
             else:
                 strangers = _not_embedded(_states(source), history)
-            for one in strangers[:1]:
+            for seen in strangers[:1]:
                 told = " → ".join(map(str, history))
                 yield Problem(
-                    f"{one.source} saw {one.state} where {name} has no place for it: {told}", one
+                    f"{seen.source} saw {seen.state}, which does not fit the history of {name}: "
+                    f"{told}",
+                    seen,
                 )
 
 
 def _not_embedded(states: Observations, history: Sequence[str | None]) -> list[Observation]:
     """What is seen by a source that does not fit into a whole history, in order."""
     position = 0
-    for one in states:
-        if one.state not in history[position:]:
-            return [one]
-        position = history.index(one.state, position)
+    for state in states:
+        if state.state not in history[position:]:
+            return [state]
+        position = history.index(state.state, position)
     return []

@@ -23,9 +23,9 @@ def draw(
     """
     notes: dict[tuple[str, int], list[str]] = {}
     for problem in problems:
-        one = problem.observation
-        notes.setdefault((one.source, one.number), []).append(problem.text)
-    width = max((len(one.source) for one in observations), default=0)
+        observation = problem.observation
+        notes.setdefault((observation.source, observation.number), []).append(problem.text)
+    width = max((len(observation.source) for observation in observations), default=0)
     lines = []
     for run in _runs(observations, notes):
         first, last = run[0], run[-1]
@@ -41,13 +41,13 @@ def _runs(
     observations: Sequence[Observation], notes: dict[tuple[str, int], list[str]]
 ) -> Iterator[list[Observation]]:
     """Observations by time, with those together that are polls and saw the same."""
-    ordered = sorted(observations, key=lambda one: one.at)
+    ordered = sorted(observations, key=lambda observation: observation.at)
 
-    def sameness(one: Observation) -> object:
-        place = one.source, one.number
-        if one.kind is not Kind.POLL or place in notes:
+    def sameness(observation: Observation) -> object:
+        place = observation.source, observation.number
+        if observation.kind is not Kind.POLL or place in notes:
             return place
-        return one.source, one.state, sorted(one.fields.items(), key=str)
+        return observation.source, observation.state, sorted(observation.fields.items(), key=str)
 
     return (list(group) for _, group in groupby(ordered, key=sameness))
 

@@ -42,7 +42,7 @@ class StateMachine:
     @property
     def states(self) -> frozenset[str]:
         """All states."""
-        followers = (state for one in self.transitions.values() for state in one)
+        followers = (state for transition in self.transitions.values() for state in transition)
         return frozenset({*self.initial, *self.transitions, *followers, *self.terminal})
 
     def next_states(self, state: str) -> list[str]:
@@ -63,18 +63,18 @@ class StateMachine:
 
     def _check(self) -> None:
         if not self.initial:
-            raise ConfigError(f"the states of a {self.name} have no initial one")
+            raise ConfigError(f"a {self.name} has no initial state")
         for state in sorted(self.states):
             ways = self.next_states(state)
             if state in self.terminal and ways:
                 raise ConfigError(
-                    f"{', '.join(ways)} follows on {state}, a terminal state of a {self.name}",
-                    remedy="take it out of `terminal`, or the transition out",
+                    f"the terminal state {state} of a {self.name} leads to {', '.join(ways)}",
+                    remedy="remove it from `terminal`, or remove the transition",
                 )
             if state not in self.terminal and not ways:
                 raise ConfigError(
-                    f"nothing follows on the state {state} of a {self.name}",
-                    remedy="add it to `terminal`, or say in `transitions` what follows",
+                    f"the state {state} of a {self.name} has no next state",
+                    remedy="add it to `terminal`, or add its next states to `transitions`",
                 )
         lost = self.states - self._closure(set(self.initial))
         if lost:

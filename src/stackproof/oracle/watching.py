@@ -100,7 +100,9 @@ class Watch:
     def _source(self, name: str, kind: Kind) -> Source:
         found = self._sources.setdefault(name, Source(self, name, kind))
         if found.kind is not kind:
-            raise ConfigError(f"{name} is a {found.kind.value} and a {kind.value} of {self.title}")
+            raise ConfigError(
+                f"{name} of {self.title} can't be a {found.kind.value} and a {kind.value}"
+            )
         return found
 
     def note(
@@ -155,7 +157,7 @@ class Watch:
         Raises:
             IllegalHistory: With each problem and the timeline.
         """
-        texts = [one.text for one in self.problems()]
+        texts = [problem.text for problem in self.problems()]
         if texts:
             raise IllegalHistory(self.title, problems=texts, drawing=self.drawing())
 
@@ -165,7 +167,11 @@ class Watch:
         Raises:
             IllegalHistory: If it did not stay ended, or anything else is wrong.
         """
-        ends = [one.at for one in self.observations if one.state in self.machine.terminal]
+        ends = [
+            observation.at
+            for observation in self.observations
+            if observation.state in self.machine.terminal
+        ]
         if ends and self.look is not None and not self.problems():
             until = min(*ends, self.clock.now()) + self.machine.linger
             wait_until(
@@ -183,11 +189,11 @@ class Watch:
             if self.look is not None:
                 self.look()
         except Exception as error:  # whatever it is, the end could not be watched
-            text = f"it could not be watched to its end: {type(error).__name__}: {error}"
+            text = f"watching it failed: {type(error).__name__}: {error}"
             raise IllegalHistory(self.title, problems=[text], drawing=self.drawing()) from error
         if len(self.observations) == before:
             raise ConfigError(
-                f"looking at {self.title} notes nothing", remedy="call `saw` in its `look`"
+                f"`look` of {self.title} recorded no observation", remedy="call `saw` in it"
             )
         return bool(self.problems())
 
@@ -215,10 +221,10 @@ class Oracle:
             look: Looks at it once more, and notes what is seen with `saw`. At the end of the test
                 it is called until a terminal state has stayed for the linger period.
         """
-        for one in self.watches:
-            if (one.machine, one.name) == (machine, name):
-                one.look = look or one.look
-                return one
+        for watch in self.watches:
+            if (watch.machine, watch.name) == (machine, name):
+                watch.look = look or watch.look
+                return watch
         made = Watch(machine, name, look, self.clock)
         self.watches.append(made)
         return made

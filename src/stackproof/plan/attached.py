@@ -10,7 +10,7 @@ from stackproof.plan.gateway import TOKEN
 from stackproof.plan.model import Endpoint, Plan, ServicePlan
 from stackproof.settings import Settings
 
-PORTS = {"http": 80, "https": 443, "postgresql": 5432, "redis": 6379}
+PORTS = {"http": 80, "https": 443, "postgresql": 5432, "redis": 6379, "amqp": 5672}
 """Schemes that an address may have, with the port that it means where it names none."""
 
 NOTICE = "this stack was started by somebody else; stackproof neither starts nor stops any of it"
@@ -28,7 +28,7 @@ def attached_plan(settings: Settings, run_folder: Path) -> Plan:
     """
     if not settings.attached:
         raise ConfigError(
-            f"the engine `attached` needs to know where {settings.stack} is",
+            f"the engine `attached` has no address of {settings.stack}",
             source=settings.config_file,
             key="attached",
             remedy="set STACKPROOF_ATTACHED_<SERVICE>=http://host:port for each service, or write "

@@ -1,4 +1,4 @@
-"""The migrate and seed commands as the engine runs them: translated like the service's own."""
+"""The migrate and seed commands as the engine runs them: as the service's own command is."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from stackproof.settings.model import Command
 
 
 def plan_commands(
-    verb: str, commands: Sequence[Command], around: Surroundings, engine: str
+    verb: str, commands: Sequence[Command], around: Surroundings
 ) -> tuple[tuple[PlannedCommand, ...], tuple[Translation, ...]]:
     """The commands of a verb, and what was translated in them.
 
@@ -22,11 +22,10 @@ def plan_commands(
         verb: `migrate` or `seed`.
         commands: As the settings have them; those of services that are off are left as written.
         around: The plan's surroundings.
-        engine: `process` or `compose`.
     """
-    if engine != "process":
-        return tuple(PlannedCommand(one.service, one.command) for one in commands), ()
-    planned = [_planned(verb, one, around) for one in commands]
+    if not around.is_translated:
+        return tuple(PlannedCommand(command.service, command.command) for command in commands), ()
+    planned = [_planned(verb, command, around) for command in commands]
     told = chain.from_iterable(translations for _, translations in planned)
     return tuple(command for command, _ in planned), tuple(told)
 
@@ -34,14 +33,14 @@ def plan_commands(
 def _planned(
     verb: str, command: Command, around: Surroundings
 ) -> tuple[PlannedCommand, list[Translation]]:
-    draft = next((one for one in around.drafts if one.name == command.service), None)
+    draft = next((draft for draft in around.drafts if draft.name == command.service), None)
     if draft is None:
         return PlannedCommand(command.service, command.command), []
     mounts = around.mounts.get(draft.name, ())
     paths = PathMap(folders_of(draft, around.run_folder, mounts).paths)
     translator = Translator(around.addresses, draft.name, paths)
     translated = translator.arguments(command.command)
-    argv = tuple(one.text for one in translated)
+    argv = tuple(part.text for part in translated)
     return PlannedCommand(draft.name, argv), list(_told(verb, command, argv, draft.name))
 
 

@@ -1,6 +1,6 @@
 """The gateway's part of a plan: the token of the run, and the names that it answers to.
 
-The token is no part of the fingerprint or of a snapshot's key: it changes with each run, and what
+The token is no part of a snapshot's key: it changes with each run, and what
 runs stays the same.
 """
 
@@ -51,17 +51,19 @@ def with_token(plan: Plan, token: str) -> Plan:
     Raises:
         ConfigError: If the token that the user gave can't be one.
     """
-    found = next((one for one in plan.services if one.name == plan.gateway_service), None)
+    found = next(
+        (service for service in plan.services if service.name == plan.gateway_service), None
+    )
     if found is None or plan.engine == "attached":
         return plan
     token = found.environment.get(TOKEN) or token
     if not _FORM.fullmatch(token):
         raise ConfigError(
-            f"the token of {found.name} can't stand in an address",
+            f"the token of {found.name} can't be used in a URL",
             key=TOKEN,
             remedy="use 16 to 200 letters, digits, - and _, as `openssl rand -hex 16` makes them",
         )
-    services = tuple(_equipped(one, found, plan, token) for one in plan.services)
+    services = tuple(_equipped(service, found, plan, token) for service in plan.services)
     notices = plan.notices
     if _costs_money(found) and services == _only_gateway(plan, found, token):
         notice = (
@@ -80,7 +82,7 @@ def with_token(plan: Plan, token: str) -> Plan:
 
 def _only_gateway(plan: Plan, gateway: ServicePlan, token: str) -> tuple[ServicePlan, ...]:
     own = _own(gateway, token)
-    return tuple(own if one.name == gateway.name else one for one in plan.services)
+    return tuple(own if service.name == gateway.name else service for service in plan.services)
 
 
 def _own(gateway: ServicePlan, token: str) -> ServicePlan:
@@ -107,9 +109,9 @@ def _costs_money(gateway: ServicePlan) -> bool:
 
 def _address_of(gateway: ServicePlan, plan: Plan) -> re.Pattern[str]:
     """Finds the front of each URL that leads to the gateway, unless it has a token already."""
-    ports = "|".join(str(one.port) for one in gateway.endpoints) or "(?!)"
+    ports = "|".join(str(endpoint.port) for endpoint in gateway.endpoints) or "(?!)"
     here = f"(?:{'|'.join(map(re.escape, (HOST, 'localhost', DOCKER_HOST)))}):(?:{ports})"
-    names = "|".join(re.escape(one) for one in (*plan.gateway_names, gateway.name))
+    names = "|".join(re.escape(name) for name in (*plan.gateway_names, gateway.name))
     return re.compile(
         rf"(?i:https?://(?:[^/@\s]*@)?(?:{here}|(?:{names})(?::\d{{1,5}})?))(?![\w.:-]|/k/)"
     )

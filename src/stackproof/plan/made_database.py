@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from stackproof.errors import ConfigError
 from stackproof.plan.services.drafts import Draft
-from stackproof.plan.services.extension import location
+from stackproof.plan.services.known_images import database_of
 from stackproof.settings.model import Settings
 from stackproof.stack_file.model import StackFile
-
-POSTGRES_DEFAULT = "postgres"
-"""Database and user that the official image makes where its variables name none."""
 
 _MYSQL_VARIABLES = ("MYSQL_DATABASE", "MARIADB_DATABASE")
 
@@ -30,19 +26,16 @@ def refuse_unmade_database(
         ConfigError: With both places.
     """
     database = settings.database
-    draft = next((one for one in drafts if database and one.name == database.service), None)
+    draft = next((draft for draft in drafts if database and draft.name == database.service), None)
     if database is None or draft is None:
         return
     variable, made = _made(draft)
     if made is None or made == database.name:
         return
-    origin = settings.origin(("database", "name"))
     place = _place(settings, stack_file, draft, variable)
-    raise ConfigError(
+    raise settings.refusal(
+        ("database", "name"),
         f"the database is {database.name!r}, but {database.service} makes {made!r}",
-        source=origin.name,
-        line=origin.line,
-        key="database.name",
         observed=f"{variable} of {database.service}: {place}",
         remedy=f"set {variable}: {database.name} under {database.service} (`environment` of the "
         "stack config is enough)",
@@ -53,8 +46,7 @@ def _made(draft: Draft) -> tuple[str, str | None]:
     """The variable that names the database which a server makes, and the name."""
     environment = draft.environment
     if draft.known is not None and draft.known.name == "postgres":
-        default = environment.get("POSTGRES_USER") or POSTGRES_DEFAULT
-        return "POSTGRES_DB", environment.get("POSTGRES_DB") or default
+        return "POSTGRES_DB", database_of(environment)
     for variable in _MYSQL_VARIABLES:
         if environment.get(variable):
             return variable, environment[variable]
@@ -67,7 +59,7 @@ def _place(settings: Settings, stack_file: StackFile, draft: Draft, variable: st
     if variable in settings.environment.get(draft.name, {}):
         return settings.source(configured)
     key = f"services.{draft.name}.environment"
-    place = location(stack_file, f"{key}.{variable}")
+    place = stack_file.location(f"{key}.{variable}")
     where = f"{place.source}:{place.line}" if place else "the stack file"
     if draft.environment.get(variable):
         return where

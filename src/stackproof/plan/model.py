@@ -1,20 +1,22 @@
-"""The plan: everything that will be started, resolved, as pure printable data.
-
-Nothing has happened yet when a plan exists; an engine turns it into running services.
-"""
+"""The plan: everything that will be started, resolved, as pure data; nothing has happened yet."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from stackproof.plan.addressing.addresses import Addresses
 from stackproof.plan.mounts.model import PlannedMount
+from stackproof.plan.reach import Reach
+from stackproof.plan.runtime import AUTO, Runtime
+from stackproof.plan.world.model import World, WorldName
 from stackproof.readiness.probes import HealthTiming, Probe
-from stackproof.stack_file.model import Condition, Limits, Restart
+from stackproof.stack_file.model import Condition, Limits, Mount, Restart
+
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - an address of a network that nobody else is in
 
 
 @dataclass(frozen=True)
@@ -62,33 +64,6 @@ class Translation:
 
 
 @dataclass(frozen=True)
-class Runtime:
-    """How the process engine runs a service: a known image, or a Python project.
-
-    Attributes:
-        kind: `image` (natively, by a module of stackproof.engines.process.images) or `project`.
-        image: For `image`: which one (`postgres`, `redis`, `valkey`).
-        version: For `image`: the major version asked for, or "" for any.
-        bindir: For `image`: folder of the server's programs, where one was named.
-        project: For `project`: the folder of the Python project.
-        lock: For `project`: its requirements file; None where there is nothing to install.
-        source_roots: Folders to put on the import path of the project.
-        python: Version of Python wanted (`3.12`), or "" for the one that runs stackproof.
-        own_environment: For `project`: it runs in stackproof's own Python environment.
-    """
-
-    kind: Literal["image", "project"]
-    image: str = ""
-    version: str = ""
-    bindir: Path | None = None
-    project: Path | None = None
-    lock: Path | None = None
-    source_roots: tuple[Path, ...] = ()
-    python: str = ""
-    own_environment: bool = False
-
-
-@dataclass(frozen=True)
 class ComposeSource:
     """What the compose engine hands to Docker Compose.
 
@@ -104,21 +79,6 @@ class ComposeSource:
 
 
 @dataclass(frozen=True)
-class Reach:
-    """What of this machine a container reaches that others don't.
-
-    Attributes:
-        hosts: Names that `extra_hosts` gives it, with their addresses.
-        host_network: Whether it shares this machine's network.
-        binds: Container paths at which it sees files of this machine.
-    """
-
-    hosts: Mapping[str, str] = field(default_factory=dict)
-    host_network: bool = False
-    binds: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
 class ServicePlan:
     """One service, resolved.
 
@@ -131,6 +91,7 @@ class ServicePlan:
         image: What the compose engine runs; empty for the process engine.
         builds: Whether stackproof builds that image.
         depends_on: Services it waits for, with the condition.
+        restarts_with: Those of them whose restart restarts it as well (`depends_on.restart`).
         probe: What shows that it is ready; None means started is ready.
         timing: When the probe is asked.
         restart: Restart policy.
@@ -144,10 +105,13 @@ class ServicePlan:
         one_shot: True where the service is expected to end by itself with status 0.
         shared: Project of the run whose server stands for it; empty where the engine starts it.
         extension: `x-stackproof` of the service, as written.
+        preload: What is imported ahead for forks of it: `auto`, `off`, or modules.
         data: Container paths of what a snapshot has to keep, beside the volumes.
         reach: What of this machine its container reaches (compose engine).
-        outside: Mounts whose source is not the run's own, with what becomes of each.
+        outside: Mounts whose source is not the run's own, decided.
         joins: Namespaces of this machine that it does not join, though the stack file says so.
+        granted: Its secrets and configs that are no files.
+        world: What it sees; None where that is this machine, or its container.
     """
 
     name: str
@@ -158,6 +122,7 @@ class ServicePlan:
     image: str = ""
     builds: bool = False
     depends_on: Mapping[str, Condition] = field(default_factory=dict)
+    restarts_with: tuple[str, ...] = ()
     probe: Probe | None = None
     timing: HealthTiming = HealthTiming()
     restart: Restart = Restart()
@@ -171,10 +136,33 @@ class ServicePlan:
     one_shot: bool = False
     shared: str = ""
     extension: Mapping[str, Any] = field(default_factory=dict)
+    preload: str | tuple[str, ...] = AUTO
     data: tuple[str, ...] = ()
     reach: Reach = Reach()
     outside: tuple[PlannedMount, ...] = ()
     joins: tuple[str, ...] = ()
+    granted: tuple[Mount, ...] = ()
+    world: World | None = None
+
+    @property
+    def listens(self) -> tuple[str, int]:
+        """Where it listens for its first port: in a private world as its container would.
+
+        Raises:
+            IndexError: If it has no port.
+        """
+        first = self.endpoints[0]
+        host = EVERYWHERE if self.world is not None else first.host
+        return host, self.own_ports[first.target]
+
+    @property
+    def own_ports(self) -> dict[int, int]:
+        """Container port to the port that it listens on itself."""
+        is_private = self.world is not None
+        return {
+            endpoint.target: endpoint.target if is_private else endpoint.port
+            for endpoint in self.endpoints
+        }
 
 
 @dataclass(frozen=True)
@@ -191,6 +179,19 @@ class PlannedCommand:
 
 
 @dataclass(frozen=True)
+class PlannedEvidence:
+    """What is kept of a database when a test fails.
+
+    Attributes:
+        sql: Queries, whose rows are kept.
+        service: Name of the database service; empty for the only one.
+    """
+
+    sql: tuple[str, ...] = ()
+    service: str = ""
+
+
+@dataclass(frozen=True)
 class Plan:
     """A whole stack, resolved.
 
@@ -202,7 +203,6 @@ class Plan:
         services: In start order: each after all that it depends on.
         translations: What the process engine sees differently from the stack file.
         notices: Sentences a person should read: what is ignored, weaker or guessed.
-        fingerprint: Digest of all that decides whether a running stack is the same one.
         migrate: Commands that bring the schema up to date, in order.
         seed: Commands that bring the fixtures in, in order.
         secrets: Values that must never be written or shown.
@@ -212,9 +212,15 @@ class Plan:
         gateway_names: Names by which other services reach it.
         gateway_token: What its control interface needs, and its clients where calls cost money.
         elsewhere: Services that are left out, and the project that has started each.
+        borrowed: Those services, which a private world has to lead to.
         addresses: The names of its services, and the ports that it publishes.
+        port_places: Where the host ports that are not free ones were asked for, with the key, by
+            service and container port.
         external: Hosts outside the stack that its services may use.
         database: Name of the database that migrate and seed work on; None where none is configured.
+        evidence: What is kept of a database when a test fails.
+        world: What its services see: `private`, or `host` for this machine or their containers.
+        replicas: Service to the names of its replicas, where it has several.
     """
 
     stack: str
@@ -224,7 +230,6 @@ class Plan:
     services: tuple[ServicePlan, ...]
     translations: tuple[Translation, ...] = ()
     notices: tuple[str, ...] = ()
-    fingerprint: str = ""
     migrate: tuple[PlannedCommand, ...] = ()
     seed: tuple[PlannedCommand, ...] = ()
     secrets: tuple[str, ...] = field(default=(), repr=False)
@@ -234,18 +239,45 @@ class Plan:
     gateway_names: tuple[str, ...] = ()
     gateway_token: str = field(default="", repr=False)
     elsewhere: Mapping[str, str] = field(default_factory=dict)
+    borrowed: tuple[ServicePlan, ...] = ()
     addresses: Addresses = Addresses({}, {})
+    port_places: Mapping[tuple[str, int], str] = field(default_factory=dict)
     external: tuple[str, ...] = ()
     database: str | None = None
+    evidence: PlannedEvidence = PlannedEvidence()
+    world: WorldName = "host"
+    replicas: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
-    def own(self) -> Plan:
+    def is_translated(self) -> bool:
+        """Whether services see addresses and paths of this machine."""
+        return self.engine == "process" and self.world == "host"
+
+    def address_of(self, name: str) -> str:
+        """The address of a service in its private world; empty where it has none."""
+        world = self.service(name).world
+        if world is None:
+            return ""
+        return self.address_of(world.joins) if world.joins else world.address
+
+    @property
+    def unshared(self) -> Plan:
         """The plan without the services that other runs have started, which it names."""
         return replace(
             self,
-            services=tuple(one for one in self.services if not one.shared),
-            elsewhere={one.name: one.shared for one in self.services if one.shared},
+            services=tuple(service for service in self.services if not service.shared),
+            elsewhere={service.name: service.shared for service in self.services if service.shared},
+            borrowed=tuple(service for service in self.services if service.shared),
         )
+
+    @property
+    def ports(self) -> dict[tuple[str, int], int]:
+        """Host ports by service and container port."""
+        return {
+            (service.name, endpoint.target): endpoint.port
+            for service in self.services
+            for endpoint in service.endpoints
+        }
 
     def service(self, name: str) -> ServicePlan:
         """The service of that name.
@@ -255,6 +287,14 @@ class Plan:
         """
         return self._by_name[name]
 
+    def restarted_with(self, names: Collection[str]) -> list[str]:
+        """Services in start order, with those that are restarted when one of them is."""
+        found = set(names)
+        for service in self.services:  # in start order: a service stands after what it waits for
+            if not found.isdisjoint(service.restarts_with):
+                found.add(service.name)
+        return [service.name for service in self.services if service.name in found]
+
     @cached_property
     def _by_name(self) -> Mapping[str, ServicePlan]:
-        return {one.name: one for one in reversed(self.services)}
+        return {service.name: service for service in reversed(self.services)}

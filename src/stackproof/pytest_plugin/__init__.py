@@ -5,23 +5,27 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Generator, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from stackproof.engines.timestamps import Moment
-from stackproof.pytest_plugin import repeating
+from stackproof.pytest_plugin import listing, repeating, running, used
 from stackproof.pytest_plugin.cleanliness import Cleanliness
+from stackproof.pytest_plugin.collecting import refuse_wrong_markers
 from stackproof.pytest_plugin.concealing import WarningConcealer, conceal_items, conceal_report
-from stackproof.pytest_plugin.llm import CallCosts, note_calls, write_costs
-from stackproof.pytest_plugin.observing import history_of, oracle, settle
-from stackproof.pytest_plugin.options import MARKERS, add_options
-from stackproof.pytest_plugin.own import OwnStacks
+from stackproof.pytest_plugin.llm import (
+    CallCosts,
+    note_calls,
+    note_default_calls,
+    require_asked,
+    write_costs,
+)
+from stackproof.pytest_plugin.observing import oracle, settle
+from stackproof.pytest_plugin.options import MARKERS, add_options, leave_default_paths
 from stackproof.pytest_plugin.running import (
     artifacts_known,
-    artifacts_of,
     connected,
-    connection_of,
+    connections,
     skipping_what_is_not_attached,
 )
 from stackproof.pytest_plugin.summary import summary_lines, write_uses
@@ -29,34 +33,38 @@ from stackproof.pytest_plugin.summary import summary_lines, write_uses
 __all__ = ["oracle"]
 
 if TYPE_CHECKING:
-    from stackproof.artifacts.run import RunArtifacts
-    from stackproof.gateway.client import GatewayClient
     from stackproof.stack.running import Stack
+    from stackproof_gateway.client import GatewayClient
 
-_OWN = pytest.StashKey[OwnStacks]()
-_GATEWAYS = pytest.StashKey["dict[str, GatewayClient]"]()
 _END = pytest.StashKey[Cleanliness]()
 _COSTS = pytest.StashKey[list[CallCosts]]()
-_STARTED = pytest.StashKey[Moment]()
 _NEXT = pytest.StashKey["pytest.Item | None"]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the options that choose a stack, and those of the flake meter."""
+    """Add the options that choose a stack, list the tests, and those of the flake meter."""
     add_options(parser)
+    listing.add_options(parser)
     repeating.add_options(parser)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the markers."""
+    """Register the markers, and choose the paths that are run."""
+    leave_default_paths(config)
     for marker in MARKERS:
         config.addinivalue_line("markers", marker)
-    config.stash[_OWN] = OwnStacks(config)
-    config.stash[_GATEWAYS] = {}
+    running.prepare(config)
+    used.prepare(config)
     config.stash[_END] = end = Cleanliness()
     config.pluginmanager.register(end, "stackproof-cleanliness")
     config.pluginmanager.register(WarningConcealer(config), "stackproof-warnings")
     config.stash[_COSTS] = []
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Let a worker of pytest-xdist write to the session's own folder."""
+    node.workerinput[running.RUN] = running.run_of(node.config)
 
 
 @pytest.hookimpl(trylast=True)  # after the parameters of markers, so that the run comes last
@@ -69,10 +77,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def pytest_make_collect_report(
     collector: pytest.Collector,
 ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
-    """Mask secrets in the ids of tests."""
+    """Mask secrets in the ids of tests, and refuse wrong markers."""
     report = yield
-    items = [one for one in report.result or () if isinstance(one, pytest.Item)]
+    items = [node for node in report.result or () if isinstance(node, pytest.Item)]
     conceal_items(collector.config, items)
+    refuse_wrong_markers(report, collector.config)
     return report
 
 
@@ -83,11 +92,21 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     repeating.shuffle(config, items)
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """With `--scenario-list`, write the tests that are left."""
+    listing.write_list(session)
+
+
 def _leave_out_unasked(config: pytest.Config, items: list[pytest.Item]) -> None:
-    asked = config.getoption("--llm") or "e2e_llm" in (config.getoption("markexpr") or "")
-    if asked:
+    words = set(re.findall(r"\w+", config.getoption("markexpr") or ""))
+    if config.getoption("--llm") or "e2e_llm" in words:
         return
-    left_out = [item for item in items if item.get_closest_marker("e2e_llm")]
+    left_out = [
+        item
+        for item in items
+        if item.get_closest_marker("e2e_llm")
+        and not any(mark.name in words for mark in item.iter_markers())
+    ]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
@@ -105,10 +124,11 @@ def stack(request: pytest.FixtureRequest) -> Stack:
 
     `@pytest.mark.stack("name", isolation="test", profiles=[…], env={"api": {…}},
     limits={"worker": {"memory": "256m"}})`. Isolation "module" or "session" shares it with the
-    tests there that ask for the same, "shared" is the running stack; where the marker does not
-    say, `--isolation` does, else `isolation.default` of the configuration.
+    tests there that ask for the same, "shared" is the running stack. Where the marker does not
+    say, `--isolation` does; without both, a test with a marker gets a new stack, and one without
+    what `isolation.default` of the configuration says.
     """
-    return request.config.stash[_OWN].stack_for(request)
+    return request.config.stash[used.ISOLATED].stack_for(request)
 
 
 @pytest.fixture
@@ -118,7 +138,7 @@ def database(request: pytest.FixtureRequest) -> str:
     For tests that need no other service. All databases of a test process are on one server, which
     is started from the snapshot after seed; they are cloned before they are asked for.
     """
-    return request.config.stash[_OWN].database_for(request)
+    return request.config.stash[used.ISOLATED].database_for(request)
 
 
 @pytest.fixture
@@ -128,16 +148,16 @@ def gateway(request: pytest.FixtureRequest) -> Iterator[GatewayClient]:
     from stackproof.suites.llm_session import require_mode
 
     name = "stack" if "stack" in request.fixturenames else "running_stack"
-    used: Stack = request.getfixturevalue(name)
+    found: Stack = request.getfixturevalue(name)
     try:
-        client = used.gateway_for(_namespace(request.node.name))
+        client = found.gateway_for(_namespace(request.node.name))
         if request.config.getoption("--llm"):
             require_mode(client.base_url, request.config.getoption("--llm"))
     except NotAttached:
         raise
     except StackproofError as error:
         raise pytest.fail.Exception(str(error), pytrace=False) from None
-    gateways = request.config.stash[_GATEWAYS]
+    gateways = request.config.stash[used.GATEWAYS]
     gateways[request.node.nodeid] = client
     yield client
     gateways.pop(request.node.nodeid, None)
@@ -154,27 +174,43 @@ def _namespace(test: str) -> str:
 def pytest_runtest_protocol(
     item: pytest.Item, nextitem: pytest.Item | None
 ) -> Generator[None, object, object]:
-    """Remember when the test began, for its slice of the logs, and what comes after it."""
-    item.stash[_STARTED] = Moment()
+    """Remember which test comes after this one."""
     item.stash[_NEXT] = nextitem
     return (yield)
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_setup() -> Generator[None, object, object]:
-    """Skip a test whose fixtures need more of an attached stack than its addresses."""
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
+    """Remember when the test, or a further try of it, began, for its slice of the logs.
+
+    It is skipped if its fixtures need more of an attached stack than its addresses, and fails if a
+    service of its stack has ended by itself.
+    """
+    used.begin(item)
     with skipping_what_is_not_attached():
-        return (yield)
+        outcome = yield
+    used.require_services(item)
+    return outcome
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """While the test runs, start the stacks that the next ones need; then judge what it saw."""
-    item.config.stash[_OWN].start_ahead(_upcoming(item))
-    with skipping_what_is_not_attached():
+    item.config.stash[used.ISOLATED].start_ahead(_upcoming(item))
+    with skipping_what_is_not_attached(), used.watched(item):
         outcome = yield
     settle(item)
+    require_asked(item)
     return outcome
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object]:
+    """Note what the test's model calls without a namespace have cost, before its stack ends."""
+    stack = used.isolated_stack(item)
+    if stack is not None:
+        note_default_calls(item, stack, item.config.stash[_COSTS])
+    return (yield)
 
 
 def _upcoming(item: pytest.Item) -> Iterator[pytest.Item]:
@@ -197,56 +233,23 @@ def pytest_runtest_makereport(
     """Keep what every service did during a failing test, and name the files in its report."""
     report = yield
     if report.failed:
-        _keep_evidence(item, report)
+        used.keep_evidence(item, report)
     conceal_report(item.config, report)
     return report
 
 
-def _keep_evidence(item: pytest.Item, report: pytest.TestReport) -> None:
-    history = history_of(item)
-    if history:
-        report.sections.append(("stackproof oracle", "\n".join(history)))
-    own = item.config.stash[_OWN]
-    own.failed(item)
-    used = own.stacks.get(item.nodeid)
-    connection = connection_of(item.config)
-    if used is not None:
-        _keep(item, report, *used)
-    elif connection is not None and {"running_stack", "stack"} & set(_fixtures(item)):
-        artifacts = artifacts_of(item.config, connection.blueprint)
-        _keep(item, report, connection.stack, artifacts)
-
-
-def _keep(
-    item: pytest.Item, report: pytest.TestReport, stack: Stack, artifacts: RunArtifacts
-) -> None:
-    from stackproof.artifacts.forensics import keep_failure
-
-    paths = keep_failure(
-        stack,
-        artifacts,
-        test=item.nodeid,
-        since=item.stash[_STARTED].earliest(),
-        gateway=item.config.stash[_GATEWAYS].get(item.nodeid),
-        report=report.longreprtext,
-        history=history_of(item),
-    )
-    report.sections.append((repeating.ARTIFACTS, "\n".join(map(str, paths))))
-
-
-def _fixtures(item: pytest.Item) -> list[str]:
-    return list(getattr(item, "fixturenames", []))
-
-
 @pytest.hookimpl(trylast=True)
-def pytest_sessionfinish(session: pytest.Session) -> None:
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """End the stacks that nobody has taken, and fail if anything is left of any."""
-    own = session.config.stash[_OWN]
-    troubles = own.close()
-    write_uses(session.config, own.uses)
+    isolated = session.config.stash[used.ISOLATED]
+    is_interrupted = exitstatus == pytest.ExitCode.INTERRUPTED
+    troubles = isolated.close(interrupted=is_interrupted)
+    for connection in connections(session.config):
+        connection.stack.close()
+    write_uses(session.config, isolated.uses)
     costs = session.config.stash[_COSTS]
     write_costs(artifacts_known(session.config), costs)
-    if not session.config.stash[_END].finish(session.config, troubles):
+    if not session.config.stash[_END].finish(session.config, troubles, interrupted=is_interrupted):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 

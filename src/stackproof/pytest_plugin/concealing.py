@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from stackproof.redaction import Redactor
+    from stackproof_redaction import Redactor
 
 FIXTURES = frozenset({"stack", "running_stack", "gateway", "database"})
 """Fixtures of tests that have to do with a stack, and so with its secrets."""
+
+IS_CONCEALED = pytest.StashKey[bool]()
+"""Set for a test that has another id, by which pytest can't find it on a command line."""
 
 _SECRETS = pytest.StashKey[frozenset[str]]()
 _IN_REPORTS = ("nodeid", "location", "longrepr", "sections", "user_properties")
@@ -20,7 +23,7 @@ _IN_REPORTS = ("nodeid", "location", "longrepr", "sections", "user_properties")
 
 def learn(config: pytest.Config, secrets: Iterable[str]) -> None:
     """Mask further values in all that is still to come of this session."""
-    from stackproof.redaction.streams import MaskedStream
+    from stackproof_redaction.streams import MaskedStream
 
     known: frozenset[str] = config.stash.get(_SECRETS, frozenset())
     config.stash[_SECRETS] = known | frozenset(secrets)
@@ -32,7 +35,7 @@ def learn(config: pytest.Config, secrets: Iterable[str]) -> None:
 
 def redactor_of(config: pytest.Config) -> Redactor:
     """What masks the secrets of all stacks that this session knows."""
-    from stackproof.redaction import Redactor
+    from stackproof_redaction import Redactor
 
     known: frozenset[str] = config.stash.get(_SECRETS, frozenset())
     return Redactor(known)
@@ -59,6 +62,7 @@ def conceal_items(config: pytest.Config, items: Sequence[pytest.Item]) -> None:
             suffix = next(end for end in _suffixes() if masked + end not in taken)
             taken.add(masked + suffix)
             _rename(item, masked + suffix, redactor.text(item.name) + suffix)
+            item.stash[IS_CONCEALED] = True
 
 
 def _rename(item: Any, nodeid: str, name: str) -> None:
@@ -89,12 +93,16 @@ def _configured_secrets(items: Sequence[pytest.Item]) -> set[str]:
     seen: set[object] = set()
     for item in items:
         try:
-            choice = wish_of(item).choice
-            key = (choice.stack, choice.engine, repr(choice.service_environment))
+            stack_request = wish_of(item).stack_request
+            key = (
+                stack_request.stack,
+                stack_request.engine,
+                repr(stack_request.service_environment),
+            )
             if key not in seen:
                 seen.add(key)
-                found |= set(resolve(choice).plan.secrets)
-        except (StackproofError, pytest.UsageError):
+                found |= set(resolve(stack_request).plan.secrets)
+        except StackproofError:
             continue  # the test itself will say so
     return found
 
@@ -135,7 +143,7 @@ class WarningConcealer:
 
 def _as_json(value: object) -> object:
     """The same value as JSON has it: lists in the place of tuples."""
-    from stackproof.redaction import Redactor
+    from stackproof_redaction import Redactor
 
     return Redactor().value(value, numbers=False)
 
@@ -144,5 +152,5 @@ def _as_before(before: object, after: Any) -> Any:
     if isinstance(before, tuple) and isinstance(after, list):
         return tuple(after)
     if isinstance(before, list) and isinstance(after, list):
-        return [tuple(one) if isinstance(one, list) else one for one in after]
+        return [tuple(part) if isinstance(part, list) else part for part in after]
     return after

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
+from stackproof.pytest_plugin.markers import ISOLATIONS, StackMarker, read_marker
+from stackproof.pytest_plugin.repeating import runs_wanted
+
 if TYPE_CHECKING:
-    from stackproof.stack.resolved import Choice
-    from stackproof.stack_file.model import Limits
+    from stackproof.stack.resolved import StackRequest
 
 MARKERS = (
     "integration: a scenario that needs a running stack (nox -s integration)",
@@ -21,10 +23,8 @@ MARKERS = (
     "stack(name, isolation=, profiles=, env=, limits=, shared=): the stack that `stack` gives",
 )
 
-ISOLATIONS = ("shared", "session", "module", "test")
-"""Whose a stack is: the running one, or a new one of the session, the module or the test."""
 
-MARKER_OPTIONS = frozenset({"isolation", "profiles", "env", "limits", "shared"})
+COLD = "--cold"
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -32,12 +32,19 @@ def add_options(parser: pytest.Parser) -> None:
     group = parser.getgroup("stackproof", "stackproof: tests against real services")
     group.addoption("--stack", help="name of config/<stack>.yaml")
     group.addoption(
-        "--engine", choices=["process", "compose", "attached"], help="what runs the services"
+        "--engine",
+        choices=["process", "compose", "attached"],
+        help="what runs the services; with process, STACKPROOF_WORLD says what they see",
     )
     group.addoption(
         "--isolation",
         choices=ISOLATIONS,
-        help="whose the stack of a test is that does not say so by its marker",
+        help="whose a test's stack is, unless the test's marker `stack` says so",
+    )
+    group.addoption(
+        "--default-isolation",
+        choices=ISOLATIONS,
+        help="whose the stack of a test without a marker `stack` is",
     )
     group.addoption(
         "--llm",
@@ -46,10 +53,40 @@ def add_options(parser: pytest.Parser) -> None:
     )
     group.addoption("--stack-project", help="name of the running copy of the stack")
     group.addoption(
-        "--stack-profile", action="append", default=[], help="profile to switch on in own stacks"
+        "--stack-profile",
+        action="append",
+        default=[],
+        help="profile to switch on in isolated stacks",
+    )
+    group.addoption(
+        "--stack-without",
+        action="append",
+        default=[],
+        help="service that isolated stacks leave out",
+    )
+    group.addoption(
+        "--default-path",
+        action="append",
+        default=[],
+        metavar="PATH",
+        help="a path of the command line that gives way to others, if there are any",
     )
     group.addoption("--stack-artifacts", type=Path, help="folder that failing tests write to")
-    group.addoption("--stack-keep", action="store_true", help="leave a failing test's own stack up")
+    group.addoption(COLD, action="store_true", help="start each service of Python anew")
+    group.addoption(
+        "--stack-keep", action="store_true", help="leave a failing test's isolated stack up"
+    )
+
+
+def leave_default_paths(config: pytest.Config) -> None:
+    """Run the paths that a person has named, instead of those that run by default."""
+    given = getattr(config.option, "file_or_dir", [])  # `--help` has none
+    named = list(given)
+    for path in config.getoption("--default-path"):
+        if path in named:
+            named.remove(path)
+    if named and len(named) < len(given):
+        config.args = named
 
 
 @dataclass(frozen=True)
@@ -57,14 +94,42 @@ class Wish:
     """The stack that a test asks for.
 
     Attributes:
-        choice: Which stack, and how it differs from its configuration.
-        isolation: One of `ISOLATIONS`; None for what the configuration says.
-        shared: Services that it shares with other stacks; None for what the configuration says.
+        marker: What its marker says; None where it has none.
+        stack_request: Which stack, and how it differs from its configuration.
+        isolation: One of `ISOLATIONS`, as the marker or the command line say; None where neither
+            does.
+        default: The same for tests without a marker, as their suite says; None where it does not.
     """
 
-    choice: Choice
+    marker: StackMarker | None
+    stack_request: StackRequest
     isolation: str | None
-    shared: tuple[str, ...] | None = None
+    default: str | None
+
+    @property
+    def shared(self) -> tuple[str, ...] | None:
+        """Services that it shares with other stacks; None for what the configuration says."""
+        return self.marker.shared if self.marker else None
+
+    @property
+    def kind(self) -> Hashable:
+        """Equal for two tests that could use the same stack."""
+        stack_request = replace(self.stack_request, environment={})
+        return repr(stack_request), self.shared
+
+    def isolation_in(self, configured: str) -> str:
+        """Whose the stack is.
+
+        A marker alone asks for a new stack: a shared one is given only where the marker or the
+        command line say so, and to tests without a marker.
+
+        Args:
+            configured: `isolation.default` of the stack's configuration.
+        """
+        if self.isolation is not None:
+            return self.isolation
+        usual = self.default or configured
+        return "test" if self.marker is not None and usual == "shared" else usual
 
     def require_nothing_special(self) -> None:
         """Make sure that the stack is wanted as it is.
@@ -74,63 +139,42 @@ class Wish:
         """
         from stackproof.errors import NotAttached
 
-        choice = self.choice
-        if choice.profiles or choice.service_environment or choice.service_limits:
+        if self.marker is not None and self.marker.wishes:
             raise NotAttached(
-                "the test wants profiles, an environment or limits of its own",
+                f"the test asks for {', '.join(self.marker.wishes)} of its own",
                 observed="the stack is attached: somebody else has started it as it is",
             )
-
-    @property
-    def kind(self) -> Hashable:
-        """Equal for two tests that could use the same stack."""
-        choice = replace(self.choice, environment={})
-        return repr(choice), self.shared
 
 
 def wish_of(item: pytest.Item) -> Wish:
     """What a test's marker `stack` and the session's options ask for.
 
     Raises:
-        pytest.UsageError: If the marker says something that it can't mean.
+        ConfigError: If the marker says something that it can't mean.
     """
-    from stackproof.stack.resolved import Choice
+    from stackproof.stack.resolved import StackRequest
 
-    marker = item.get_closest_marker("stack")
-    said: Mapping[str, Any] = marker.kwargs if marker else {}
-    unknown = sorted(set(said) - MARKER_OPTIONS)
-    if unknown:
-        raise pytest.UsageError(
-            f"the marker `stack` has no option {', '.join(unknown)}; "
-            f"it has {', '.join(sorted(MARKER_OPTIONS))}"
-        )
-    isolation = said.get("isolation") or item.config.getoption("--isolation")
-    if isolation is not None and isolation not in ISOLATIONS:
-        raise pytest.UsageError(f"isolation={isolation!r} is none of {', '.join(ISOLATIONS)}")
-    named = marker.args[0] if marker and marker.args else None
-    profiles = dict.fromkeys([*item.config.getoption("--stack-profile"), *said.get("profiles", ())])
-    choice = Choice(
+    found, option = item.get_closest_marker("stack"), item.config.getoption
+    marker = read_marker(found.args, found.kwargs) if found else None
+    said = marker or StackMarker()
+    stack_request = StackRequest(
         root=item.config.rootpath,
-        environment=dict(os.environ),
-        stack=named or item.config.getoption("--stack"),
-        engine=item.config.getoption("--engine"),
-        profiles=tuple(profiles),
-        service_environment=said.get("env", {}),
-        service_limits={
-            service: _limits(service, bounds) for service, bounds in said.get("limits", {}).items()
-        },
+        environment=_environment(item.config),
+        stack=said.name or option("--stack"),
+        engine=option("--engine"),
+        profiles=tuple(dict.fromkeys([*option("--stack-profile"), *said.profiles])),
+        without=tuple(option("--stack-without")),
+        service_environment=said.env,
+        service_limits=said.limits,
     )
-    shared = said.get("shared")
-    return Wish(choice, isolation, None if shared is None else tuple(shared))
+    isolation = said.isolation or option("--isolation")
+    if runs_wanted(item.config) and isolation != "shared":
+        isolation = "test"  # what one run leaves in a stack must not reach the next
+    return Wish(marker, stack_request, isolation, option("--default-isolation"))
 
 
-def _limits(service: str, bounds: Mapping[str, Any]) -> Limits:
-    from stackproof.stack_file import parse_size
-    from stackproof.stack_file.model import Limits
-
-    unknown = sorted(set(bounds) - {"cpus", "memory", "pids"})
-    if unknown:
-        raise pytest.UsageError(f"limits of {service}: {', '.join(unknown)} is unknown")
-    memory = bounds.get("memory")
-    size = parse_size(memory) if isinstance(memory, str) else memory
-    return Limits(bounds.get("cpus"), size, bounds.get("pids"))
+def _environment(config: pytest.Config) -> dict[str, str]:
+    """That of this process; the flake meter starts all anew, since forks share one hash seed."""
+    if config.getoption(COLD) or runs_wanted(config):
+        return {**os.environ, "STACKPROOF_PRELOAD": "off"}
+    return dict(os.environ)

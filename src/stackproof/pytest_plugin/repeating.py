@@ -47,11 +47,11 @@ def flake_lines(reporter: pytest.TerminalReporter) -> list[str]:
     for report in [*stats.get("failed", []), *stats.get("error", [])]:
         if isinstance(report, pytest.TestReport):
             failures.setdefault(report.nodeid, _failure(report))
-    passed = [one.nodeid for one in stats.get("passed", []) if one.nodeid not in failures]
+    passed = [report.nodeid for report in stats.get("passed", []) if report.nodeid not in failures]
     counted = tallies(passed, failures.values())
     seed = reporter.config.getoption("--flake-seed")
     lines = [f"{runs_wanted(reporter.config)} runs of each test, shuffled by the seed {seed}"]
-    lines += table(counted) if counted else ["no run came to a verdict"]
+    lines += table(counted) if counted else ["no run has passed or failed"]
     skipped = len(stats.get("skipped", []))
     return [*lines, f"{skipped} runs were skipped, and count for nothing"] if skipped else lines
 

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from stackproof.pytest_plugin.isolated import STARTED, WAITED, WORLD
 from stackproof.pytest_plugin.llm import costs_line
 from stackproof.pytest_plugin.running import artifacts_known
 
 if TYPE_CHECKING:
-    from stackproof.pytest_plugin.own import Use
+    from stackproof.pytest_plugin.isolated import Use
 
-WAITED = "stack_waited_seconds"
-STARTED = "stack_started_seconds"
 TEARDOWN = ""
 """What pytest files the reports of clean-ups under that went well."""
 
@@ -28,21 +27,22 @@ def write_uses(config: pytest.Config, uses: Sequence[Use]) -> None:
         return
     worker = os.environ.get("PYTEST_XDIST_WORKER", "")
     name = f"stacks-{worker}.json" if worker else "stacks.json"
-    artifacts.write_json(name, [asdict(one) for one in uses])
+    artifacts.write_json(name, [asdict(use) for use in uses])
 
 
 def summary_lines(reporter: pytest.TerminalReporter) -> list[str]:
     """What tests have waited for and paid, told from their reports, of all workers."""
     reports = [
-        one
+        report
         for outcome in ("passed", "failed", "skipped", "error", "xfailed", "xpassed", TEARDOWN)
-        for one in reporter.stats.get(outcome, [])
-        if isinstance(one, pytest.TestReport)
+        for report in reporter.stats.get(outcome, [])
+        if isinstance(report, pytest.TestReport)
     ]
     costs: dict[str, dict[str, object]] = {}
-    for one in reports:
-        costs.setdefault(one.nodeid, {}).update(one.user_properties)
-    paid = costs_line(list(costs.values()))
+    for report in reports:
+        costs.setdefault(report.nodeid, {}).update(report.user_properties)
+    told = dict.fromkeys(str(cost[WORLD]) for cost in costs.values() if WORLD in cost)
+    paid = [f"note: {line}" for line in told] + costs_line(list(costs.values()))
     waited = [float(str(cost[WAITED])) for cost in costs.values() if WAITED in cost]
     started = [float(str(cost[STARTED])) for cost in costs.values() if STARTED in cost]
     if not waited:

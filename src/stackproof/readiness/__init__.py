@@ -1,1 +1,1 @@
-"""Probes that show a service is ready, and how each is asked."""
+"""Probes that show a service is ready, how each is asked, and the one loop that waits."""

@@ -5,19 +5,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import struct
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from stackproof.readiness.probes import (
     AliveProbe,
     AllProbes,
+    AmqpProbe,
     CommandProbe,
     HttpProbe,
+    ListeningProbe,
     LogProbe,
     PostgresProbe,
     Probe,
     RedisProbe,
+    SqlProbe,
     TcpProbe,
 )
 
@@ -29,8 +32,16 @@ REST_SECONDS = 0.2
 POSTGRES_PROTOCOL = 3 << 16
 """Version 3.0 as the startup packet has it (PostgreSQL documentation, "Message Formats")."""
 
+AMQP_HEADER = b"AMQP\x00\x00\x09\x01"
+AMQP_START = b"\x00\x0a\x00\x0a"
+"""Class and method of connection.start, after the seven bytes of the frame's own header."""
+
 POSTGRES_NOT_READY = "57P"
 """Class of the SQLSTATEs "shutting down" and "cannot connect now" (appendix A)."""
+
+
+async def _unknown() -> None:
+    """Nothing is known of the ports that a service listens on."""
 
 
 @dataclass(frozen=True)
@@ -38,14 +49,18 @@ class Surroundings:
     """What some probes need of the service that they ask.
 
     Attributes:
-        run: Runs a command as the service would, and gives its exit status and output.
+        run: Runs a command as the service, or as another one that is named, would; gives its exit
+            status and output.
         has_written: Whether the service has written a line with a pattern since its start.
         alive_for: Seconds since its start.
+        listening: TCP ports that it listens on, with whether others can reach each; None where that
+            can't be seen.
     """
 
-    run: Callable[[tuple[str, ...]], Awaitable[tuple[int, str]]]
+    run: Callable[[tuple[str, ...], str], Awaitable[tuple[int, str]]]
     has_written: Callable[[str], bool]
     alive_for: Callable[[], float]
+    listening: Callable[[], Awaitable[Mapping[int, bool] | None]] = _unknown
 
 
 async def ask(probe: Probe, around: Surroundings) -> str:
@@ -74,26 +89,58 @@ async def _ask(probe: Probe, around: Surroundings) -> str:
             answer = await _postgres(probe)
         case RedisProbe():
             answer = await _redis(probe)
-        case CommandProbe():
-            code, output = await around.run(probe.argv)
-            answer = "" if code == 0 else f"exit status {code}: {output.strip() or 'no output'}"
+        case AmqpProbe():
+            answer = await _amqp(probe)
+        case CommandProbe() | SqlProbe():
+            answer = await _by_command(probe, around)
         case LogProbe():
             seen = around.has_written(probe.pattern)
             answer = "" if seen else f"no line with /{probe.pattern}/ yet"
         case AliveProbe():
             left = probe.seconds - around.alive_for()
             answer = "" if left <= 0 else f"needs {left:.1f} s more uptime"
+        case ListeningProbe():
+            answer = _listening(probe, await around.listening())
         case _:
             answer = await _all(probe, around)
     return answer
 
 
 async def _all(probe: AllProbes, around: Surroundings) -> str:
-    for one in probe.probes:
-        answer = await ask(one, around)
+    for part in probe.probes:
+        answer = await ask(part, around)
         if answer:
             return answer
     return ""
+
+
+async def _by_command(probe: CommandProbe | SqlProbe, around: Surroundings) -> str:
+    if isinstance(probe, SqlProbe):
+        return _judged(*await around.run(probe.argv, probe.service))
+    code, output = await around.run(probe.argv, "")
+    return "" if code == 0 else f"exit status {code}: {output.strip() or 'no output'}"
+
+
+def _judged(code: int, output: str) -> str:
+    """Why the answer to a query does not show that a service is ready; empty if it does."""
+    first = (output.strip().splitlines() or [""])[0]
+    if code:
+        return f"the query failed: {first or f'exit status {code}'}"
+    if first.partition("|")[0] in {"", "f", "0"}:
+        return f"the query gave {first!r}" if first else "the query gave no row"
+    return ""
+
+
+def _listening(probe: ListeningProbe, ports: Mapping[int, bool] | None) -> str:
+    """Why a service can't be reached at any of some ports; empty where it can't be known."""
+    if ports is None or any(ports.get(port) for port in probe.ports):
+        return ""
+    wanted = " or ".join(map(str, probe.ports))
+    local = [str(port) for port in probe.ports if port in ports]
+    if local:
+        return f"listens on 127.0.0.1:{local[0]} alone, where nobody reaches it; bind 0.0.0.0"
+    others = ", ".join(str(port) for port, is_reached in sorted(ports.items()) if is_reached)
+    return f"listens on {others}, not on {wanted}" if others else f"nobody listens on {wanted} yet"
 
 
 def _reason(error: Exception) -> str:
@@ -181,3 +228,8 @@ async def _redis(probe: RedisProbe) -> str:
     if answer.startswith((b"+PONG", b"-NOAUTH", b"-WRONGPASS")):
         return ""
     return f"answered {answer[:60]!r} to PING"
+
+
+async def _amqp(probe: AmqpProbe) -> str:
+    answer = await _exchange(probe.host, probe.port, AMQP_HEADER, 512)
+    return "" if answer[7:11] == AMQP_START else f"not an AMQP answer: {answer[:60]!r}"

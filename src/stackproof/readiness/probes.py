@@ -7,60 +7,74 @@ imported here, since the supervisor of the process engine loads this module.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
+
+
+class _Described:
+    """A probe's words are made of its fields."""
+
+    words: ClassVar[str]
+
+    def __str__(self) -> str:
+        return self.words.format(**vars(self))
 
 
 @dataclass(frozen=True)
-class TcpProbe:
+class TcpProbe(_Described):
     """Ready when a TCP connection is accepted."""
 
+    words = "TCP connect to {host}:{port}"
     host: str
     port: int
 
-    def __str__(self) -> str:
-        return f"TCP connect to {self.host}:{self.port}"
-
 
 @dataclass(frozen=True)
-class HttpProbe:
+class HttpProbe(_Described):
     """Ready when a GET answers with a status below 400."""
 
+    words = "GET {url}"
     url: str
-
-    def __str__(self) -> str:
-        return f"GET {self.url}"
 
 
 @dataclass(frozen=True)
-class PostgresProbe:
+class PostgresProbe(_Described):
     """Ready when a PostgreSQL server takes a startup packet and asks for authentication.
 
     Source: PostgreSQL documentation, "Message Formats", StartupMessage and ErrorResponse; a server
     that is still starting answers with an error of SQLSTATE 57P03.
     """
 
+    words = "PostgreSQL startup at {host}:{port} for {user}@{database}"
     host: str
     port: int
     user: str
     database: str
 
-    def __str__(self) -> str:
-        return f"PostgreSQL startup at {self.host}:{self.port} for {self.user}@{self.database}"
-
 
 @dataclass(frozen=True)
-class RedisProbe:
+class RedisProbe(_Described):
     """Ready when a Redis server answers PING with PONG (or asks for a password).
 
     Source: Redis documentation, "RESP protocol specification"; a server that is still loading
     answers with an error that begins with LOADING.
     """
 
+    words = "Redis PING at {host}:{port}"
     host: str
     port: int
 
-    def __str__(self) -> str:
-        return f"Redis PING at {self.host}:{self.port}"
+
+@dataclass(frozen=True)
+class AmqpProbe(_Described):
+    """Ready when an AMQP broker takes a protocol header and offers to begin a connection.
+
+    Source: AMQP 0-9-1 specification, 4.2.2 "Protocol Header" and 2.2.4 "connection.start"; a broker
+    listens only when it has started.
+    """
+
+    words = "AMQP handshake at {host}:{port}"
+    host: str
+    port: int
 
 
 @dataclass(frozen=True)
@@ -74,23 +88,45 @@ class CommandProbe:
 
 
 @dataclass(frozen=True)
-class LogProbe:
-    """Ready when the service has written a line that a regular expression is found in."""
+class SqlProbe(_Described):
+    """Ready when a query gives a row that does not begin with false, 0 or null.
 
-    pattern: str
+    Attributes:
+        sql: The query.
+        service: The database service, in whose surroundings it is asked.
+        argv: The command that asks it, which writes a row a line, its columns separated by `|`.
+    """
 
-    def __str__(self) -> str:
-        return f"log line /{self.pattern}/"
+    words = "query {sql!r} in {service}"
+    sql: str
+    service: str
+    argv: tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class AliveProbe:
+class LogProbe(_Described):
+    """Ready when the service has written a line that a regular expression is found in."""
+
+    words = "log line /{pattern}/"
+    pattern: str
+
+
+@dataclass(frozen=True)
+class AliveProbe(_Described):
     """Ready when the process has been alive for some seconds."""
 
+    words = "alive for {seconds:g} s"
     seconds: float
 
+
+@dataclass(frozen=True)
+class ListeningProbe:
+    """Ready when the service listens on one of some TCP ports, where others can reach it."""
+
+    ports: tuple[int, ...]
+
     def __str__(self) -> str:
-        return f"alive for {self.seconds:g} s"
+        return "listens on port " + " or ".join(map(str, self.ports))
 
 
 @dataclass(frozen=True)
@@ -108,27 +144,41 @@ Probe: TypeAlias = (
     | HttpProbe
     | PostgresProbe
     | RedisProbe
+    | AmqpProbe
     | CommandProbe
+    | SqlProbe
     | LogProbe
     | AliveProbe
+    | ListeningProbe
     | AllProbes
 )
+
+
+def parts_of(probe: Probe) -> tuple[Probe, ...]:
+    """The probes that a probe consists of; itself where it is a plain one."""
+    if not isinstance(probe, AllProbes):
+        return (probe,)
+    return tuple(part for inner in probe.probes for part in parts_of(inner))
+
 
 _KINDS: dict[str, type[Any]] = {
     "tcp": TcpProbe,
     "http": HttpProbe,
     "postgres": PostgresProbe,
     "redis": RedisProbe,
+    "amqp": AmqpProbe,
     "command": CommandProbe,
+    "sql": SqlProbe,
     "log": LogProbe,
     "alive": AliveProbe,
+    "listening": ListeningProbe,
 }
 
 
 def probe_to_json(probe: Probe) -> dict[str, Any]:
     """Turn a probe into plain JSON values, with its kind under `kind`."""
     if isinstance(probe, AllProbes):
-        return {"kind": "all", "probes": [probe_to_json(one) for one in probe.probes]}
+        return {"kind": "all", "probes": [probe_to_json(part) for part in probe.probes]}
     kind = next(name for name, cls in _KINDS.items() if type(probe) is cls)
     return {"kind": kind, **vars(probe)}
 
@@ -141,9 +191,8 @@ def probe_from_json(value: dict[str, Any]) -> Probe:
     """
     fields = {key: item for key, item in value.items() if key != "kind"}
     if value["kind"] == "all":
-        return AllProbes(tuple(probe_from_json(one) for one in fields["probes"]))
-    if "argv" in fields:
-        fields["argv"] = tuple(fields["argv"])
+        return AllProbes(tuple(probe_from_json(part) for part in fields["probes"]))
+    fields = {key: tuple(item) if isinstance(item, list) else item for key, item in fields.items()}
     probe: Probe = _KINDS[value["kind"]](**fields)
     return probe
 

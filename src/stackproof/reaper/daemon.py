@@ -17,7 +17,9 @@ import socket
 import sys
 import time
 
-from stackproof.reaper import namespace, ownership, port_claims, record, sweep
+from stackproof.reaper import handles, kernel, namespace, ownership, port_claims, record, sweep
+from stackproof.reaper.machine import boot_id, pid_namespace
+from stackproof.reaper.order import Order
 from stackproof.reaper.overlays import Overlays
 from stackproof.reaper.removal import (
     draft_fault,
@@ -34,38 +36,37 @@ KILL_SECONDS = 10.0
 
 DOCKER_TRIES = 3
 
+LAST_LETTERS = 2000
+"""So much of a supervisor's log is told when it has ended."""
+
 LOOK_SECONDS = 0.5
-"""How often it is looked whether a supervisor that is to end is stopped."""
+"""How often the state of a supervisor that is to end is looked at: a stopped one can't end."""
 
 
 class Reaper:
     """One run's reaper.
 
     Args:
-        order: What the owner sent: `run_id`, `folder`, `root`, `project`, `owner` (process id and
-            start time, or null), `argv` and `env` of the supervisor, `private` (whether to try for
-            a namespace), `overlays` (copies of folders, as `Overlays` takes them), `docker` (where
-            the Docker Engine listens that may have things of the run; empty where none has).
+        order: What the owner sent.
         owner_side: The connection to the owner.
     """
 
-    def __init__(self, order: dict[str, object], owner_side: socket.socket) -> None:
+    def __init__(self, order: Order, owner_side: socket.socket) -> None:
         self.order = order
-        self.folder = str(order["folder"])
         self.link = owner_side
-        self.held = order["owner"] is not None
-        self.owner = _watch(order["owner"])
+        self.held = True
+        self.owner = handles.watch(order.owner)
         self.claims: list[socket.socket] = []
         self.intended: list[str] = []
         self.received = b""
         self.supervisor = 0
         self.kind = ""
         self.refused: dict[str, str] = {}
-        self.wakeup = _signals_as_bytes()
+        self.wakeup = handles.signals_as_bytes()
 
     def run(self) -> None:
         """Do everything, from making the run folder to removing it."""
-        if self.held and self.owner is None:
+        if self.owner is None:
             return  # the owner died before anything was made
         self._make_folder()
         try:
@@ -76,12 +77,12 @@ class Reaper:
             self._watch_until_over()
         finally:
             if self._end_processes():
-                self._remove_files()
+                remove_files(self.order.folder, self.order.run_id, self.intended)
 
     def _make_folder(self) -> None:
         """Make the run folder complete with its record, or not at all."""
-        runs, name = os.path.split(self.folder)
-        draft = f".new-{self.order['run_id']}"
+        runs, name = os.path.split(self.order.folder)
+        draft = f".new-{self.order.run_id}"
         for attempt in range(20):
             try:
                 with ownership.opened(runs, make=True) as handle:
@@ -94,38 +95,37 @@ class Reaper:
             except OSError:
                 remove_unfinished(runs, draft)
                 raise
-        raise FileNotFoundError(2, "it is removed as often as it is made", runs)
+        raise FileNotFoundError(2, "it was removed each time it was made", runs)
 
     def _write_record(self, folder: str | None = None) -> None:
-        owner = self.order["owner"]
         text = record.text_of(
-            run_id=str(self.order["run_id"]),
-            project=str(self.order["project"]),
+            run_id=self.order.run_id,
+            project=self.order.project,
             boot_id=boot_id(),
             pid_namespace=pid_namespace(),
             created=time.time(),
             reaper=ProcessId.current(),
             supervisor=self._supervisor_id() if self.supervisor else None,
-            owner=owner if self.held and isinstance(owner, list) else None,
+            owner=self.order.owner if self.held else None,
             namespace=self.kind,
             intended=self.intended,
-            docker_host=str(self.order["docker"]),
+            docker_host=self.order.docker_host,
         )
-        ownership.write_file(folder or self.folder, record.NAME, text)
+        ownership.write_file(folder or self.order.folder, record.NAME, text)
 
     def _supervisor_id(self) -> ProcessId:
         return ProcessId.of(self.supervisor) or ProcessId(self.supervisor, 0)
 
     def _start_supervisor(self) -> None:
-        namespace.become_subreaper()
+        kernel.become_subreaper()
         reading, writing = os.pipe()  # the supervisor sees its end when the reaper dies
         os.set_inheritable(reading, True)  # noqa: FBT003 - the standard library's signature
-        given = self.order["env"]
-        environment = dict(given) if isinstance(given, dict) else {}
-        environment["STACKPROOF_REAPER_FD"] = str(reading)
-        environment["STACKPROOF_RUN"] = str(self.order["run_id"])
-        listed = self.order["argv"]
-        argv = [str(part) for part in listed] if isinstance(listed, list) else []
+        environment = {
+            **self.order.env,
+            "STACKPROOF_REAPER_FD": str(reading),
+            "STACKPROOF_RUN": self.order.run_id,
+        }
+        argv = self.order.argv
 
         def become_supervisor() -> None:
             for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
@@ -137,17 +137,21 @@ class Reaper:
             copies.mount()
             os.execve(argv[0], argv, environment)  # noqa: S606 - this is how the supervisor begins
 
-        private = bool(self.order["private"])
-        copies = Overlays(self.order.get("overlays"), private=private)
-        self.supervisor, self.kind = namespace.spawn(become_supervisor, private=private)
+        private = self.order.private
+        copies = Overlays(self.order.overlays, private=private)
+        self.supervisor, self.kind = namespace.spawn(
+            become_supervisor, private=private, world=self.order.world
+        )
         os.close(reading)
         copies.wait()
         self.refused = copies.refused
         self._death_pipe = writing
 
+    def _log_path(self) -> str:
+        return os.path.join(self.order.folder, "supervisor.log")
+
     def _log_to_file(self) -> None:
-        path = os.path.join(self.folder, "supervisor.log")
-        log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        log = os.open(self._log_path(), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         os.dup2(log, 1)
         os.dup2(log, 2)
 
@@ -159,11 +163,13 @@ class Reaper:
         supervisor = os.pidfd_open(self.supervisor)
         link = self.link.fileno()
         watched = [supervisor, self.wakeup, link]
-        if self.owner is not None:
-            watched.append(self.owner)
+        watched += [] if self.owner is None else [self.owner]
         while True:
             ready, _, _ = select.select(watched, [], [])
-            if supervisor in ready or (self.held and self.owner in ready):
+            if supervisor in ready:
+                self._tell_of_end()
+                return
+            if self.held and self.owner in ready:
                 return
             if self.owner is not None and self.owner in ready:
                 watched.remove(self.owner)
@@ -172,6 +178,13 @@ class Reaper:
                 return
             if link in ready and not self._take_messages():
                 watched.remove(link)
+
+    def _tell_of_end(self) -> None:
+        """Tell the owner how the supervisor has ended, since its log goes with the run."""
+        text = ""
+        with contextlib.suppress(OSError), open(self._log_path(), "rb") as log:
+            text = log.read().decode(errors="replace").strip()[-LAST_LETTERS:]
+        self._tell({"over": handles.how_it_ended(self.supervisor), "log": text})
 
     def _was_told_to_end(self) -> bool:
         numbers = os.read(self.wakeup, 64)
@@ -201,7 +214,7 @@ class Reaper:
             try:
                 self._obey(json.loads(line))
             except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-                self._tell({"error": f"a message can't be understood: {error!r}"})
+                self._tell({"error": f"a message is not understood: {error!r}"})
         return True
 
     def _obey(self, message: dict[str, object]) -> None:
@@ -240,16 +253,16 @@ class Reaper:
                 os.waitpid(self.supervisor, 0)
         in_order = process is None and self._ended_well()
         sweep.kill_descendants(os.getpid(), seconds=KILL_SECONDS)
-        host, run_id = str(self.order["docker"]), str(self.order["run_id"])
-        if not host or in_order:
-            return True
-        sweep.kill_all(sweep.marked(f"STACKPROOF_RUN={run_id}"))
-        given = self.order["env"]
-        environment = dict(given) if isinstance(given, dict) else {}
-        project, root = str(self.order["project"]), os.path.dirname(os.path.dirname(self.folder))
+        return in_order or not self.order.docker_host or self._empty_docker()
+
+    def _empty_docker(self) -> bool:
+        """Remove all that the Docker Engine has of the run; tells whether nothing is left."""
+        order = self.order
+        sweep.kill_marked(f"STACKPROOF_RUN={order.run_id}")
+        root, environment = os.path.dirname(os.path.dirname(order.folder)), order.env
         for attempt in range(DOCKER_TRIES):  # a busy Docker Engine may fail to answer
             time.sleep(attempt)
-            if not remove_docker(host, project, run_id, root, environment):
+            if not remove_docker(order.docker_host, order.project, order.run_id, root, environment):
                 return True
         return False
 
@@ -259,57 +272,12 @@ class Reaper:
             return os.waitpid(self.supervisor, os.WNOHANG) == (self.supervisor, 0)
         return False
 
-    def _remove_files(self) -> None:
-        remove_files(self.folder, str(self.order["run_id"]), self.intended)
-
-
-def boot_id() -> str:
-    """Identity of this boot of the machine, since process ids mean nothing after the next one."""
-    try:
-        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
-            return file.read().strip()
-    except OSError:
-        return ""
-
-
-def pid_namespace() -> str:
-    """Where process numbers mean what they do here: in another container they mean others."""
-    try:
-        return os.readlink("/proc/self/ns/pid")
-    except OSError:
-        return ""
-
-
-def _watch(owner: object) -> int | None:
-    """A handle that becomes readable when the owner ends; None if it has ended already."""
-    if not isinstance(owner, list):
-        return None
-    process = ProcessId(*owner)
-    try:
-        handle = os.pidfd_open(process.pid)
-    except OSError:
-        return None
-    if process.is_alive():
-        return handle
-    os.close(handle)
-    return None
-
-
-def _signals_as_bytes() -> int:
-    """Turn signals into bytes of a pipe; a closed terminal (SIGHUP) must not matter at all."""
-    reading, writing = os.pipe()
-    os.set_blocking(writing, False)
-    signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: None)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    return reading
-
 
 def main() -> None:
     """Take the order from the inherited socket, and carry it out."""
     os.umask(0o077)
     link = socket.socket(fileno=int(sys.argv[1]))
+    link.set_inheritable(False)  # its end is to tell of the reaper's, not of the supervisor's
     received = b""
     while not received.endswith(b"\n"):
         data = link.recv(65536)
@@ -317,8 +285,8 @@ def main() -> None:
             return  # the owner died before it had said what to do
         received += data
     try:
-        Reaper(json.loads(received), link).run()
+        Reaper(Order.of_line(received), link).run()
     except OSError as error:
         with contextlib.suppress(OSError):
-            answer = {"error": str(error), "errno": error.errno}
+            answer = {"error": str(error), "errno": error.errno, "path": str(error.filename or "")}
             link.sendall(json.dumps(answer).encode() + b"\n")

@@ -7,6 +7,7 @@ a record or folder that somebody else could have written.
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -15,19 +16,18 @@ from pathlib import Path
 
 from stackproof.errors import Refused
 from stackproof.reaper import ownership, record
-from stackproof.reaper.daemon import KILL_SECONDS, boot_id, pid_namespace
+from stackproof.reaper.daemon import KILL_SECONDS
+from stackproof.reaper.machine import boot_id, pid_namespace
 from stackproof.reaper.ownership import NotOurs
 from stackproof.reaper.removal import remove_docker, remove_files
-from stackproof.reaper.sweep import ProcessId, kill_all, kill_descendants, marked
-from stackproof.reaper.waking import wait_for_end, wake_reapers
+from stackproof.reaper.sweep import ProcessId, kill_descendants, kill_marked
+from stackproof.reaper.waking import stopped_reapers, wait_for_end
 
 DRAFT_SECONDS = 60.0
 """A run folder has its record long before that."""
 
 WOKEN_SECONDS = 10.0
 """What a reaper that was stopped gets to do its work."""
-
-SWEEPS = 100
 
 REMEDY = (
     "nothing of it was read or removed; have its owner or root remove it, or set "
@@ -74,8 +74,8 @@ class RunState:
             return self.is_elsewhere
         if self.reaper is not None and self.reaper.is_alive():
             return True
-        one = self.supervisor
-        return one is not None and one.is_alive() and not one.is_stopped()
+        supervisor = self.supervisor
+        return supervisor is not None and supervisor.is_alive() and not supervisor.is_stopped()
 
     @property
     def is_due(self) -> bool:
@@ -214,18 +214,28 @@ def clean(root: Path) -> list[str]:
 
 
 def _wake(root: Path) -> list[str]:
-    """Let stopped reapers go on, and wait for those that have something to end."""
+    """Let stopped reapers go on, and wait for those that have something to end.
+
+    Their records are read first: a reaper that goes on may have removed its own within a moment.
+    """
     lines = []
-    for reaper, folder in wake_reapers(root):
-        outcome, state = "it goes on", None
-        with suppress(NotOurs):
-            state = _read(folder)
-        if state is not None and state.reaper == reaper and state.is_due:
-            if not wait_for_end(reaper, WOKEN_SECONDS):
-                reaper.kill()
-            outcome = "it has ended its run"
+    stopped = [(*found, _has_to_end(*found)) for found in stopped_reapers(root)]
+    for reaper, _, _ in stopped:
+        reaper.kill(signal.SIGCONT)
+    for reaper, folder, has_to_end in stopped:
+        if has_to_end and not wait_for_end(reaper, WOKEN_SECONDS):
+            reaper.kill()
+        outcome = "it has ended its run" if has_to_end else "it goes on"
         lines.append(f"the reaper of {folder.name} (process {reaper.pid}) was stopped; {outcome}")
     return lines
+
+
+def _has_to_end(reaper: ProcessId, folder: Path) -> bool:
+    """Whether a reaper has to end the run in a folder."""
+    with suppress(NotOurs):
+        state = _read(folder)
+        return state is not None and state.reaper == reaper and state.is_due
+    return False
 
 
 def remove_leftover(state: RunState) -> str:
@@ -233,29 +243,18 @@ def remove_leftover(state: RunState) -> str:
     if state.supervisor is not None and state.same_boot and state.supervisor.is_alive():
         kill_descendants(state.supervisor.pid, seconds=KILL_SECONDS)
         state.supervisor.kill()
-    ended = _end_marked(state) if state.run_id and state.same_boot else 0
+    known = state.run_id and state.same_boot
+    ended = kill_marked(f"STACKPROOF_RUN={state.run_id}") if known else 0
     if state.docker_host:
         root = str(state.path.parents[1])
         said = remove_docker(state.docker_host, state.project, state.run_id, root, dict(os.environ))
         if said:
             return (
-                f"can't remove all that a run of {state.project} had left: {said}; "
-                f"{state.path} is kept until the next `invoke clean` can"
+                f"could not remove all that a run of {state.project} has left: {said}; "
+                f"{state.path} stays, so that the next `invoke clean` can go on"
             )
     kept = remove_files(str(state.path), state.run_id, state.intended)
-    processes = f"{ended} processes and " if ended else ""
+    processes = f"{ended} process{'es' if ended > 1 else ''} and " if ended else ""
     return f"removed what a run of {state.project} had left: {processes}the folder {state.path}" + (
         f"; {kept}" if kept else ""
     )
-
-
-def _end_marked(state: RunState) -> int:
-    ended: set[int] = set()
-    for _ in range(SWEEPS):
-        found = [one for one in marked(f"STACKPROOF_RUN={state.run_id}") if one.pid != os.getpid()]
-        if not found:
-            break
-        ended.update(one.pid for one in found)
-        kill_all(found)
-        time.sleep(0.005)
-    return len(ended)

@@ -115,6 +115,8 @@ class ProjectLock:
                 command = named.read().replace(b"\0", b" ").decode(errors="replace").strip()
         except OSError:
             return "it has just ended"
+        with contextlib.suppress(OSError):
+            command += f" (in {os.readlink(f'/proc/{pid}/cwd')})"
         process = ProcessId.of(pid)
         is_stopped = process is not None and process.is_stopped()
         state = f", which is stopped: `kill -CONT {pid}` lets it go on" if is_stopped else ""

@@ -1,45 +1,21 @@
 """Linux namespaces: a program as PID 1 of its own, so that its end is the end of all below it.
 
 With them comes one of System V IPC: a PostgreSQL that is killed leaves a shared memory segment.
-Sources: pid_namespaces(7), user_namespaces(7), mount_namespaces(7), ipc_namespaces(7), prctl(2),
-tmpfs(5), umount2(2).
+Sources: pid_namespaces(7), user_namespaces(7), mount_namespaces(7), ipc_namespaces(7), tmpfs(5).
 """
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 from collections.abc import Callable
 
-CLONE_NEWNS = 0x00020000
-CLONE_NEWUSER = 0x10000000
-CLONE_NEWPID = 0x20000000
-CLONE_NEWIPC = 0x08000000
-MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REC, MS_PRIVATE = 2, 4, 8, 16384, 1 << 18
-MNT_DETACH = 2
-PR_SET_CHILD_SUBREAPER = 36
+from stackproof.reaper import kernel
 
 PRIVATE, SHARED = "pid", "none"
 
 
-def become_subreaper() -> None:
-    """Let orphans of all descendants become children of this process.
-
-    Raises:
-        OSError: If the kernel refuses.
-    """
-    _call("prctl", PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-
-
-def _call(function: str, *arguments: int | bytes | None) -> None:
-    library = ctypes.CDLL(None, use_errno=True)
-    if getattr(library, function)(*arguments) != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, f"{function}: {os.strerror(number)}")
-
-
-def spawn(program: Callable[[], None], *, private: bool) -> tuple[int, str]:
+def spawn(program: Callable[[], None], *, private: bool, world: bool = False) -> tuple[int, str]:
     """Start a program below this process, if possible as PID 1 of a PID namespace.
 
     The caller must be a subreaper: the process in between ends at once, and the program becomes
@@ -48,11 +24,22 @@ def spawn(program: Callable[[], None], *, private: bool) -> tuple[int, str]:
     Args:
         program: Called in the new process; replaces it, or ends it.
         private: Whether to try for a namespace with a /proc of its own.
+        world: Whether it must have all rights in namespaces of its own, and none outside: as
+            root of a user namespace.
 
     Returns:
         The new process's number as the caller sees it, and `pid` where it has a namespace of its
         own, else why not.
+
+    Raises:
+        OSError: If a private world can't be had.
     """
+    if world:
+        child, kind = _attempt(program, private=True, world=True)
+        if kind != PRIVATE:
+            os.waitpid(child, 0)
+            raise OSError(f"a private world can't be had: {kind}")
+        return child, kind
     if not private:
         return _attempt(program, private=False)
     child, kind = _attempt(program, private=True)
@@ -63,21 +50,27 @@ def spawn(program: Callable[[], None], *, private: bool) -> tuple[int, str]:
     return child, f"{SHARED}: {kind}"
 
 
-def _attempt(program: Callable[[], None], *, private: bool) -> tuple[int, str]:
+def _attempt(program: Callable[[], None], *, private: bool, world: bool = False) -> tuple[int, str]:
     reading, writing = os.pipe()
+    maps = _UserMaps() if world else None
     middle = os.fork()
     if middle == 0:
         os.close(reading)
-        _start_from_the_middle(program, writing, private=private)
+        separate = maps.separate if maps else _separate if private else _nothing
+        _start_from_the_middle(program, writing, separate, private=private)
     os.close(writing)
+    if maps is not None:
+        maps.write(middle)
     with os.fdopen(reading) as answers:
         told = dict(line.rstrip("\n").split("=", 1) for line in answers)
     os.waitpid(middle, 0)
     return int(told["pid"]), told.get("kind", "it ended at once")
 
 
-def _start_from_the_middle(program: Callable[[], None], writing: int, *, private: bool) -> None:
-    refusal = _try(_separate) if private else ""
+def _start_from_the_middle(
+    program: Callable[[], None], writing: int, separate: Callable[[], None], *, private: bool
+) -> None:
+    refusal = _try(separate)
     child = os.fork()
     if child:
         os.write(writing, f"pid={child}\n".encode())
@@ -106,24 +99,66 @@ def _try(step: Callable[[], None]) -> str:
 def _separate() -> None:
     """Enter new namespaces; an ordinary user needs one of users for that."""
     user, group = os.getuid(), os.getgid()
+    wanted = kernel.CLONE_NEWPID | kernel.CLONE_NEWNS | kernel.CLONE_NEWIPC
     if user == 0:
-        _call("unshare", CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC)
+        kernel.unshare(wanted)
         return
-    _call("unshare", CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC)
-    _write("/proc/self/setgroups", "deny")
-    _write("/proc/self/uid_map", f"{user} {user} 1")
-    _write("/proc/self/gid_map", f"{group} {group} 1")
+    kernel.unshare(kernel.CLONE_NEWUSER | wanted)
+    kernel.map_ids(os.getpid(), f"{user} {user} 1", f"{group} {group} 1")
 
 
-def _write(path: str, text: str) -> None:
-    with open(path, "w") as file:
-        file.write(text)
+def _nothing() -> None:
+    """Enter no namespace."""
+
+
+class _UserMaps:
+    """The numbers of users and groups in a new user namespace, which its parent has to write.
+
+    Root has every user in it that it has now; anybody else is its root, and knows nobody else.
+    """
+
+    def __init__(self) -> None:
+        self._entered, self._tell_entered = os.pipe()
+        self._written, self._tell_written = os.pipe()
+
+    def separate(self) -> None:
+        """Enter new namespaces, and wait until the numbers are known; called in the child."""
+        os.close(self._entered)
+        os.close(self._tell_written)
+        kernel.unshare(kernel.CLONE_NEWUSER)
+        os.write(self._tell_entered, b".")
+        os.close(self._tell_entered)
+        if not os.read(self._written, 1):
+            raise OSError("the numbers of its users could not be written")
+        os.close(self._written)
+        kernel.unshare(
+            kernel.CLONE_NEWPID | kernel.CLONE_NEWNS | kernel.CLONE_NEWIPC | kernel.CLONE_NEWUTS
+        )
+
+    def write(self, pid: int) -> None:
+        """Write them for a child that has entered its namespace; called in the parent."""
+        os.close(self._tell_entered)
+        os.close(self._written)
+        user, group = os.getuid(), os.getgid()
+        users, groups = f"0 {user} 1", f"0 {group} 1"
+        if user == 0:
+            users, groups = kernel.same_ids("uid"), kernel.same_ids("gid")
+        try:
+            if os.read(self._entered, 1):
+                kernel.map_ids(pid, users, groups)
+                os.write(self._tell_written, b".")
+        except OSError:
+            pass  # the child sees it, and says so
+        finally:
+            os.close(self._entered)
+            os.close(self._tell_written)
 
 
 def _mount_own_proc() -> None:
     """Show only the namespace's own processes in /proc; without that, numbers would be mixed up."""
-    _call("mount", b"none", b"/", None, MS_REC | MS_PRIVATE, None)
-    _call("mount", b"proc", b"/proc", b"proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, None)
+    kernel.make_mounts_private()
+    no_programs = kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC
+    kernel.mount("proc", "/proc", "proc", no_programs)
 
 
 def mount_tmpfs(folder: str, size: str) -> None:
@@ -136,30 +171,14 @@ def mount_tmpfs(folder: str, size: str) -> None:
     Raises:
         OSError: If the kernel refuses.
     """
-    options = f"size={size},mode=1777".encode()
-    _call("mount", b"tmpfs", folder.encode(), b"tmpfs", MS_NOSUID | MS_NODEV, options)
-
-
-def mount(source: str, target: str, kind: str, flags: int, options: str) -> None:
-    """Mount something, seen only in this mount namespace.
-
-    Args:
-        source: What.
-        target: Where.
-        kind: The file system; empty for a bind mount.
-        flags: As mount(2) takes them.
-        options: Of the file system.
-
-    Raises:
-        OSError: If the kernel refuses.
-    """
-    _call("mount", *(os.fsencode(one) for one in (source, target, kind)), flags, options.encode())
+    flags = kernel.MS_NOSUID | kernel.MS_NODEV
+    kernel.mount("tmpfs", folder, "tmpfs", flags, f"size={size},mode=1777")
 
 
 def unmount(folder: str) -> None:
     """Take a file system away at once, whoever still uses it; nothing happens if there is none."""
     with contextlib.suppress(OSError):
-        _call("umount2", folder.encode(), MNT_DETACH)
+        kernel.unmount(folder)
 
 
 def namespaces_allowed() -> str:
@@ -172,7 +191,7 @@ def namespaces_allowed() -> str:
     if child == 0:
         refusal = "it ended at once"
         try:
-            become_subreaper()
+            kernel.become_subreaper()
             grandchild, refusal = _attempt(lambda: os._exit(0), private=True)
             os.waitpid(grandchild, 0)
         finally:

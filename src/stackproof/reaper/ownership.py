@@ -12,6 +12,7 @@ import contextlib
 import errno
 import os
 import stat
+import threading
 from collections.abc import Iterator
 
 LARGEST_FILE = 16 << 20
@@ -20,6 +21,8 @@ LARGEST_FILE = 16 << 20
 MOST_LINKS = 40
 PRIVATE_FILE = 0o600
 _FOLDER = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)
+
+_making = threading.Lock()
 
 
 class NotOurs(PermissionError):
@@ -117,8 +120,14 @@ def _entry(handle: int, name: str, *, make: bool) -> os.stat_result:
     except FileNotFoundError:
         if not make:
             raise
-    with contextlib.suppress(FileExistsError):  # whoever has made it: it is looked at below
+    try:
         make_folder(name, handle)
+    except FileExistsError:  # whoever has made it: it is looked at below
+        pass
+    except FileNotFoundError:
+        if os.fstat(handle).st_nlink:  # its parent is there: no folder can be made in /proc
+            raise PermissionError(errno.EPERM, "no folder can be made there") from None
+        raise
     return os.stat(name, dir_fd=handle, follow_symlinks=False)
 
 
@@ -128,7 +137,7 @@ def make_folder(name: str, handle: int) -> None:
     Raises:
         FileExistsError: If there is anything of that name.
     """
-    os.mkdir(name, 0o700, dir_fd=handle)
+    os.mkdir(name, folder_mode(), dir_fd=handle)
     if os.geteuid() == 0:
         made = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=handle)
         try:
@@ -139,7 +148,15 @@ def make_folder(name: str, handle: int) -> None:
 
 
 def make_folders(path: str) -> None:
-    """Make a folder in a run, and the parents that are missing, whatever the umask is."""
+    """Make a folder in a run, and the parents that are missing, whatever the umask is.
+
+    Threads that make the same one wait for each other: none finds it before it has its mode.
+    """
+    with _making:
+        _make_folders(path)
+
+
+def _make_folders(path: str) -> None:
     missing: list[str] = []
     while not os.path.isdir(path):
         path, name = os.path.split(path)

@@ -6,6 +6,7 @@ at a time, leaves no file, and is gone when its holder is. Elsewhere only the po
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import struct
@@ -39,7 +40,7 @@ def claim(count: int, held: list[socket.socket]) -> list[int]:
     claimed: list[int] = []
     size = LAST_PORT - FIRST_PORT + 1
     if not 0 <= count <= size:
-        raise OSError(f"nobody can have {count} of the {size} ports from {FIRST_PORT} on")
+        raise OSError(f"{count} ports were asked for; there are only {size} from {FIRST_PORT} on")
     first = int.from_bytes(os.urandom(4), "big") % size
     for offset in range(size):
         if len(found) == count:
@@ -99,10 +100,15 @@ def peer(link: socket.socket) -> tuple[int, int]:
 
 def is_free(port: int) -> bool:
     """Whether a server could listen on a port of 127.0.0.1 now."""
+    return bind_error(port) == 0
+
+
+def bind_error(port: int) -> int:
+    """Why nobody could listen on a port of 127.0.0.1 now, as an errno; 0 where a server could."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
+        except OSError as error:
+            return error.errno or errno.EADDRINUSE
+    return 0

@@ -99,7 +99,7 @@ class Record:
         listed = value.get("intended")
         if not isinstance(listed, list):
             raise BadRecordError("intended is no list")
-        self.intended = tuple(_text(one, "intended") for one in listed)
+        self.intended = tuple(_text(path, "intended") for path in listed)
         docker = value.get("docker")
         if docker is not None and not isinstance(docker, dict):
             raise BadRecordError("docker is no object")
@@ -122,7 +122,7 @@ def _matching(value: object, pattern: re.Pattern[str], field: str) -> str:
 def _process(value: object, field: str) -> ProcessId | None:
     if value is None:
         return None
-    if not isinstance(value, list) or [type(one) for one in value] != [int, int]:
+    if not isinstance(value, list) or [type(number) for number in value] != [int, int]:
         raise BadRecordError(f"{field} is no process")
     if value[0] <= 0 or value[1] < 0:
         raise BadRecordError(f"{field} is no process")

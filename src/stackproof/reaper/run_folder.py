@@ -46,7 +46,7 @@ def state_base(environment: Mapping[str, str]) -> Path:
         if given.startswith("/"):
             candidates.append(Path(given, below, "stackproof"))
     candidates.append(temporary_folder() / f"stackproof-{os.geteuid()}")
-    return next((one for one in candidates if _can_be(one)), candidates[-1])
+    return next((candidate for candidate in candidates if _can_be(candidate)), candidates[-1])
 
 
 def temporary_folder() -> Path:
@@ -64,7 +64,7 @@ def _can_be(folder: Path) -> bool:
     """Whether a folder is there, or could be made."""
     if os.path.lexists(folder):
         return True
-    nearest = next(one for one in folder.parents if one.exists())
+    nearest = next(parent for parent in folder.parents if os.path.lexists(parent))
     return os.access(nearest, os.W_OK | os.X_OK)
 
 
@@ -85,13 +85,13 @@ class RunFolder:
         project: Name of the copy of the stack: lower-case letters, digits, `_` and `-`.
 
     Raises:
-        ConfigError: If the name is not such a one.
+        ConfigError: If the name is not valid.
     """
 
     def __init__(self, root: Path, project: str) -> None:
         if not PROJECT_NAME.fullmatch(project):
             raise ConfigError(
-                f"{project!r} can't be the name of a project",
+                f"{project!r} is not a valid project name",
                 remedy="use up to 63 lower-case letters, digits, - and _, beginning with a letter "
                 "or digit",
             )

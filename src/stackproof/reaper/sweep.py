@@ -16,6 +16,11 @@ from typing import NamedTuple
 PROC = "/proc"
 PAUSE = 0.002
 
+QUIET_LOOKS = 3
+"""So often nothing must be found: a process that forks and ends escapes a single look."""
+
+MOST_LOOKS = 200
+
 
 class ProcessId(NamedTuple):
     """A process that can't be mistaken for a later one with the same number.
@@ -106,7 +111,7 @@ def descendants(root: int) -> list[ProcessId]:
     while waiting:
         below = children.pop(waiting.pop(0), [])
         found.extend(below)
-        waiting.extend(one.pid for one in below)
+        waiting.extend(child.pid for child in below)
     return found
 
 
@@ -132,36 +137,61 @@ def kill_descendants(root: int, *, seconds: float) -> list[ProcessId]:
         What is still alive.
     """
     end = time.monotonic() + seconds
+    is_own = root == os.getpid()
+    quiet = 0
     while True:
         left = descendants(root)
-        if not left or time.monotonic() > end:
+        quiet = 0 if left else quiet + 1
+        if is_own and not reap():
+            return []
+        if quiet == QUIET_LOOKS or time.monotonic() > end:
             return left
         kill_all(left)
-        if root == os.getpid():
-            reap()
         time.sleep(PAUSE)
 
 
-def reap() -> None:
-    """Collect every child that has ended, without waiting."""
-    with contextlib.suppress(ChildProcessError):
+def reap() -> bool:
+    """Collect every child that has ended, without waiting; tells whether there are others."""
+    try:
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass
+    except ChildProcessError:
+        return False
+    return True
 
 
-def marked(mark: str) -> list[ProcessId]:
-    """Every process of this user whose environment carries a mark.
+def kill_marked(mark: str) -> int:
+    """End every process whose environment carries a mark, except this one; tells how many.
 
     Args:
         mark: A whole entry, such as `STACKPROOF_RUN=3f2a`.
     """
-    wanted = b"\0" + mark.encode() + b"\0"
+    ended: set[int] = set()
+    quiet = 0
+    for _ in range(MOST_LOOKS):
+        found = [process for process in marked(mark) if process.pid != os.getpid()]
+        quiet = 0 if found else quiet + 1
+        if quiet == QUIET_LOOKS:
+            break
+        ended.update(process.pid for process in found)
+        kill_all(found)
+        time.sleep(PAUSE)
+    return len(ended)
+
+
+def marked(*marks: str) -> list[ProcessId]:
+    """Every process of this user whose environment carries all of some marks.
+
+    Args:
+        marks: Whole entries, such as `STACKPROOF_RUN=3f2a`.
+    """
+    wanted = [b"\0" + mark.encode() + b"\0" for mark in marks]
     found = []
     for pid in all_pids():
         process = ProcessId.of(pid)
         with contextlib.suppress(OSError):
             with open(f"{PROC}/{pid}/environ", "rb") as file:
-                carries = wanted in b"\0" + file.read() + b"\0"
-            if carries and process is not None:
+                entries = b"\0" + file.read() + b"\0"
+            if process is not None and all(mark in entries for mark in wanted):
                 found.append(process)
     return found

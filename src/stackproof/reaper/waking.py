@@ -23,22 +23,13 @@ LOOK_SECONDS = 0.5
 """How often it is looked whether a process that is waited for is stopped."""
 
 
-def wake_reapers(root: Path) -> list[tuple[ProcessId, Path]]:
-    """Let every stopped reaper below a state root go on.
+def stopped_reapers(root: Path) -> Iterator[tuple[ProcessId, Path]]:
+    """Every stopped reaper below a state root, with the folder of its run.
 
     Args:
         root: The state root.
-
-    Returns:
-        Each with the folder of its run.
     """
-    found = list(_stopped(root / "runs"))
-    for reaper, _ in found:
-        reaper.kill(signal.SIGCONT)
-    return found
-
-
-def _stopped(runs: Path) -> Iterator[tuple[ProcessId, Path]]:
+    runs = root / "runs"
     beginning = f"{MARK}={runs}{os.sep}".encode()
     for pid in all_pids():
         process = ProcessId.of(pid)

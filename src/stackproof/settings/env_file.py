@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import os
-import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from io import StringIO
 from pathlib import Path
 
 from stackproof.errors import ConfigError
+from stackproof.stack_file.env_format import assignments
 from stackproof.stack_file.regular_files import read_file, read_text_file
 
 ENV_FILE = ".env.integration"
 EXAMPLE = ".env.integration.example"
-
-MOST_BLANKS = 1000
-"""Blanks in a row; python-dotenv looks at each of them again from each other one."""
-
-_BLANKS = re.compile(rf"(?<![ \t])[ \t]{{{MOST_BLANKS}}}")
 
 OWN_PREFIX = "STACKPROOF_"
 """Variables that begin so are settings; all others are for `${…}` of the stack file."""
@@ -33,6 +28,9 @@ class EnvValue:
     line: int
 
 
+READ_ONLY = {errno.EROFS, errno.EACCES, errno.EPERM}
+
+
 def ensure_env_file(root: Path) -> bool:
     """Make `.env.integration` from its example where there is an example and no file yet.
 
@@ -40,7 +38,8 @@ def ensure_env_file(root: Path) -> bool:
         root: The project's folder.
 
     Returns:
-        Whether it was made now. It appears all at once, readable by its owner only.
+        Whether it was made now. It appears all at once, readable by its owner only. In a project
+        that can only be read none is made; the example is read then.
 
     Raises:
         ConfigError: If the example can't be read or the file can't be written.
@@ -59,6 +58,8 @@ def ensure_env_file(root: Path) -> bool:
     except FileExistsError:
         return False
     except OSError as error:
+        if error.errno in READ_ONLY and str(error.filename).startswith(str(target)):
+            return False
         raise ConfigError(
             f"{ENV_FILE} can't be made from {EXAMPLE}", source=root, observed=str(error)
         ) from error
@@ -66,7 +67,7 @@ def ensure_env_file(root: Path) -> bool:
 
 
 def read_env_file(path: Path) -> Mapping[str, EnvValue]:
-    """Read an env file: `NAME=value` lines, quotes and comments as python-dotenv has them.
+    """Read an env file: `NAME=value` lines, quotes and comments as in Compose's env files.
 
     `${NAME}` inside a value is left as it is: the order of the layers decides, not the file.
 
@@ -76,9 +77,6 @@ def read_env_file(path: Path) -> Mapping[str, EnvValue]:
     Raises:
         ConfigError: If the file can't be read, or a line is no assignment.
     """
-    from dotenv.parser import parse_stream
-
-    found: dict[str, EnvValue] = {}
     try:
         text = read_text_file(path)
     except FileNotFoundError:
@@ -90,40 +88,15 @@ def read_env_file(path: Path) -> Mapping[str, EnvValue]:
             observed=error.strerror or str(error),
             remedy="make it a text file of NAME=value lines",
         ) from error
-    blanks = _BLANKS.search(text)
-    if blanks is not None:
-        raise ConfigError(
-            f"more than {MOST_BLANKS} blanks stand in a row",
-            source=path.name,
-            line=text.count("\n", 0, blanks.start()) + 1,
-            remedy="remove them",
-        )
-    for binding in parse_stream(StringIO(text)):
-        line = binding.original.line + _blank_lines_before(binding.original.string)
-        if binding.error or (binding.key is not None and binding.value is None):
-            raise ConfigError(
-                "this line is no assignment",
-                source=path.name,
-                line=line,
-                remedy="write NAME=value, or begin the line with # to make it a comment",
-            )
-        if binding.key is None:
-            continue
-        if binding.key in found:
-            raise ConfigError(
-                f"{binding.key} is set twice",
-                source=path.name,
-                line=line,
-                observed=f"first in line {found[binding.key].line}",
-                remedy="remove one of them",
-            )
-        found[binding.key] = EnvValue(binding.value or "", line)
+    found: dict[str, EnvValue] = {}
+    for entry in assignments(text, path.name):
+        if entry.value is None:
+            entry.fail("this is not NAME=value", remedy="write NAME=value, or # before it")
+        if entry.name in found:
+            entry.fail(f"{entry.name} is set twice, first in line {found[entry.name].line}",
+                       remedy="remove one of them")  # fmt: skip
+        found[entry.name] = EnvValue(entry.plain(), entry.where.line or 0)
     return found
-
-
-def _blank_lines_before(text: str) -> int:
-    """The parser counts the blank lines before an assignment as part of it."""
-    return text[: len(text) - len(text.lstrip())].count("\n")
 
 
 def example_names(root: Path) -> frozenset[str] | None:

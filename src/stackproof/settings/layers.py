@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import replace
 
 from stackproof.errors import ConfigError
 from stackproof.settings.env_file import OWN_PREFIX
-from stackproof.settings.model import Origin
-from stackproof.settings.suggestion import did_you_mean
+from stackproof.stack_file.reading.nodes import Location, Node
+from stackproof.stack_file.reading.suggestion import did_you_mean
 
 Path_ = tuple[str, ...]
+
+DEFAULT = Location("default")
+"""Where values stand that nobody has written."""
 
 ENVIRONMENT_KEYS: Mapping[str, Path_] = {
     "STACKPROOF_STACK": ("stack",),
     "STACKPROOF_ENGINE": ("engine",),
+    "STACKPROOF_WORLD": ("world",),
     "STACKPROOF_PROJECT": ("project",),
     "STACKPROOF_PROFILES": ("profiles",),
     "STACKPROOF_START_TIMEOUT": ("timeouts", "start"),
@@ -24,13 +27,23 @@ ENVIRONMENT_KEYS: Mapping[str, Path_] = {
     "STACKPROOF_CPUS": ("limits", "cpus"),
     "STACKPROOF_MEMORY": ("limits", "memory"),
     "STACKPROOF_PIDS": ("limits", "pids"),
+    "STACKPROOF_CADDY_BINDIR": ("servers", "caddy"),
+    "STACKPROOF_MARIADB_BINDIR": ("servers", "mariadb"),
+    "STACKPROOF_MEMCACHED_BINDIR": ("servers", "memcached"),
+    "STACKPROOF_NATS_BINDIR": ("servers", "nats"),
+    "STACKPROOF_NGINX_BINDIR": ("servers", "nginx"),
     "STACKPROOF_POSTGRES_BINDIR": ("servers", "postgres"),
+    "STACKPROOF_RABBITMQ_BINDIR": ("servers", "rabbitmq"),
     "STACKPROOF_REDIS_BINDIR": ("servers", "redis"),
+    "STACKPROOF_TRAEFIK_BINDIR": ("servers", "traefik"),
     "STACKPROOF_COVERAGE": ("coverage",),
     "STACKPROOF_HERMETIC": ("hermetic",),
     "STACKPROOF_ISOLATION": ("isolation", "default"),
+    "STACKPROOF_PRELOAD": ("isolation", "preload"),
+    "STACKPROOF_DATA": ("isolation", "data"),
     "STACKPROOF_POOL": ("isolation", "pool"),
     "STACKPROOF_SHARED": ("isolation", "shared"),
+    "STACKPROOF_STRICT": ("isolation", "strict"),
     "STACKPROOF_ARTIFACTS": ("artifacts",),
     "STACKPROOF_CACHE_DIR": ("cache",),
 }
@@ -53,49 +66,36 @@ RESERVED = (
 """Variables that stackproof reads or sets itself; no settings, and never in `.env.integration`."""
 
 
-@dataclass
-class Layers:
-    """A nested mapping that stronger layers are laid over.
+def laid(base: Node, path: Path_, over: Node) -> Node:
+    """The layers with a stronger value laid over them; mappings are merged, all else is replaced.
 
-    Attributes:
-        tree: The merged values.
-        origins: Key path to where the value, or the mapping, was written.
+    Args:
+        base: The weaker layers.
+        path: The key that the value belongs to.
+        over: The value.
     """
-
-    tree: dict[str, Any] = field(default_factory=dict)
-    origins: dict[Path_, Origin] = field(default_factory=dict)
-
-    def lay(self, path: Path_, value: Any, origin: Origin) -> None:
-        """Lay one value over what is there; mappings are merged, all else is replaced."""
-        if isinstance(value, Mapping):
-            for key, item in value.items():
-                self.lay((*path, str(key)), item, origin)
-            if not value:
-                self._branch(path)
-            return
-        branch = self._branch(path[:-1])
-        if isinstance(branch.get(path[-1]), dict | list):
-            for old in [one for one in self.origins if one[: len(path)] == path]:
-                del self.origins[old]
-        branch[path[-1]] = value
-        self.origins[path] = origin
-
-    def _branch(self, path: Path_) -> dict[str, Any]:
-        branch = self.tree
-        for part in path:
-            inner = branch.get(part)
-            if not isinstance(inner, dict):
-                inner = branch[part] = {}
-            branch = inner
-        return branch
+    for key in reversed(path):
+        over = Node({key: over}, DEFAULT)
+    return _merged(base, over)
 
 
-def setting_path(name: str, origin: Origin, services: Iterable[str]) -> Path_:
+def _merged(base: Node, over: Node) -> Node:
+    if over.value is None:  # a key without a value sets nothing
+        return base
+    if not isinstance(base.value, dict) or not isinstance(over.value, dict):
+        return over
+    merged = dict(base.value)
+    for key, child in over.value.items():
+        merged[key] = _merged(merged[key], child) if key in merged else child
+    return replace(base, value=merged)
+
+
+def setting_path(name: str, where: Location, services: Iterable[str]) -> Path_:
     """The key that a `STACKPROOF_…` variable sets.
 
     Args:
         name: Name of the variable.
-        origin: Where it was found, for the error.
+        where: Where it was found, for the error.
         services: Names of services that the stack config mentions.
 
     Raises:
@@ -111,9 +111,10 @@ def setting_path(name: str, origin: Origin, services: Iterable[str]) -> Path_:
     if name in RESERVED:
         remedy = "remove it; stackproof sets it itself, or reads it from the process environment"
     else:
-        remedy = did_you_mean(name, [*ENVIRONMENT_KEYS, *(one + "<SERVICE>" for one in PREFIXES)])
+        known = [*ENVIRONMENT_KEYS, *(f"{prefix}<SERVICE>" for prefix in PREFIXES)]
+        remedy = did_you_mean(name, known)
     raise ConfigError(
-        f"there is no setting {name}", source=origin.name, line=origin.line, remedy=remedy
+        f"there is no setting {name}", source=where.source, line=where.line, remedy=remedy
     )
 
 

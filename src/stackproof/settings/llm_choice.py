@@ -14,8 +14,10 @@ MODES = ("fake", "replay", "record", "live")
 CHECK = "check"
 ASKING = ("record", "live", CHECK)
 RECORDED = ("replay", "record", CHECK)
-KEYS = ("GATEWAY_OPENAI_KEY", "GATEWAY_ANTHROPIC_KEY")
+KEYS = ("GATEWAY_OPENAI_KEY", "GATEWAY_ANTHROPIC_KEY", "GATEWAY_GEMINI_KEY")
 PREFIX = "GATEWAY_"
+ALLOW_UNUSED = "GATEWAY_ALLOW_UNUSED"
+"""Variable that lets a replay pass although recorded calls were not asked."""
 
 FAKE = {"GATEWAY_LLM": "fake"}
 """What every run but `e2e_llm` tells the gateway, whatever else is set."""
@@ -26,7 +28,8 @@ nox -s e2e_llm -- --llm replay                     recorded answers; an unknown 
 nox -s e2e_llm -- --llm record --budget-usd 0.50   ask the real provider and record its answers
 nox -s e2e_llm -- --llm live --budget-usd 0.50     ask the real provider
 nox -s e2e_llm -- --llm check --budget-usd 0.50    ask again what was recorded: has it changed?
-record, live and check need a key in GATEWAY_OPENAI_KEY or GATEWAY_ANTHROPIC_KEY"""
+record, live and check need a key in GATEWAY_OPENAI_KEY, GATEWAY_ANTHROPIC_KEY or
+GATEWAY_GEMINI_KEY"""
 
 
 @dataclass(frozen=True)
@@ -38,12 +41,14 @@ class LlmChoice:
         budget_usd: US dollars that may be spent, as text.
         cassettes: Folder of recordings.
         ledger: Folder of the file that remembers what the session has spent.
+        allow_unused: Whether a replay may leave out recorded calls, or all of them.
     """
 
     mode: str | None = None
     budget_usd: str | None = None
     cassettes: Path | None = None
     ledger: Path | None = None
+    allow_unused: bool = False
 
     def environment(self, known: Mapping[str, str]) -> dict[str, str]:
         """The variables that tell the stack's gateway of the choice.
@@ -68,6 +73,8 @@ class LlmChoice:
             self._require_key(known)
         if self.mode in RECORDED:
             found["GATEWAY_CASSETTES"] = str(self._recordings())
+        if self.mode == "replay" and (self.allow_unused or known.get(ALLOW_UNUSED)):
+            found[ALLOW_UNUSED] = "1"
         if self.mode in ASKING and self.ledger is not None:
             found["GATEWAY_LEDGER_FOLDER"] = str(self.ledger)
         return found

@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from stackproof.errors import ConfigError
+from stackproof.settings.config import read_config
 from stackproof.settings.env_file import ENV_FILE, EXAMPLE, EnvValue, example_names, read_env_file
-from stackproof.settings.layers import RESERVED, Layers, is_setting, setting_path
+from stackproof.settings.layers import DEFAULT, RESERVED, is_setting, laid, setting_path
 from stackproof.settings.llm_choice import PREFIX as LLM_PREFIX
 from stackproof.settings.model import Origin, Settings
-from stackproof.settings.suggestion import did_you_mean
-from stackproof.stack_file.scalars import unusable_letter
+from stackproof.stack_file.reading.fields import Field
+from stackproof.stack_file.reading.nodes import Location, Node, node_of, walk
+from stackproof.stack_file.reading.scalars import unusable_letter
+from stackproof.stack_file.reading.suggestion import did_you_mean
+from stackproof.stack_file.reading.yaml_text import read_yaml
+from stackproof.stack_file.regular_files import read_text_file
 
 CONFIG_FOLDER = "config"
-COMMAND_LINE = Origin("command line")
+COMMAND_LINE = Location("command line")
 
-ALWAYS_VISIBLE = ("HOME", "PWD", "USER")
+ADDED = {"profiles": ("profiles",), "without": ("services", "exclude")}
+"""What the command line adds to, instead of taking its place."""
+
+_STACK_KEYS = re.compile(r"(?:^|[{,]\s*+)[\"']?(?:stack|compose_files)[\"']?\s*+:", re.MULTILINE)
+
+ALWAYS_VISIBLE = ("COMPOSE_PROFILES", "HOME", "PWD", "USER")
 """Variables of the process environment that `${…}` sees without being declared."""
 
 
@@ -39,7 +50,7 @@ def load_settings(
         stack: Name of the stack from the command line; None where it is not given there.
         environment: The process environment.
         overrides: Values from the command line, shaped as in the stack config; None values are
-            left out, and `profiles` are added to those of the other layers.
+            left out; `profiles`, and services to do `without`, are added to the other layers'.
 
     Raises:
         ConfigError: If anything is wrong, with the place where it was written.
@@ -47,15 +58,29 @@ def load_settings(
     env_file = read_env_file(_env_file(root))
     file = _config_file(root, stack, environment, env_file)
     layers = _config_layer(root, file)
-    _lay_env_file(layers, root, env_file)
-    _lay_environment(layers, root, env_file, environment)
-    _lay_command_line(layers, overrides or {})
+    layers = _with_env_file(layers, root, env_file)
+    layers = _with_environment(layers, root, env_file, environment)
+    layers = _with_command_line(layers, overrides or {})
     return _settings(layers, root, file, environment)
 
 
 def stacks(root: Path) -> tuple[str, ...]:
-    """Names of the stacks that have a config, sorted."""
-    return tuple(sorted(path.stem for path in (root / CONFIG_FOLDER).glob("*.yaml")))
+    """Names of the stacks that have a config, sorted; a file that stands alone is one."""
+    files = list(_files(root))
+    found = [path.stem for path in files if len(files) == 1 or _is_stack_config(path)]
+    return tuple(sorted(found))
+
+
+def _files(root: Path) -> Iterator[Path]:
+    return (root / CONFIG_FOLDER).glob("*.yaml")
+
+
+def _is_stack_config(path: Path) -> bool:
+    """Whether a file has a key of a stack config; a Compose overlay may lie beside them."""
+    try:
+        return _STACK_KEYS.search(read_text_file(path, errors="replace")) is not None
+    except OSError:
+        return True  # which says why it can't be read
 
 
 def _env_file(root: Path) -> Path:
@@ -67,17 +92,19 @@ def _env_file(root: Path) -> Path:
 def _config_file(
     root: Path, stack: str | None, environment: Mapping[str, str], env_file: Mapping[str, EnvValue]
 ) -> Path:
-    name, origin = stack, COMMAND_LINE
+    name, where = stack, COMMAND_LINE
     if not name and environment.get("STACKPROOF_STACK"):
-        name, origin = environment["STACKPROOF_STACK"], Origin("environment STACKPROOF_STACK")
+        name, where = environment["STACKPROOF_STACK"], Location("environment STACKPROOF_STACK")
     elif not name and "STACKPROOF_STACK" in env_file and env_file["STACKPROOF_STACK"].value:
         line = env_file["STACKPROOF_STACK"]
-        name, origin = line.value, Origin(ENV_FILE, line.line)
-    known = stacks(root)
-    if not known:
+        name, where = line.value, Location(ENV_FILE, line.line)
+    known, files = stacks(root), {path.stem for path in _files(root)}
+    if not known and name not in files:
+        others = ", ".join(f"{stem}.yaml" for stem in sorted(files))
         raise ConfigError(
             f"no stack config: there is no {CONFIG_FOLDER}/<stack>.yaml",
             source=root,
+            observed=f"neither `stack` nor `compose_files` is in {others}" if others else "",
             remedy=f"write {CONFIG_FOLDER}/{name or 'shop'}.yaml with the two lines "
             f"`stack: {name or 'shop'}` and `compose_files: [../compose.yaml]`",
         )
@@ -87,139 +114,127 @@ def _config_file(
             observed=f"there are {', '.join(known)}",
             remedy=f"add --stack {known[0]}, or set STACKPROOF_STACK in {ENV_FILE}",
         )
-    if name is not None and name not in known:
+    if name is not None and name not in files:
         raise ConfigError(
             f"there is no stack {name!r}",
-            source=origin.name,
-            line=origin.line,
+            source=where.source,
+            line=where.line,
             observed=f"{CONFIG_FOLDER}/ has {', '.join(known)}",
             remedy=did_you_mean(name, known),
         )
     return root / CONFIG_FOLDER / f"{name or known[0]}.yaml"
 
 
-def _config_layer(root: Path, file: Path) -> Layers:
-    from stackproof.settings.yaml_file import read_yaml
-
+def _config_layer(root: Path, file: Path) -> Node:
     shown = str(file.relative_to(root))
-    written, lines = read_yaml(file, shown)
-    layers = Layers(
-        tree={"stack": file.stem, "project": f"{file.stem}-e2e", **written},
-        origins={path: Origin(shown, line) for path, line in lines.items() if path},
-    )
-    if layers.tree["stack"] != file.stem:
-        raise ConfigError(
-            f"the stack config of {file.stem} calls itself {layers.tree['stack']!r}",
-            source=shown,
-            line=lines.get(("stack",)),
-            key="stack",
+    written = read_yaml(file, shown=shown, any_keys=True)
+    top = Field(written, "")
+    if not isinstance(written.value, dict):
+        top.fail("a stack config is a mapping", remedy="write `key: value` lines")
+    name = top.read("stack", Field.text, file.stem)
+    if name != file.stem:
+        top.child("stack").fail(
+            f"the stack config of {file.stem} calls itself {name!r}",
             remedy=f"write `stack: {file.stem}`, or rename the file",
         )
-    return layers
+    given = {"stack": file.stem, "project": f"{file.stem}-e2e"}
+    return laid(node_of(given, lambda _: DEFAULT), (), written)
 
 
-def _services_in(tree: Mapping[str, Any]) -> Iterable[str]:
+def _services_in(layers: Node) -> Iterator[str]:
     for key in ("ports", "environment", "attached"):
-        if isinstance(tree.get(key), Mapping):
-            yield from map(str, tree[key])
+        below = layers.value.get(key)
+        yield from below.value if below and isinstance(below.value, dict) else ()
     for key in ("database", "gateway", "migrate", "seed"):
-        section = tree.get(key)
-        if isinstance(section, Mapping) and isinstance(section.get("service"), str):
-            yield section["service"]
+        below = layers.value.get(key)
+        service = below.value.get("service") if below and isinstance(below.value, dict) else None
+        if service and isinstance(service.value, str):
+            yield service.value
 
 
-def _lay_env_file(layers: Layers, root: Path, env_file: Mapping[str, EnvValue]) -> None:
+def _with_env_file(layers: Node, root: Path, env_file: Mapping[str, EnvValue]) -> Node:
     declared = example_names(root)
-    services = list(_services_in(layers.tree))
-    for name, line in env_file.items():
-        origin = Origin(ENV_FILE, line.line)
+    services = list(_services_in(layers))
+    for name, entry in env_file.items():
+        value = Node(entry.value, Location(ENV_FILE, entry.line))
         if is_setting(name):
-            path = setting_path(name, origin, services)
-            if line.value and path != ("stack",):
-                layers.lay(path, line.value, origin)
+            path = setting_path(name, value.where, services)
+            if entry.value and path != ("stack",):
+                layers = laid(layers, path, value)
             continue
         if declared is not None and name not in declared:
             raise ConfigError(
                 f"{name} is unknown",
                 source=ENV_FILE,
-                line=line.line,
+                line=entry.line,
                 observed=f"{EXAMPLE} does not explain it",
                 remedy=f"{did_you_mean(name, declared)} If it is new, add it to {EXAMPLE}",
             )
-        layers.lay(("variables", name), line.value, origin)
+        layers = laid(layers, ("variables", name), value)
+    return layers
 
 
-def _lay_environment(
-    layers: Layers,
-    root: Path,
-    env_file: Mapping[str, EnvValue],
-    environment: Mapping[str, str],
-) -> None:
-    services = list(_services_in(layers.tree))
-    variables = layers.tree.get("variables")
+def _with_environment(
+    layers: Node, root: Path, env_file: Mapping[str, EnvValue], environment: Mapping[str, str]
+) -> Node:
+    services = list(_services_in(layers))
+    variables, gateway = (layers.value.get(key) for key in ("variables", "gateway"))
     declared = {
-        *(variables if isinstance(variables, Mapping) else ()),
+        *(variables.value if variables and isinstance(variables.value, dict) else ()),
         *env_file,
         *(example_names(root) or ()),
     }
-    for name, value in environment.items():
-        origin = Origin(f"environment {name}")
-        if (is_setting(name) or name in declared) and (unusable := unusable_letter(value)):
-            raise ConfigError(
-                f"its value has {unusable}", source=origin.name, remedy="write it in UTF-8"
-            )
-        if is_setting(name):
-            if name not in RESERVED and value:
-                path = setting_path(name, origin, services)
-                if path != ("stack",):
-                    layers.lay(path, value, origin)
-        elif name in declared or (layers.tree.get("gateway") and name.startswith(LLM_PREFIX)):
-            layers.lay(("variables", name), value, origin)
+    for name, text in environment.items():
+        value = Node(text, Location(f"environment {name}"))
+        if not is_setting(name):
+            is_for_gateway = gateway and gateway.value and name.startswith(LLM_PREFIX)
+            if name in declared or is_for_gateway:
+                layers = laid(layers, ("variables", name), _usable(value))
+        elif name not in RESERVED and _usable(value).value:
+            path = setting_path(name, value.where, services)
+            if path != ("stack",):
+                layers = laid(layers, path, value)
+    return layers
 
 
-def _lay_command_line(layers: Layers, overrides: Mapping[str, Any]) -> None:
+def _usable(value: Node) -> Node:
+    if unusable := unusable_letter(value.value):
+        Field(value, "").fail(f"its value has {unusable}", remedy="write it in UTF-8")
+    return value
+
+
+def _with_command_line(layers: Node, overrides: Mapping[str, Any]) -> Node:
     for key, value in overrides.items():
-        if value is None:
+        if value is None or (key in ADDED and not value):
             continue
-        if key == "profiles":
-            if value:
-                layers.lay((key,), _with_profiles(layers.tree.get(key), value), COMMAND_LINE)
-        else:
-            layers.lay((key,), value, COMMAND_LINE)
+        path = ADDED.get(key, (key,))
+        added = _with_more(layers, path, value) if key in ADDED else value
+        layers = laid(layers, path, node_of(added, lambda _: COMMAND_LINE))
+    return layers
 
 
-def _with_profiles(present: Any, added: Iterable[str]) -> list[str]:
-    if isinstance(present, str):
-        present = present.split(",")
-    return list(dict.fromkeys([*(present or ()), *added]))
+def _with_more(layers: Node, path: tuple[str, ...], added: Iterable[str]) -> list[str]:
+    present: Node | None = layers
+    for key in path:
+        present = present.value.get(key) if present and isinstance(present.value, dict) else None
+    known = Field(present, ".".join(path)).names() if present and present.value else ()
+    return list(dict.fromkeys([*known, *added]))
 
 
-def _settings(layers: Layers, root: Path, file: Path, environment: Mapping[str, str]) -> Settings:
-    from pydantic import ValidationError
-
-    from stackproof.settings.building import build_settings
-    from stackproof.settings.schema import StackConfig, first_problem
-
-    try:
-        config = StackConfig.model_validate(layers.tree)
-    except ValidationError as error:
-        path, message, remedy = first_problem(error, layers.tree)
-        origin = _nearest(layers, path) or Origin(str(file.relative_to(root)))
-        raise ConfigError(
-            message, source=origin.name, line=origin.line, key=".".join(path), remedy=remedy
-        ) from None
+def _settings(layers: Node, root: Path, file: Path, environment: Mapping[str, str]) -> Settings:
+    found = read_config(Field(layers, ""), root, file)
+    origins = {
+        tuple(map(str, path)): Origin(str(node.where.source), node.where.line)
+        for path, node in walk(layers)
+        if path and node.where is not DEFAULT
+    }
     visible = {name: environment[name] for name in ALWAYS_VISIBLE if name in environment}
-    origins = dict(layers.origins)
     for name in visible:
         origins.setdefault(("variables", name), Origin(f"environment {name}"))
-    cache = default_cache(environment)
-    return build_settings(config, root, file, origins, visible=visible, cache=cache)
-
-
-def _nearest(layers: Layers, path: tuple[str, ...]) -> Origin | None:
-    while path and path not in layers.origins:
-        path = path[:-1]
-    return layers.origins.get(path)
+    found["variables"] = visible | found.get("variables", {})
+    found.setdefault("artifacts", root / ".artifacts")
+    found.setdefault("cache", default_cache(environment))
+    return Settings(root=root, config_file=file, origins=origins, **found)
 
 
 def default_cache(environment: Mapping[str, str]) -> Path:

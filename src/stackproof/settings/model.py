@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote
 
 from stackproof.errors import ConfigError
-from stackproof.redaction import MASK, Redactor
-from stackproof.redaction.names import tells_a_secret
-from stackproof.settings.suggestion import did_you_mean
+from stackproof.settings.native import NativeProgram
 from stackproof.stack_file.model import Limits
+from stackproof.stack_file.reading.suggestion import did_you_mean
+from stackproof_redaction.names import tells_a_secret
 
 SAFE_ENDINGS = ("_e2e", "_test")
 """How the name of a database ends that is made to be lost."""
@@ -38,23 +37,6 @@ class Origin:
 
 
 DEFAULT = Origin("default")
-
-
-@dataclass(frozen=True)
-class SettingLine:
-    """One setting, as `invoke config` shows it.
-
-    Attributes:
-        key: Dotted path, such as `ports.api`.
-        value: The value as text; masked where it is, or holds, a secret.
-        source: Where it came from.
-        secret: Whether the value is masked as a whole.
-    """
-
-    key: str
-    value: str
-    source: str
-    secret: bool
 
 
 @dataclass(frozen=True)
@@ -108,6 +90,11 @@ class Suite:
     isolation: str = "shared"
 
 
+def usual_suite(name: str) -> Suite:
+    """A suite that is not configured further than by its name."""
+    return Suite(name, (f"tests/{name}",), (), name)
+
+
 @dataclass(frozen=True)
 class Isolation:
     """Whose the stacks of tests are, and how many are started ahead.
@@ -120,12 +107,22 @@ class Isolation:
         pool: Stacks that are started ahead while a test runs; None for as many as the processors
             allow, 0 for none.
         memory: Bytes that must be free for a stack to be started ahead; None for 1 GiB.
+        strict: Whether a stack is only started where its isolation receipt finds nothing open.
+        preload: `auto` where Python services of the stacks of tests are forked from a process that
+            has imported their packages, `off` where each starts anew.
+        cold: Services that start anew in any case.
+        data: `auto` where the data of a snapshot are seen through an overlay if that can be had,
+            `copy` where each stack has a copy.
     """
 
     default: str = "test"
     shared: tuple[str, ...] = ()
     pool: int | None = None
     memory: int | None = None
+    strict: bool = False
+    preload: str = "off"
+    cold: tuple[str, ...] = ()
+    data: str = "auto"
 
 
 @dataclass(frozen=True)
@@ -139,7 +136,11 @@ class Settings:
         compose_files: The stack file, as one or several Compose files, absolute.
         project: Name of this copy of the stack.
         engine: `process` or `compose`.
+        world: What services see on the process engine: `private`, `host`, or `auto` for what this
+            machine allows.
         profiles: Profiles of the stack file that are on.
+        excluded: Services of the stack file that are left out.
+        without: Those of them that the command line has named.
         variables: All that `${…}` in the stack file can see.
         ports: Host ports: service to its port, or to a mapping of container port to host port.
         database: The database that migrate and seed work on.
@@ -149,12 +150,16 @@ class Settings:
         seed: Commands that bring the fixtures in, in order.
         limits: Upper bounds for every service that has none of its own.
         service_limits: Upper bounds by service, stronger than the stack file's.
+        evidence: Queries whose rows are kept when a test fails.
         servers: Folders of server programs: name of an image (`postgres`) to its `bin`.
+        images: Repositories of images to the programs that stand for them on the process engine.
         timeouts: How long things may take.
         secrets: Names of variables whose values are masked.
         coverage: Whether the coverage of the services is measured.
-        hermetic: Whether services can reach nothing but each other (compose engine).
+        hermetic: Whether services can reach nothing but each other (compose engine, private
+            worlds).
         attached: Addresses of services that somebody else has started (attached engine).
+        one_shots: Services that are expected to end by themselves with status 0.
         external: Hosts outside the stack that its services may use: `host`, `host:port`,
             `*.domain`, or the path of a socket or file.
         isolation: Whose the stacks of tests are.
@@ -171,10 +176,13 @@ class Settings:
     config_file: Path
     compose_files: tuple[Path, ...]
     project: str
-    engine: str
     cache: Path
     artifacts: Path
+    engine: str = "process"
+    world: str = "auto"
     profiles: tuple[str, ...] = ()
+    excluded: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)
     ports: Mapping[str, int | Mapping[int, int]] = field(default_factory=dict)
     database: Database | None = None
@@ -184,12 +192,15 @@ class Settings:
     seed: tuple[Command, ...] = ()
     limits: Limits = Limits()
     service_limits: Mapping[str, Limits] = field(default_factory=dict)
+    evidence: tuple[str, ...] = ()
     servers: Mapping[str, Path] = field(default_factory=dict)
+    images: Mapping[str, NativeProgram] = field(default_factory=dict)
     timeouts: Timeouts = Timeouts()
     secrets: tuple[str, ...] = ()
     coverage: bool = False
     hermetic: bool = False
     attached: Mapping[str, str] = field(default_factory=dict, repr=False)
+    one_shots: tuple[str, ...] = ()
     external: tuple[str, ...] = ()
     isolation: Isolation = Isolation()
     mounts: Mapping[str, str] = field(default_factory=dict)
@@ -202,11 +213,10 @@ class Settings:
         Raises:
             ConfigError: If it is neither configured nor one of the built-in ones.
         """
-        found = self.suites.get(name)
-        if found is not None:
-            return found
+        if name in self.suites:
+            return self.suites[name]
         if name in SUITES:
-            return Suite(name, (f"tests/{name}",), (), name)
+            return usual_suite(name)
         raise ConfigError(
             f"there is no suite {name!r}",
             source=self.config_file,
@@ -221,10 +231,30 @@ class Settings:
             path = path[:-1]
         return self.origins.get(path, DEFAULT)
 
+    def refusal(
+        self, key: tuple[str, ...], what: str, *, observed: str = "", remedy: str = ""
+    ) -> ConfigError:
+        """The error for a setting, with the place where it was written."""
+        origin = self.origin(key)
+        shown = key[:1] if key[0] == "mounts" else key  # its keys are paths, with dots in them
+        return ConfigError(
+            what,
+            source=origin.name,
+            line=origin.line,
+            key=".".join(shown),
+            observed=observed,
+            remedy=remedy,
+        )
+
     def source(self, key: str | tuple[str, ...]) -> str:
         """Where a value came from, such as `config/shop.yaml:14`, or `default`."""
         path = tuple(key.split(".")) if isinstance(key, str) else key
         return str(self.origins.get(path, DEFAULT))
+
+    @property
+    def stack_variables(self) -> dict[str, str]:
+        """What `${…}` in the stack file sees: the variables, and the name of this copy."""
+        return {**self.variables, "COMPOSE_PROJECT_NAME": self.project}
 
     def is_secret(self, name: str) -> bool:
         """Whether the value of a variable of that name is a secret."""
@@ -240,53 +270,9 @@ class Settings:
         ]
         for url in self.attached.values():
             found += [_password(url), unquote(_password(url))]
-        return tuple(one for one in dict.fromkeys(found) if one)
-
-    def explain(self) -> list[SettingLine]:
-        """Every setting with its source, secrets masked, in a fixed order."""
-        redactor = Redactor(self.secret_values())
-        lines = []
-        for path, value in self._leaves():
-            hidden = path[0] in {"variables", "environment"} and self.is_secret(path[-1])
-            shown = MASK if hidden else redactor.text(_text(value))
-            lines.append(SettingLine(".".join(path), shown, self.source(path), hidden))
-        return lines
-
-    def _leaves(self) -> Iterator[tuple[tuple[str, ...], Any]]:
-        hidden = {"root", "origins", "config_file"}
-        for name, value in vars(self).items():
-            if name in hidden:
-                continue
-            if name == "service_limits":
-                yield from _flatten(("limits", "services"), value)
-            elif name == "gateway_service":
-                yield from _flatten(("gateway", "service"), value)
-            else:
-                yield from _flatten((name,), value)
+        return tuple(entry for entry in dict.fromkeys(found) if entry)
 
 
 def _password(url: str) -> str:
     """The password in a URL, as written; empty without one."""
     return url.partition("://")[2].rpartition("@")[0].partition(":")[2]
-
-
-def _flatten(path: tuple[str, ...], value: Any) -> Iterator[tuple[tuple[str, ...], Any]]:
-    if isinstance(value, Limits | Timeouts | Database | Suite | Isolation):
-        value = {
-            key: item for key, item in vars(value).items() if key != "name" or path[0] != "suites"
-        }
-    if isinstance(value, Mapping):
-        for key, item in value.items():
-            yield from _flatten((*path, str(key)), item)
-    elif value is not None:
-        yield path, value
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, Command):
-        return f"{value.service}: {' '.join(value.command)}"
-    if isinstance(value, tuple):
-        return ", ".join(_text(item) for item in value)
-    return f"{value:g}" if isinstance(value, float) else str(value)

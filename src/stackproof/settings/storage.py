@@ -17,24 +17,39 @@ _ELSEWHERE = (
 )
 _FREE = f"free some space there, {_ELSEWHERE}"
 _ALLOW = f"make it yours and writable, {_ELSEWHERE}"
-_CORRECT = "correct the path in the stack config, the stack file or the environment"
+_CORRECT = (
+    "correct the path where it is set: STACKPROOF_STATE_DIR, STACKPROOF_CACHE_DIR, "
+    "STACKPROOF_ARTIFACTS, HOME, the stack config or the stack file"
+)
 _RAISE = "raise the limit (`ulimit`), and try again"
 
 REASONS = {
-    errno.ENOSPC: ("no space left in {}", _FREE),
-    errno.EDQUOT: ("the disk quota is used up in {}", _FREE),
-    errno.EROFS: ("the file system is read-only: {}", _ALLOW),
-    errno.EACCES: ("permission denied: {}", _ALLOW),
-    errno.EPERM: ("operation not permitted: {}", _ALLOW),
-    errno.ENOTDIR: ("a part of the path is a file, not a folder: {}", _CORRECT),
-    errno.EEXIST: ("a file stands where a folder should be made: {}", _CORRECT),
-    errno.EISDIR: ("a folder stands where a file should: {}", _CORRECT),
-    errno.ELOOP: ("symbolic links lead in a circle: {}", _CORRECT),
-    errno.ENAMETOOLONG: ("the path is too long: {}", _CORRECT),
-    errno.EFBIG: ("a file became larger than this process may write: {}", _RAISE),
-    errno.EMFILE: ("this process may not open more files: {}", _RAISE),
-    errno.ENFILE: ("this machine can't open more files: {}", _RAISE),
-    errno.EIO: ("the disk fails: {}", "look at the system's log, `dmesg`"),
+    getattr(errno, name): (what, remedy)
+    for remedy, reasons in {
+        _FREE: {
+            "ENOSPC": "no space left in {}",
+            "EDQUOT": "the disk quota is used up in {}",
+        },
+        _ALLOW: {
+            "EROFS": "the file system is read-only: {}",
+            "EACCES": "permission denied: {}",
+            "EPERM": "operation not permitted: {}",
+        },
+        _CORRECT: {
+            "ENOTDIR": "a part of the path is a file, not a folder: {}",
+            "EEXIST": "a file stands where a folder should be made: {}",
+            "EISDIR": "a folder stands where a file should: {}",
+            "ELOOP": "symbolic links lead in a circle: {}",
+            "ENAMETOOLONG": "the path is too long: {}",
+        },
+        _RAISE: {
+            "EFBIG": "a file became larger than this process may write: {}",
+            "EMFILE": "this process may not open more files: {}",
+            "ENFILE": "this machine can't open more files: {}",
+        },
+        "look at the system's log, `dmesg`": {"EIO": "the disk fails: {}"},
+    }.items()
+    for name, what in reasons.items()
 }
 """What can be the matter with a machine, not with stackproof, and what to do."""
 
@@ -70,7 +85,7 @@ def storage_failure(error: OSError) -> StorageFailed | None:
     if error.errno not in REASONS:
         return None
     what, remedy = REASONS[error.errno]
-    named = next((one for one in (error.filename2, error.filename) if one is not None), None)
+    named = error.filename if error.filename2 is None else error.filename2
     place = os.fsdecode(named) if isinstance(named, str | bytes | os.PathLike) else ""
     if not place and error.errno in {errno.ENOSPC, errno.EDQUOT}:
         place = ", ".join(_full_folders()) or "a folder that stackproof writes to"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from stackproof.errors import CommandFailed, Refused
+from stackproof.errors import CommandFailed, NoStack, Refused
 from stackproof.plan.model import Plan, ServicePlan
 from stackproof.reaper.leftovers import read_run
+from stackproof.stack.postgres import database_services
 from stackproof.stack.running import Stack
 
 SERVER = "(select system_identifier::text from pg_control_system())"
@@ -37,6 +38,9 @@ select run, server, {SERVER}, digest = {CHECK} and made_by = 'stackproof' from s
 
 PARTS = 4
 
+NO_CONNECTION = 2
+"""Exit status of psql where it has no connection to the server (PostgreSQL documentation, psql)."""
+
 
 @dataclass(frozen=True)
 class Marker:
@@ -61,7 +65,7 @@ class Marker:
             run: Identity of the run; empty where none is known.
         """
         if not self.is_whole:
-            return "somebody has changed it"
+            return "it was changed after stackproof wrote it"
         if self.server != self.here:
             return (
                 f"it was made in the server {self.server} and stands in {self.here}, so it was "
@@ -69,15 +73,25 @@ class Marker:
             )
         if not run or self.run != run:
             return (
-                f"it was made by the run {self.run}, and this one is {run or 'not known'}, so the "
+                f"it was made by the run {self.run}, and this run is {run or 'unknown'}, so the "
                 "data were copied from another stack"
             )
         return ""
 
 
 def read_marker(stack: Stack, service: str) -> Marker | None:
-    """The marker in the database of a service; None where there is none."""
+    """The marker in the database of a service; None where there is none.
+
+    Raises:
+        NoStack: If the database can't be asked, since its server is down.
+    """
     done = stack.psql(["-AtF", "|", "-c", MARKER_QUERY], service=service)
+    if done.exit_code == NO_CONNECTION:
+        raise NoStack(
+            f"the database of {service} does not answer",
+            observed=done.stderr.strip(),
+            remedy=f"`invoke status` shows whether {service} runs; `invoke up` starts it",
+        )
     parts = done.stdout.strip().split("|")
     if done.exit_code or len(parts) != PARTS:
         return None
@@ -121,6 +135,7 @@ def require_marker(stack: Stack, action: str) -> None:
 
     Raises:
         Refused: If a database has no marker, or that of another run or server.
+        NoStack: If a database can't be asked.
     """
     for service in database_services(stack.plan):
         marker = read_marker(stack, service.name)
@@ -148,12 +163,3 @@ def _run_of(plan: Plan, service: ServicePlan) -> str:
     folder = plan.run_folder
     state = read_run(folder.with_name(service.shared) if service.shared else folder)
     return state.run_id if state is not None else ""
-
-
-def database_services(plan: Plan) -> tuple[ServicePlan, ...]:
-    """The PostgreSQL services of a stack."""
-    return tuple(
-        service
-        for service in plan.services
-        if any(endpoint.scheme == "postgresql" for endpoint in service.endpoints)
-    )

@@ -3,122 +3,46 @@
 from __future__ import annotations
 
 import json
-import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, TypeVar
-from urllib.parse import quote
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
-from stackproof.engines.base import CommandResult, RunningPlan, ServiceStatus, Streams
-from stackproof.errors import CommandFailed, ConfigError, NotAttached, WaitFailed
+from stackproof.engines.base import CommandResult, RunningPlan
+from stackproof.engines.network_faults import NetworkFault
+from stackproof.engines.timestamps import Moment
+from stackproof.errors import (
+    CommandFailed,
+    ConfigError,
+    NotAttached,
+    ServiceEnded,
+    StackproofError,
+    WaitFailed,
+)
 from stackproof.plan.model import Endpoint, Plan, ServicePlan
+from stackproof.stack.aliveness import require_alive
 from stackproof.stack.diagnosis import diagnose
-from stackproof.waiting import CLOCK, Clock, wait_until
+from stackproof.stack.network import StackNetwork
+from stackproof.stack.postgres import (
+    database_settings,
+    database_url,
+    only_database_service,
+    own_address,
+    psql_command,
+    rows_as_json,
+)
+from stackproof.stack.service import ServiceHandle, no_such_service
+from stackproof.waiting import WaitOptions, wait_until
 
 if TYPE_CHECKING:
-    from stackproof.gateway.client import GatewayClient
+    from stackproof_gateway.client import GatewayClient
+    from stackproof_gateway.client_lease import Lease
 
 T = TypeVar("T")
 
-DATABASE_SCHEME = "postgresql"
 
-
-@dataclass(frozen=True)
-class ServiceHandle:
-    """One service of a running stack.
-
-    Attributes:
-        name: Name of the service.
-        running: The engine's side of the stack.
-    """
-
-    name: str
-    running: RunningPlan
-
-    def state(self) -> ServiceStatus:
-        """What is known of it now."""
-        return next(one for one in self.running.status() if one.name == self.name)
-
-    def logs(self, *, tail: int | None = None, since: str = "") -> str:
-        """What it has written, secrets masked.
-
-        Args:
-            tail: Only so many last lines.
-            since: Only lines from this time on (ISO 8601, UTC).
-        """
-        lines = self.running.logs([self.name], tail=tail, since=since)
-        return "\n".join(line.text for line in lines)
-
-    def exec(
-        self,
-        argv: Sequence[str],
-        *,
-        timeout: float = 60.0,
-        environment: Mapping[str, str] | None = None,
-        stdin: str = "",
-    ) -> CommandResult:
-        """Run a command in the service's surroundings and collect what it writes.
-
-        Args:
-            argv: The command.
-            timeout: Seconds after which it is ended.
-            environment: Variables beside the service's own.
-            stdin: What it reads.
-
-        Raises:
-            WaitTimeout: If it was ended because of the time-out.
-        """
-        with (
-            tempfile.TemporaryFile() as given,
-            tempfile.TemporaryFile() as out,
-            tempfile.TemporaryFile() as err,
-        ):
-            given.write(stdin.encode())
-            given.seek(0)
-            streams = Streams(given.fileno(), out.fileno(), err.fileno())
-            code = self.running.execute(
-                self.name, argv, streams, environment=environment, timeout=timeout
-            )
-            return CommandResult(code, _content(out), _content(err))
-
-    def start(self) -> None:
-        """Start it and wait until it is well."""
-        self.running.start([self.name])
-
-    def stop(self) -> None:
-        """Stop it in the way that the stack file says."""
-        self.running.stop([self.name])
-
-    def restart(self) -> None:
-        """Stop and start it, and wait until it is well."""
-        self.running.restart([self.name])
-
-    def kill(self, signal: str = "SIGKILL") -> None:
-        """Send it a signal."""
-        self.running.kill([self.name], signal)
-
-    def pause(self) -> None:
-        """Freeze all its processes."""
-        self.running.pause([self.name])
-
-    def unpause(self) -> None:
-        """Let its frozen processes go on."""
-        self.running.unpause([self.name])
-
-    @contextmanager
-    def stopped(self) -> Iterator[None]:
-        """Stop it for the time of a `with` block, and start it again whatever happens in there."""
-        self.stop()
-        try:
-            yield
-        finally:
-            self.start()
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Stack:
     """A running stack.
 
@@ -126,11 +50,23 @@ class Stack:
         plan: What it was started from.
         running: The engine's side of it.
         kept: Folder of the files that a test leaves of it; None outside of tests.
+        outlives_run: Whether it goes on after the test run that uses it. Scripts and faults that
+            the run puts into its gateway are then removed when the run ends or is killed.
+        ended: Services that were put out of action through a handle, and not started again.
+        faults: What is wrong with its network now, by the two services that it is wrong between.
     """
 
     plan: Plan
     running: RunningPlan
     kept: Path | None = None
+    outlives_run: bool = False
+    ended: set[str] = field(default_factory=set, compare=False)
+    faults: dict[frozenset[str], NetworkFault] = field(default_factory=dict, compare=False)
+    _may_end: set[str] = field(default_factory=set, compare=False)
+
+    def __repr__(self) -> str:
+        names = ", ".join(service.name for service in self.plan.services)
+        return f"<Stack {self.plan.project} ({self.plan.engine}): {names}>"
 
     @property
     def artifacts(self) -> Path:
@@ -154,7 +90,29 @@ class Stack:
             ConfigError: If the stack has none.
         """
         self._service_plan(name)
-        return ServiceHandle(name, self.running)
+        restarted = tuple(self.plan.restarted_with([name]))
+        return ServiceHandle(name, self.running, restarted, self.ended)
+
+    @property
+    def network(self) -> StackNetwork:
+        """What its services say to each other, and how it is broken on purpose."""
+        names = frozenset(service.name for service in self.plan.services)
+        return StackNetwork(names, self.running.disturb, self.faults)
+
+    def may_end(self, *names: str) -> None:
+        """Say that services may end from now on, where a test ends them in a way of its own.
+
+        Those that it stops or kills by their handle may end anyway.
+        """
+        self._may_end.update(names)
+
+    def require_alive(self) -> None:
+        """Make sure that no service has ended by itself.
+
+        Raises:
+            ServiceEnded: With its status and its last lines.
+        """
+        require_alive(self.running, may_end=self._may_end | self.ended)
 
     def endpoint(self, service: str, port: int | None = None) -> Endpoint:
         """Where a port of a service is reached.
@@ -166,9 +124,9 @@ class Stack:
         Raises:
             ConfigError: If the service has no such port.
         """
-        found = [one for one in self._service_plan(service).endpoints if port in {None, one.target}]
-        if found:
-            return found[0]
+        for endpoint in self._service_plan(service).endpoints:
+            if port in {None, endpoint.target}:
+                return endpoint
         wanted = "a port" if port is None else f"port {port}"
         raise ConfigError(
             f"the service {service} has no {wanted} that can be reached",
@@ -184,7 +142,7 @@ class Stack:
         """What its LLM gateway was asked, and what it shall answer, outside of all namespaces.
 
         Raises:
-            ConfigError: If the stack has no gateway.
+            ConfigError: If the stack has no gateway, or the extra `gateway` is not installed.
         """
         return self.gateway_for("default")
 
@@ -195,9 +153,9 @@ class Stack:
             namespace: Letters, digits, dots, - and _; `default` is what calls without one are in.
 
         Raises:
-            ConfigError: If the stack has no gateway.
+            ConfigError: If the stack has no gateway, or the extra `gateway` is not installed.
         """
-        from stackproof.gateway.client import GatewayClient
+        from stackproof.gateway import connect
 
         service = self.plan.gateway_service
         if service is None and self.plan.engine == "attached":
@@ -210,54 +168,56 @@ class Stack:
                 f"the stack {self.plan.stack} has no gateway",
                 remedy=f"add `gateway: {{service: NAME}}` to its config/{self.plan.stack}.yaml",
             )
-        return GatewayClient(self.url(service), namespace, self.plan.gateway_token)
+        lease = self._gateway_lease if self.outlives_run else None
+        return connect(self.url(service), namespace, self.plan.gateway_token, lease)
+
+    @cached_property
+    def _gateway_lease(self) -> Lease:
+        from stackproof.gateway import lease_of
+
+        return lease_of(self.url(str(self.plan.gateway_service)), self.plan.gateway_token)
 
     def close(self) -> None:
         """Close the connections that were opened for its user; the stack itself goes on."""
-        opened = self.__dict__.pop("gateway", None)
-        if opened is not None:
-            opened.close()
+        for name in ("gateway", "_gateway_lease"):
+            opened = self.__dict__.pop(name, None)
+            if opened is not None:
+                opened.close()
 
-    def wait_until(
-        self,
-        condition: Callable[[], T],
-        *,
-        timeout: float,
-        what: str,
-        until: Callable[[T], object] = bool,
-        failed: Callable[[T], object] | None = None,
-        stall_after: float | None = None,
-        progress: Callable[[T], object] = repr,
-        steady_for: float = 0.0,
-        retry_on: tuple[type[Exception], ...] = (),
-        clock: Clock = CLOCK,
-    ) -> T:
+    def wait_until(self, condition: Callable[[], T], **options: Unpack[WaitOptions[T]]) -> T:
         """Wait as `stackproof.wait_until` does, and say how the services are if it fails.
 
-        The arguments are the same.
+        It fails as soon as a service has ended by itself.
+
+        Args:
+            condition: Called again and again.
+            options: The other arguments of `stackproof.wait_until`.
 
         Raises:
+            ServiceEnded: If a service ends meanwhile that the test did not end.
             WaitFailed: With what was seen, the services that are not well and the last log lines.
         """
+        began = Moment()
         try:
-            return wait_until(
-                condition,
-                timeout=timeout,
-                what=what,
-                until=until,
-                failed=failed,
-                stall_after=stall_after,
-                progress=progress,
-                steady_for=steady_for,
-                retry_on=retry_on,
-                clock=clock,
-            )
+            options.setdefault("watch", self.watch)
+            return wait_until(condition, **options)
+        except ServiceEnded:
+            raise
         except WaitFailed as error:
-            error.observe(diagnose(self.running))
+            error.observe(diagnose(self.running, began.earliest()))
             raise
         except Exception as error:  # the condition's own
-            error.add_note("\n".join(diagnose(self.running)))
+            error.add_note("\n".join(diagnose(self.running, began.earliest())))
             raise
+
+    def watch(self) -> None:
+        """Raise if a service has ended by itself; a stack that does not answer proves nothing."""
+        try:
+            self.require_alive()
+        except ServiceEnded:
+            raise
+        except StackproofError:
+            return
 
     def dsn(self, service: str | None = None) -> str:
         """The URL of a PostgreSQL database, with user and password.
@@ -266,7 +226,7 @@ class Stack:
             service: Name of the database service; None where the stack has only one.
         """
         name = service or self.database_service()
-        settings = self._service_plan(name).environment
+        settings = database_settings(self._service_plan(name))
         return database_url(settings, self.endpoint(name))
 
     def database_service(self) -> str:
@@ -288,8 +248,7 @@ class Stack:
             CommandFailed: If the query fails, with the server's message.
         """
         name = service or self.database_service()
-        wrapped = f"select coalesce(json_agg(t), '[]'::json) from ({sql}) t"  # noqa: S608 - the test's own query
-        done = self.psql(["-At", "-c", wrapped], service=name)
+        done = self.psql(["-At", "-c", rows_as_json(sql)], service=name)
         if done.exit_code:
             raise CommandFailed(
                 f"the query failed in {name}", exit_code=done.exit_code, output=done.stderr.strip()
@@ -315,14 +274,9 @@ class Stack:
         Returns:
             The command, and the environment that it needs beside the service's own.
         """
-        settings = self._service_plan(service).environment
-        endpoint = self.endpoint(service)
-        inside = endpoint.target if self.plan.engine == "compose" else endpoint.port
-        host = endpoint.host if self.plan.engine == "attached" else "127.0.0.1"
-        address = ["-h", host, "-p", str(inside)]
-        who = ["-U", _user(settings), "-d", database or _database(settings)]
-        argv = ["psql", "-Xv", "ON_ERROR_STOP=1", *address, *who, *arguments]
-        return argv, {"PGPASSWORD": settings.get("POSTGRES_PASSWORD", "")}
+        settings = database_settings(self._service_plan(service))
+        address = own_address(self.plan, self.endpoint(service))
+        return psql_command(settings, address, arguments, database)
 
     def _service_plan(self, name: str) -> ServicePlan:
         try:
@@ -333,59 +287,8 @@ class Stack:
                     f"the service {name} is not attached",
                     remedy=f"set {_variable_of(name)} to its address",
                 ) from None
-            known = ", ".join(service.name for service in self.plan.services)
-            raise ConfigError(
-                f"the stack {self.plan.stack} has no service {name!r}",
-                observed=f"its services: {known}",
-                remedy="check the name; a service behind a profile needs --profile",
-            ) from None
-
-
-def only_database_service(plan: Plan) -> str:
-    """Name of the PostgreSQL service of a stack.
-
-    Raises:
-        ConfigError: If the stack has none, or several.
-    """
-    found = [
-        service.name
-        for service in plan.services
-        if any(one.scheme == DATABASE_SCHEME for one in service.endpoints)
-    ]
-    if len(found) == 1:
-        return found[0]
-    raise ConfigError(
-        f"the stack {plan.stack} has {len(found)} PostgreSQL services, not one",
-        remedy="name the one that is meant",
-    )
+            raise no_such_service(self.plan, name) from None
 
 
 def _variable_of(service: str) -> str:
     return f"STACKPROOF_ATTACHED_{service.upper().replace('-', '_').replace('.', '_')}"
-
-
-def database_url(settings: Mapping[str, str], endpoint: Endpoint) -> str:
-    """The URL of the database that the official image's variables describe.
-
-    Args:
-        settings: The environment of the database service (`POSTGRES_USER`, `POSTGRES_PASSWORD`,
-            `POSTGRES_DB`).
-        endpoint: Where the server is reached.
-    """
-    password = settings.get("POSTGRES_PASSWORD", "")
-    secret = f":{quote(password, safe='')}" if password else ""
-    who = f"{quote(_user(settings), safe='')}{secret}"
-    return f"{DATABASE_SCHEME}://{who}@{endpoint.host}:{endpoint.port}/{_database(settings)}"
-
-
-def _user(settings: Mapping[str, str]) -> str:
-    return settings.get("POSTGRES_USER") or "postgres"
-
-
-def _database(settings: Mapping[str, str]) -> str:
-    return settings.get("POSTGRES_DB") or _user(settings)
-
-
-def _content(file: IO[bytes]) -> str:
-    file.seek(0)
-    return file.read().decode(errors="backslashreplace")

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from stackproof.plan.model import Plan, ServicePlan
+from stackproof.plan.services.data_origin import Origin
+from stackproof.plan.world.host_ports import host_ports
+from stackproof.plan.world.model import WorldName
 from stackproof.reaper.leftovers import refused
 from stackproof.reaper.ownership import NotOurs, read_file, write_file
 from stackproof.reaper.run_folder import RunFolder
-from stackproof.redaction import Redactor
 from stackproof.settings import Settings
-
-SHOWN = ("argv", "environment", "working_dir", "runtime", "probe", "timing", "restart", "limits",
-         "endpoints", "depends_on", "stop_signal", "stop_grace")  # fmt: skip
+from stackproof.stack.checkout import Checkout
+from stackproof.stack.kept_data import origins_of
+from stackproof.stack.service_files import service_files
+from stackproof.stack_file.model import Service, StackFile
+from stackproof_redaction import Redactor
 
 
 @dataclass(frozen=True)
@@ -24,68 +28,136 @@ class RunningRecord:
     """What is kept in the run folder of a stack that was started.
 
     Attributes:
-        fingerprint: The plan's.
+        stack: Name of the stack.
+        checkout: The project folder that it was started from.
+        engine: The engine that runs it.
+        world: What its services see; `host` on the engines that give them none.
         profiles: Profiles that were on.
         ports: Host ports by service and container port.
-        services: Each service as masked plain values, with a digest of the unmasked ones.
+        all_free: Whether every port is a free one, whatever the files ask for.
+        services: What each service was started from: `plan` and `written`, both masked, `digest` of
+            all of it unmasked, and `files` with a digest of each (None where nobody looks at them).
+        origins: What the data of each server were made from.
         is_complete: Whether the start has come to its end.
+        without: Services that the command line has left out.
     """
 
-    fingerprint: str
+    stack: str
+    checkout: Checkout
+    engine: str
     profiles: tuple[str, ...]
     ports: Mapping[tuple[str, int], int]
+    all_free: bool
     services: Mapping[str, Mapping[str, Any]]
+    origins: Mapping[str, Origin]
     is_complete: bool
+    world: WorldName = "host"
+    without: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, plan: Plan, settings: Settings, *, complete: bool) -> RunningRecord:
-        """The record of a plan."""
-        redactor = Redactor(plan.secrets)
-        ports = {
-            (one.name, endpoint.target): endpoint.port
-            for one in plan.services
-            for endpoint in one.endpoints
+    def of(
+        cls,
+        plan: Plan,
+        settings: Settings,
+        stack_file: StackFile,
+        *,
+        complete: bool = False,
+        all_free: bool = False,
+        files: bool = True,
+    ) -> RunningRecord:
+        """The record of a plan and of the files that its services are started from.
+
+        Args:
+            plan: The plan.
+            settings: The settings that it was made from.
+            stack_file: The stack file that it was made from.
+            complete: Whether the start has come to its end.
+            all_free: Whether every port is a free one.
+            files: Whether files are looked at; not for a stack that no later command updates.
+        """
+        services, redactor = {}, Redactor(plan.secrets)
+        for service in plan.services:
+            found = service_files(service, stack_file) if files else None
+            services[service.name] = {
+                **_plain(service, _written(service.name, stack_file), settings, plan, redactor),
+                "files": found,
+            }
+        return cls(
+            stack=settings.stack,
+            checkout=Checkout.of(settings.root),
+            engine=plan.engine,
+            profiles=settings.profiles,
+            ports=plan.ports,
+            all_free=all_free,
+            services=services,
+            origins=origins_of(plan),
+            is_complete=complete,
+            world=plan.world,
+            without=settings.without,
+        )
+
+    def without_start_of(self, names: Collection[str]) -> RunningRecord:
+        """The same while some services are started anew: what they run is not known until then."""
+        services = {
+            name: {**service, "digest": ""} if name in names else service
+            for name, service in self.services.items()
         }
-        services = {one.name: _plain(one, redactor) for one in plan.services}
-        return cls(plan.fingerprint, settings.profiles, ports, services, complete)
+        return replace(self, services=services)
 
 
-@dataclass(frozen=True)
-class Changes:
-    """How a plan differs from what runs.
+def _written(name: str, stack_file: StackFile) -> dict[str, Any]:
+    """A service as the stack file has it, with the volumes and networks that it uses."""
+    service = stack_file.services.get(name)
+    if service is None:
+        return {}
+    used = {mount.source for mount in service.mounts if mount.kind == "volume"}
+    volumes, networks = stack_file.volumes, stack_file.networks
+    return {
+        **asdict(_without_places(service)),
+        "volumes": {key: asdict(volumes[key]) for key in volumes if key in used},
+        "networks": {
+            key: [aliases, asdict(networks[key]) if key in networks else {}]
+            for key, aliases in service.networks.items()
+        },
+    }
 
-    Attributes:
-        services: Services that must be started anew, or for the first time.
-        removed: Services that run and are not wanted any more.
-        lines: Each difference in words.
+
+def _without_places(service: Service) -> Service:
+    """The service without lines of the file, which move when something above them changes.
+
+    What a watch does with changed files is no part of what runs either.
     """
-
-    services: list[str]
-    removed: list[str]
-    lines: list[str]
-
-    def __bool__(self) -> bool:
-        return bool(self.services or self.removed)
+    mounts = tuple(replace(mount, where=None) for mount in service.mounts)
+    return replace(service, mounts=mounts, watch=())
 
 
-def _plain(service: ServicePlan, redactor: Redactor) -> dict[str, Any]:
-    whole = asdict(replace(service, folders={}))
-    text = json.dumps(whole, default=str, sort_keys=True)
-    shown = {name: whole[name] for name in SHOWN}
-    shown["probe"] = str(service.probe or "")
-    masked = json.loads(json.dumps(redactor.value(shown), default=str))
+def _plain(
+    service: ServicePlan,
+    written: Mapping[str, Any],
+    settings: Settings,
+    plan: Plan,
+    redactor: Redactor,
+) -> dict[str, Any]:
+    planned = {
+        **asdict(service),
+        "folders": {str(path): target for path, target in service.folders.items()},
+        "outside": [asdict(replace(mount, where="")) for mount in service.outside],
+        "endpoints": {str(endpoint.target): endpoint.port for endpoint in service.endpoints},
+        "probe": str(service.probe or ""),
+        "image": "" if service.builds else service.image,  # named by content: see `files`
+        "hermetic": settings.hermetic,
+        "host_ports": sorted(host_ports(plan).keys() - plan.addresses.published.keys()),
+    }
+    both = {"plan": planned, "written": written}
+    text = json.dumps(both, default=str, sort_keys=True)
+    masked = json.loads(json.dumps(redactor.value(both), default=str))
     return {**masked, "digest": hashlib.sha256(text.encode()).hexdigest()}
 
 
 def write_about(run: RunFolder, record: RunningRecord) -> None:
     """Keep the record in the run folder, whole or not at all."""
-    value = {
-        "fingerprint": record.fingerprint,
-        "profiles": list(record.profiles),
-        "ports": [[name, target, port] for (name, target), port in record.ports.items()],
-        "services": record.services,
-        "is_complete": record.is_complete,
-    }
+    ports = [[name, target, port] for (name, target), port in record.ports.items()]
+    value = {**vars(record), "ports": ports}
     write_file(str(run.path), run.about.name, json.dumps(value).encode())
 
 
@@ -97,49 +169,14 @@ def read_about(run: RunFolder) -> RunningRecord | None:
     """
     try:
         value = json.loads(read_file(str(run.path), run.about.name))
-        return RunningRecord(
-            fingerprint=value["fingerprint"],
-            profiles=tuple(value["profiles"]),
-            ports={(name, target): port for name, target, port in value["ports"]},
-            services=value["services"],
-            is_complete=value["is_complete"],
-        )
+        ports = {(name, target): port for name, target, port in value["ports"]}
+        profiles = tuple(value["profiles"])
+        own = {
+            "checkout": Checkout(*value["checkout"]),
+            "without": tuple(value.get("without", ())),
+        }
+        return RunningRecord(**{**value, **own, "ports": ports, "profiles": profiles})
     except NotOurs as error:
         raise refused(error) from None
     except (OSError, ValueError, KeyError, TypeError):
         return None
-
-
-def changes(before: RunningRecord, after: RunningRecord) -> Changes:
-    """What must be done so that what runs is what is planned."""
-    removed = [name for name in before.services if name not in after.services]
-    found = Changes([], removed, [f"{name} is not wanted any more" for name in removed])
-    for name, service in after.services.items():
-        known = before.services.get(name)
-        if known is None:
-            found.services.append(name)
-            found.lines.append(f"{name} is new")
-        elif known["digest"] != service["digest"]:
-            found.services.append(name)
-            found.lines.extend(_differences(name, known, service))
-    return found
-
-
-def _differences(name: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
-    lines = []
-    for key in SHOWN:
-        if before.get(key) == after.get(key):
-            continue
-        if key == "environment":
-            lines += _changed_variables(name, before[key], after[key])
-        else:
-            lines.append(f"{name}: {key.replace('_', ' ')}: {before.get(key)} → {after.get(key)}")
-    return lines or [f"{name}: a secret value"]
-
-
-def _changed_variables(name: str, before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
-    changed = [key for key in {**before, **after} if before.get(key) != after.get(key)]
-    return [
-        f"{name}: environment {key}: {before.get(key, '(unset)')} → {after.get(key, '(unset)')}"
-        for key in changed
-    ]

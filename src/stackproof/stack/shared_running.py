@@ -6,10 +6,12 @@ import heapq
 import queue
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from stackproof.engines.base import (
+    Action,
+    Command,
     CommandResult,
     LogLine,
     RunningPlan,
@@ -17,6 +19,9 @@ from stackproof.engines.base import (
     ServiceStatus,
     Streams,
 )
+from stackproof.engines.events import ServiceEvent
+from stackproof.engines.network_faults import NetworkFault
+from stackproof.engines.receipt import Receipt
 from stackproof.errors import Refused
 from stackproof.plan.model import Plan
 from stackproof.plan.sharing.sharing import SharedPart
@@ -52,14 +57,11 @@ class SharedRunning:
         self.plan = plan
         self.own = own
         self.servers = servers
-        self.shared = [one.name for one in plan.services if one.shared]
-
-    def _of(self, service: str) -> RunningPlan:
-        return self.servers if service in self.shared else self.own
+        self.shared = [service.name for service in plan.services if service.shared]
 
     def status(self) -> tuple[ServiceStatus, ...]:
         """What is known of each service now; the shared ones first."""
-        shared = (one for one in self.servers.status() if one.name in self.shared)
+        shared = (state for state in self.servers.status() if state.name in self.shared)
         return (*shared, *self.own.status())
 
     def wait_ready(self, timeout: float, say: Say) -> None:
@@ -74,6 +76,11 @@ class SharedRunning:
             part.logs(names, tail=tail, since=since) for part, names in self._divided(services)
         ]
         return heapq.merge(*found, key=lambda line: line.at)
+
+    def events(self, since: str) -> tuple[ServiceEvent, ...]:
+        """What has happened to services since a moment; of the servers, to the shared ones."""
+        shared = (event for event in self.servers.events(since) if event.service in self.shared)
+        return (*shared, *self.own.events(since))
 
     def follow(self, services: Sequence[str] = ()) -> Iterator[LogLine]:
         """New lines as they are written, until the stack, or all that is followed, is gone."""
@@ -95,81 +102,59 @@ class SharedRunning:
 
     def _divided(self, services: Sequence[str]) -> list[tuple[RunningPlan, Sequence[str]]]:
         """The shared services and the stack's own ones among some; none named stands for all."""
-        shared = [one for one in self.shared if not services or one in services]
-        own = [one for one in services if one not in self.shared]
+        shared = [service for service in self.shared if not services or service in services]
+        own = [service for service in services if service not in self.shared]
         parts: list[tuple[RunningPlan, Sequence[str]]] = [(self.servers, shared)] if shared else []
         return [*parts, (self.own, own)] if own or not services else parts
 
-    def run(
-        self, name: str, service: str, argv: Sequence[str], *, timeout: float, say: Say
-    ) -> CommandResult:
+    def run(self, name: str, service: str, command: Command, say: Say) -> CommandResult:
         """Run a command in the surroundings of one of the stack's own services.
 
         Raises:
             Refused: If the service is shared.
         """
-        self._refuse([service], f"{name} is refused")
-        return self.own.run(name, service, argv, timeout=timeout, say=say)
+        self._refuse([service], name)
+        return self.own.run(name, service, command, say)
 
-    def execute(
-        self,
-        service: str,
-        argv: Sequence[str],
-        streams: Streams,
-        *,
-        environment: Mapping[str, str] | None = None,
-        timeout: float | None = None,
-    ) -> int:
+    def execute(self, service: str, command: Command, streams: Streams) -> int:
         """Run a command in a service's surroundings; in a shared one's with the stack's names."""
-        if service in self.shared:
-            environment = {**self.plan.service(service).environment, **(environment or {})}
-        return self._of(service).execute(
-            service, argv, streams, environment=environment, timeout=timeout
-        )
+        if service not in self.shared:
+            return self.own.execute(service, command, streams)
+        names = self.plan.service(service).environment
+        command = replace(command, environment={**names, **command.environment})
+        return self.servers.execute(service, command, streams)
 
     def owns_data(self, service: str) -> bool:
         """Whether the data of a service were made by this run or the servers'."""
-        return self._of(service).owns_data(service)
+        return (self.servers if service in self.shared else self.own).owns_data(service)
 
     def details(self) -> Mapping[str, Any]:
         """All that the engine knows of each service."""
         return {**self.servers.details(), **self.own.details()}
 
-    def start(self, services: Sequence[str]) -> None:
-        """Start stopped services and wait until they are well."""
-        self._refuse(services, "start is refused")
-        self.own.start(services)
+    def receipt(self) -> Receipt | None:
+        """What the stack's own services, and the shared ones, could do to their surroundings."""
+        own, servers = self.own.receipt(), self.servers.receipt()
+        return own if own is None or servers is None else own.with_services_of(servers, self.shared)
 
-    def stop(self, services: Sequence[str]) -> None:
-        """Stop services."""
-        self._refuse(services, "stop is refused")
-        self.own.stop(services)
+    def disturb(self, fault: NetworkFault) -> None:
+        """Let something be wrong between services; a shared one is in the stack's own network."""
+        self.own.disturb(fault)
 
-    def restart(self, services: Sequence[str]) -> None:
-        """Stop and start services and wait until they are well."""
-        self._refuse(services, "restart is refused")
-        self.own.restart(services)
+    def control(self, action: Action, services: Sequence[str], *, signal: str = "SIGKILL") -> None:
+        """Start, stop, restart, kill, pause or unpause the stack's own services.
 
-    def kill(self, services: Sequence[str], signal: str = "SIGKILL") -> None:
-        """Send a signal to services."""
-        self._refuse(services, f"{signal} is refused")
-        self.own.kill(services, signal)
-
-    def pause(self, services: Sequence[str]) -> None:
-        """Freeze all processes of services."""
-        self._refuse(services, "pause is refused")
-        self.own.pause(services)
-
-    def unpause(self, services: Sequence[str]) -> None:
-        """Let frozen services go on."""
-        self._refuse(services, "unpause is refused")
-        self.own.unpause(services)
+        Raises:
+            Refused: If one is shared.
+        """
+        self._refuse(services, signal if action == "kill" else action)
+        self.own.control(action, services, signal=signal)
 
     def _refuse(self, services: Sequence[str], what: str) -> None:
-        hit = [one for one in services if one in self.shared]
+        hit = [service for service in services if service in self.shared]
         if hit:
             raise Refused(
-                f"{what}: {', '.join(hit)} is shared with other tests",
+                f"{what} is refused: {', '.join(hit)} is shared with other tests",
                 observed=f"`isolation.shared` of the stack config names {', '.join(hit)}",
                 remedy="give the test a server of its own: @pytest.mark.stack(shared=[]), or take "
                 "it out of `isolation.shared`",

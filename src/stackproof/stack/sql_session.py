@@ -13,7 +13,7 @@ import select
 import threading
 from collections.abc import Callable
 
-from stackproof.engines.base import Streams
+from stackproof.engines.base import Command, Streams
 from stackproof.errors import CommandFailed
 from stackproof.stack.running import Stack
 
@@ -39,7 +39,7 @@ def open_session(stack: Stack, service: str) -> SqlSession:
     )
 
     def execute(streams: Streams) -> int:
-        return stack.running.execute(service, argv, streams, environment=environment)
+        return stack.running.execute(service, Command(argv, environment), streams)
 
     return SqlSession(service, execute)
 
@@ -116,8 +116,8 @@ class SqlSession:
             f"{self.service} did not answer a statement for {ANSWER_SECONDS:g} s",
             exit_code=1,
             output=self._received.decode(errors="backslashreplace").strip(),
-            remedy=f"`invoke status` says whether {self.service} is stopped or busy; its log may "
-            "say with what",
+            remedy=f"`invoke status` shows whether {self.service} is stopped; its log may show "
+            "what keeps it busy",
         )
 
     def _ended(self) -> CommandFailed:
@@ -125,7 +125,7 @@ class SqlSession:
             f"the connection to {self.service} was lost",
             exit_code=1,
             output=self._received.decode(errors="backslashreplace").strip(),
-            remedy=f"the log of {self.service} may say why",
+            remedy=f"read the log of {self.service}",
         )
 
     def close(self) -> None:

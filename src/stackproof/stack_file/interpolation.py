@@ -9,9 +9,10 @@ import re
 from collections.abc import Mapping, MutableMapping
 
 from stackproof.errors import ConfigError
-from stackproof.redaction import MASK
-from stackproof.stack_file.scalars import LONGEST_SHOWN
-from stackproof.stack_file.yaml_nodes import Node
+from stackproof.stack_file.reading.fields import Field
+from stackproof.stack_file.reading.nodes import Location, Node
+from stackproof.stack_file.reading.scalars import LONGEST_SHOWN
+from stackproof_redaction import MASK
 
 DEEPEST = 20
 """Levels of `${A:-${B:-…}}`."""
@@ -23,11 +24,41 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PASSWORD = re.compile(r"(?<=:)[^\s@:/]{1,200}(?=@)")
 """The password of a URL, which no error shows."""
 
+_BRACE = re.compile(r"[{}]")
 _OPERATORS = (":-", ":?", ":+", "-", "?", "+")
 
 
+class RequiredVariable(ConfigError):
+    """A `${NAME:?message}` whose variable nothing sets.
+
+    Attributes:
+        name: Name of the variable.
+    """
+
+    name = ""
+
+
+def required_variable(name: str, why: str, field: Field) -> RequiredVariable:
+    """The error for a variable that nothing sets.
+
+    Args:
+        name: Its name.
+        why: Why it is needed.
+        field: Where.
+    """
+    error = RequiredVariable(
+        f"the variable {name} is required: {why}",
+        source=field.node.where.source,
+        line=field.node.where.line,
+        key=field.key,
+        remedy=f"set {name} in .env.integration or under `variables` of the stack config",
+    )
+    error.name = name
+    return error
+
+
 class Interpolation:
-    """Looks variables up, and remembers each that was looked up.
+    """Looks variables up, and remembers each that was looked up, and which were not set.
 
     Args:
         environment: The variables.
@@ -36,12 +67,14 @@ class Interpolation:
     def __init__(self, environment: Mapping[str, str]) -> None:
         self.environment = environment
         self.seen: MutableMapping[str, str | None] = {}
+        self.unset: MutableMapping[str, Location] = {}
         self.put_in = [0]
 
     def beside(self, environment: Mapping[str, str]) -> Interpolation:
         """The same with other variables; what is put in counts together."""
         other = Interpolation(environment)
         other.put_in = self.put_in
+        other.unset = self.unset
         return other
 
     def text(self, text: str, node: Node, key: str) -> str:
@@ -83,60 +116,70 @@ class Interpolation:
 class _Text:
     """One text that is being interpolated."""
 
-    def __init__(self, source: Interpolation, text: str, node: Node, key: str) -> None:
+    def __init__(
+        self, source: Interpolation, text: str, node: Node, key: str, depth: int = 0
+    ) -> None:
         self.source = source
+        self.depth = depth
         self.text = text
         self.node = node
         self.key = key
         self.at = 0
 
     def whole(self) -> str:
-        return self._until_end(closing=False, depth=0)
-
-    def _until_end(self, *, closing: bool, depth: int) -> str:
-        """Read up to the end, or up to the brace that closes an operand."""
-        if depth > DEEPEST:
+        if self.depth > DEEPEST:
             raise self._wrong("it is nested too deeply")
         parts: list[str] = []
-        while self.at < len(self.text):
-            letter = self.text[self.at]
-            if letter == "}" and closing:
-                return "".join(parts)
-            if letter == "$":
-                parts.append(self._variable(depth))
-            else:
-                parts.append(letter)
-                self.at += 1
-        if closing:
-            raise self._wrong("a brace is not closed")
-        return "".join(parts)
+        while (dollar := self.text.find("$", self.at)) >= 0:
+            parts.append(self.text[self.at : dollar])
+            self.at = dollar
+            parts.append(self._variable())
+        return "".join([*parts, self.text[self.at :]])
 
-    def _variable(self, depth: int) -> str:
+    def _operand(self) -> str:
+        end = self._closing()
+        written = self.text[self.at : end]
+        self.at = end
+        return _Text(self.source, written, self.node, self.key, self.depth + 1).whole()
+
+    def _closing(self) -> int:
+        """Where an operand ends: its braces are counted; the last one if they don't match."""
+        is_open = 1
+        for brace in _BRACE.finditer(self.text, self.at):
+            is_open += 1 if brace[0] == "{" else -1
+            if not is_open:
+                return brace.start()
+        last = self.text.rfind("}", self.at)
+        if last < 0:
+            raise self._wrong("a brace is not closed")
+        return last
+
+    def _variable(self) -> str:
         following = self.text[self.at + 1 : self.at + 2]
         if following == "$":
             self.at += 2
             return "$"
         if following == "{":
             self.at += 2
-            return self._braced(depth)
+            return self._braced()
         match = _NAME.match(self.text, self.at + 1)
         if match is None:  # such a $ stands for itself
             self.at += 1
             return "$"
         self.at = match.end()
-        return self._counted(self.source.look_up(match[0]) or "")
+        return self._counted(self._plain(match[0]))
 
-    def _braced(self, depth: int) -> str:
+    def _braced(self) -> str:
         match = _NAME.match(self.text, self.at)
         if match is None:
             raise self._wrong("${ is not followed by a name")
         self.at = match.end()
         name = match[0]
-        operator = next((one for one in _OPERATORS if self.text.startswith(one, self.at)), "")
+        operator = next((sign for sign in _OPERATORS if self.text.startswith(sign, self.at)), "")
         self.at += len(operator)
         if not operator and self.text[self.at : self.at + 1] != "}":
             raise self._wrong(f"after ${{{name} comes neither }} nor one of {' '.join(_OPERATORS)}")
-        operand = self._until_end(closing=True, depth=depth + 1) if operator else ""
+        operand = self._operand() if operator else ""
         self.at += 1
         return self._counted(self._choose(name, operator, operand))
 
@@ -146,20 +189,22 @@ class _Text:
             raise self._wrong("the variables put in are too long all together")
         return value
 
+    def _plain(self, name: str) -> str:
+        value = self.source.look_up(name)
+        if value is None:
+            self.source.unset.setdefault(name, self.node.where)
+        return value or ""
+
     def _choose(self, name: str, operator: str, operand: str) -> str:
+        if not operator:
+            return self._plain(name)
         value = self.source.look_up(name)
         is_there = bool(value) if operator.startswith(":") else value is not None
         kind = operator[-1:]
         if kind == "+":
             return operand if is_there else ""
         if kind == "?" and not is_there:
-            raise ConfigError(
-                f"the variable {name} is required: {operand or 'it is not set'}",
-                source=self.node.where.source,
-                line=self.node.where.line,
-                key=self.key,
-                remedy=f"set {name} in .env.integration or under `variables` of the stack config",
-            )
+            raise required_variable(name, operand or "it is not set", Field(self.node, self.key))
         if kind == "-" and not is_there:
             return operand
         return value or ""

@@ -9,7 +9,8 @@ from __future__ import annotations
 import posixpath
 from dataclasses import replace
 
-from stackproof.stack_file.yaml_nodes import DEEPEST, Node
+from stackproof.stack_file.reading.nodes import Node
+from stackproof.stack_file.reading.yaml_text import DEEPEST
 
 _REPLACED = {"command", "entrypoint", "healthcheck.test"}
 _BY_KEY = {"environment", "labels", "build", "build.args", "build.labels", "depends_on",
@@ -29,10 +30,10 @@ def merge_files(base: Node, over: Node) -> Node:
         known = merged.get(key)
         if key == "services" and known is not None and _both(known, value, dict):
             services = {
-                name: merge_services(known.value[name], one)
-                if name in known.value and one.tag != "!reset"
-                else one
-                for name, one in value.value.items()
+                name: merge_services(known.value[name], service)
+                if name in known.value and service.tag != "!reset"
+                else service
+                for name, service in value.value.items()
             }
             merged[key] = Node({**known.value, **services}, value.where)
         elif known is not None:
@@ -47,8 +48,8 @@ def merge_services(base: Node, over: Node) -> Node:
     return _merge(base, over, "", 0)
 
 
-def _both(one: Node, other: Node, kind: type) -> bool:
-    return isinstance(one.value, kind) and isinstance(other.value, kind)
+def _both(base: Node, over: Node, kind: type) -> bool:
+    return isinstance(base.value, kind) and isinstance(over.value, kind)
 
 
 def _merge(base: Node, over: Node, path: str, depth: int) -> Node:
@@ -87,7 +88,7 @@ def drop_reset(node: Node) -> Node:
     """A mapping without the keys that carry `!reset` and nothing to reset."""
     if not isinstance(node.value, dict):
         return node
-    kept = {key: drop_reset(one) for key, one in node.value.items() if one.tag != "!reset"}
+    kept = {key: drop_reset(child) for key, child in node.value.items() if child.tag != "!reset"}
     return Node(kept, node.where, node.tag, node.size, node.text)
 
 
@@ -98,17 +99,19 @@ def _as_mapping(node: Node, path: str) -> Node:
     if not isinstance(node.value, list):
         return node
     pairs: dict[str, Node] = {}
-    for one in node.value:
-        if not isinstance(one.value, str | int | float):
+    for item in node.value:
+        if not isinstance(item.value, str | int | float):
             return node  # wrong, and said so when it is read
-        text = str(one.value)
+        text = str(item.value)
         if path in {"depends_on", "networks"}:
-            started = Node("service_started", one.where)
-            value = {"condition": started} if path == "depends_on" else None
-            pairs[text] = Node(value, one.where)
+            started = Node("service_started", item.where)
+            required = Node(value=True, where=item.where)
+            form = {"condition": started, "required": required}
+            value = form if path == "depends_on" else None
+            pairs[text] = Node(value, item.where)
             continue
         name, found, rest = text.partition("=")
-        pairs[name] = Node(rest if found else None, one.where, text=rest)
+        pairs[name] = Node(rest if found else None, item.where, text=rest)
     return Node(pairs, node.where, node.tag)
 
 
@@ -119,8 +122,8 @@ def _as_list(node: Node, path: str) -> Node:
     if path == "extra_hosts" and isinstance(node.value, dict):
         entries = [
             Node(f"{name}={ip.value}", ip.where)
-            for name, one in node.value.items()
-            for ip in (one.value if isinstance(one.value, list) else [one])
+            for name, host in node.value.items()
+            for ip in (host.value if isinstance(host.value, list) else [host])
         ]
         return Node(entries, node.where, node.tag)
     return Node([node], node.where, node.tag)
@@ -131,7 +134,7 @@ def unify_mounts(service: Node) -> Node:
     mounts = service.value.get("volumes") if isinstance(service.value, dict) else None
     if mounts is None or not isinstance(mounts.value, list):
         return service
-    last = {_mount_target(one): one for one in mounts.value}
+    last = {_mount_target(mount): mount for mount in mounts.value}
     unified = replace(mounts, value=list(last.values()))
     return replace(service, value={**service.value, "volumes": unified})
 
@@ -148,11 +151,11 @@ def _mount_target(node: Node) -> object:
 
 def _plain(node: Node) -> object:
     if isinstance(node.value, dict):
-        return tuple((key, _plain(one)) for key, one in node.value.items())
+        return tuple((key, _plain(child)) for key, child in node.value.items())
     if isinstance(node.value, list):
-        return tuple(_plain(one) for one in node.value)
+        return tuple(_plain(item) for item in node.value)
     return str(node.value)
 
 
 def _distinct(entries: list[Node]) -> list[Node]:
-    return list({_plain(one): one for one in entries}.values())
+    return list({_plain(entry): entry for entry in entries}.values())

@@ -7,18 +7,22 @@ from __future__ import annotations
 
 import os
 import posixpath
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
-from stackproof.stack_file.fields import Field
 from stackproof.stack_file.model import Mount
+from stackproof.stack_file.reading.fields import Field
 
 MOST_MOUNTS = 1000
 
 PARTS = 3
 """Source, target and options."""
 
+_KINDS: tuple[Literal["bind", "volume", "tmpfs"], ...] = ("bind", "volume", "tmpfs")
+_WINDOWS = re.compile(r"[A-Za-z]:|\\\\")
 _HOST_BEGINNINGS = (".", "/", "~")
 
 
@@ -38,7 +42,7 @@ def read_mounts(fields: Sequence[Field], base: Path) -> tuple[Mount, ...]:
             f"a service can't have more than {MOST_MOUNTS} mounts",
             remedy="mount the folder above them",
         )
-    return tuple(read_mount(one, base) for one in fields)
+    return tuple(read_mount(field, base) for field in fields)
 
 
 def read_mount(field: Field, base: Path) -> Mount:
@@ -62,20 +66,25 @@ def read_mount(field: Field, base: Path) -> Mount:
 
 def _short(field: Field, text: str, base: Path) -> Mount:
     parts = text.split(":")
+    _refuse_windows(field, text)
     if len(parts) > PARTS or not all(parts):
         field.fail(f"{text!r} is not a mount", remedy="write source:/target or source:/target:ro")
     if len(parts) == 1:
         return Mount("volume", _absolute(field, parts[0]))
-    if len(parts[0]) == 1 and parts[0].isalpha():
-        field.fail(
-            f"Compose reads {parts[0]}: as a drive of Windows",
-            remedy="give the volume a name of two letters or more",
-        )
-    read_only = len(parts) == PARTS and "ro" in parts[2].split(",")
+    options = parts[2].split(",") if len(parts) == PARTS else []
+    read_only = "ro" in options
     source, target = parts[0], _absolute(field, parts[1])
     if source.startswith(_HOST_BEGINNINGS):
         return Mount("bind", target, str(host_path(source, base)), read_only)
-    return Mount("volume", target, source, read_only)
+    return Mount("volume", target, source, read_only, nocopy="nocopy" in options)
+
+
+def _refuse_windows(field: Field, text: str) -> None:
+    if _WINDOWS.match(text):
+        field.fail(
+            f"Compose reads {text!r} as a Windows path",
+            remedy="write a Linux path, or give the volume a name of two letters or more",
+        )
 
 
 def _absolute(field: Field, target: str) -> str:
@@ -96,28 +105,21 @@ def host_path(text: str, base: Path) -> Path:
 
 
 def _long(field: Field, base: Path) -> Mount:
-    parts = field.mapping()
-    kind = parts["type"].text()
-    if kind not in {"bind", "volume", "tmpfs"}:
-        parts["type"].fail(f"the mount type {kind!r} is not supported",
-                           remedy="write bind, volume or tmpfs")  # fmt: skip
-    if "target" not in parts:
-        field.fail("a mount needs a target", remedy="add target: /path")
-    source = parts["source"].text() or None if "source" in parts else None
+    kind = field.child("type").one_of(_KINDS)
+    field.require(["target"])
+    source = field.read("source", Field.text) or None
     if kind == "bind":
         if source is None:
             field.fail("a bind mount needs a source", remedy="add source: ./path")
+        _refuse_windows(field.child("source"), source)
         source = str(host_path(source, base))
-    size, create = None, True
-    if "tmpfs" in parts and "size" in parts["tmpfs"].mapping():
-        size = parts["tmpfs"].mapping()["size"].size()
-    if "bind" in parts and "create_host_path" in parts["bind"].mapping():
-        create = parts["bind"].mapping()["create_host_path"].boolean()
+    target = field.child("target")
     return Mount(
-        kind=kind,  # type: ignore[arg-type] # checked above
-        target=_absolute(parts["target"], parts["target"].text()),
+        kind=kind,
+        target=_absolute(target, target.text()),
         source=source,
-        read_only="read_only" in parts and parts["read_only"].boolean(),
-        create_host_path=create,
-        size=size,
+        read_only=field.read("read_only", Field.boolean, default=False),
+        create_host_path=field.below("bind").read("create_host_path", Field.boolean, default=True),
+        size=field.below("tmpfs").read("size", Field.size),
+        nocopy=field.below("volume").read("nocopy", Field.boolean, default=False),
     )

@@ -6,7 +6,39 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from stackproof.errors import ConfigError
-from stackproof.stack_file.model import Location, Service, StackFile
+from stackproof.stack_file.model import Service, StackFile
+from stackproof.stack_file.reading.nodes import Location
+
+
+def leave_out(stack_file: StackFile, names: Collection[str]) -> StackFile:
+    """The stack file without some of its services; nobody waits for them any more.
+
+    Args:
+        stack_file: The stack file.
+        names: The services that are left out.
+
+    Raises:
+        ConfigError: If a service that stays shares the network or the volumes of one of them.
+    """
+    kept: dict[str, Service] = {}
+    missed: dict[str, tuple[str, ...]] = {}
+    for name, service in stack_file.services.items():
+        if name in names:
+            continue
+        lent = [("volumes_from", lender) for lender in service.volumes_from]
+        for key, written in (*service.joins.items(), *lent):
+            joined = written.removeprefix("service:")
+            if joined in names:
+                raise stack_file.refusal(
+                    f"services.{name}.{key}",
+                    f"{name} can't run without {joined}, which is left out",
+                    remedy=f"leave out {name} as well",
+                )
+        awaited = tuple(one for one in service.depends_on if one in names)
+        missed |= {name: awaited} if awaited else {}
+        rest = {one: how for one, how in service.depends_on.items() if one not in names}
+        kept[name] = replace(service, depends_on=rest)
+    return replace(stack_file, services=kept, missed=missed)
 
 
 def select_services(
@@ -25,11 +57,12 @@ def select_services(
     Raises:
         ConfigError: If a service is unknown, or needs one that is off.
     """
-    for name in services:
+    named = {one for name in services for one in stack_file.replicas.get(name, (name,))}
+    for name in named:
         if name not in stack_file.services:
             known = ", ".join(stack_file.services)
             raise ConfigError(f"the stack file has no service {name!r}", remedy=f"known: {known}")
-    named, active = set(services), set(profiles)
+    active = set(profiles)
     on = {
         name: service
         for name, service in stack_file.services.items()
@@ -39,7 +72,7 @@ def select_services(
         or not active.isdisjoint(service.profiles)
     }
     selected = {name: _with_known(stack_file, service, on) for name, service in on.items()}
-    return _needed(selected, services) if services else selected
+    return _needed(selected, named) if services else selected
 
 
 def _with_known(stack_file: StackFile, service: Service, on: Mapping[str, Service]) -> Service:
@@ -52,11 +85,11 @@ def _with_known(stack_file: StackFile, service: Service, on: Mapping[str, Servic
             where = stack_file.locations.get(key) or Location(stack_file.sources[-1], 1)
             profiles = ", ".join(stack_file.services[name].profiles)
             raise ConfigError(
-                f"{service.name} depends on {name}, which is switched off",
+                f"{service.name} depends on {name}, whose profile is off",
                 source=where.source,
                 line=where.line,
                 key=key,
-                remedy=f"switch the profile {profiles} on, or write required: false",
+                remedy=f"turn on the profile {profiles}, or write required: false",
             )
     return replace(service, depends_on=kept)
 

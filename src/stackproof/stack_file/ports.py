@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import ip_address
 
 from stackproof.errors import ConfigError
-from stackproof.stack_file.fields import Field
 from stackproof.stack_file.model import Port, Service
-from stackproof.stack_file.scalars import LONGEST_SHOWN, whole_number
+from stackproof.stack_file.reading.fields import Field
+from stackproof.stack_file.reading.scalars import LONGEST_SHOWN, whole_number
 
 HIGHEST = 65535
 WIDEST = 1000
@@ -30,8 +30,8 @@ def distinct_ports(ports: Iterable[Port]) -> tuple[Port, ...]:
     Source: compose-go, `override/uncity.go`: address, both numbers and the protocol say which.
     """
     found = {
-        (one.host_ip or "0.0.0.0", one.published, one.target, one.protocol): one  # noqa: S104 - Docker's default
-        for one in ports
+        (port.host_ip or "0.0.0.0", port.published, port.target, port.protocol): port  # noqa: S104 - Docker's default
+        for port in ports
     }
     return tuple(found.values())
 
@@ -72,9 +72,9 @@ def _address(field: Field, text: str) -> str:
 
 
 def _long(field: Field) -> Iterator[Port]:
-    parts = {name: one.text() for name, one in field.mapping().items() if name[:2] != "x-"}
+    parts = {name: part.text() for name, part in field.mapping().items() if name[:2] != "x-"}
     if not parts.get("target", "").isdecimal():
-        field.fail("a port needs a target, one number", remedy="add target: 8000")
+        field.fail("a port needs a target: one number", remedy="add target: 8000")
     optional = ("host_ip", "name", "app_protocol", "mode")
     rest: dict[str, str | None] = {name: parts[name] for name in optional if name in parts}
     rest["protocol"] = parts.get("protocol", "tcp")
@@ -85,7 +85,7 @@ def _expand(
     field: Field, target: str, published: str | None, rest: Mapping[str, str | None]
 ) -> Iterator[Port]:
     if rest["protocol"] not in {"tcp", "udp"}:
-        field.fail(f"the protocol {rest['protocol']!r} is not known", remedy="write tcp or udp")
+        field.fail(f"unknown protocol {rest['protocol']!r}", remedy="write tcp or udp")
     targets = _range(field, target)
     if targets[0] == 0:
         field.fail("a container has no port 0", remedy="write the port that it listens on")
@@ -98,7 +98,7 @@ def _expand(
         elif len(targets) == len(numbers):
             hosts = [str(number) for number in numbers]
         else:
-            field.fail("the two port ranges are not equally long", remedy="make them so")
+            field.fail("the two port ranges differ in length", remedy="make them equally long")
     for number, host in zip(targets, hosts, strict=True):
         yield Port(target=number, published=host, **rest)  # type: ignore[arg-type] # checked above
 
@@ -116,10 +116,20 @@ def _range(field: Field, text: str) -> range:
     return found
 
 
-def read_exposed(field: Field) -> Iterator[int]:
-    """One entry of `expose:`."""
-    text = field.text().removesuffix("/tcp").removesuffix("/udp")
-    yield from _range(field, text)
+def read_exposed(fields: Iterable[Field]) -> dict[str, tuple[int, ...]]:
+    """`expose:` as container ports by protocol, each once.
+
+    Raises:
+        ConfigError: If an entry is no port.
+    """
+    found: dict[str, dict[int, None]] = {"tcp": {}, "udp": {}}
+    for field in fields:
+        text, _, protocol = field.text().partition("/")
+        numbers = found.get(protocol.lower() or "tcp")
+        if numbers is None:
+            field.fail(f"unknown protocol {protocol!r}", remedy="write tcp or udp")
+        numbers.update(dict.fromkeys(_range(field, text)))
+    return {protocol: tuple(numbers) for protocol, numbers in found.items()}
 
 
 def refuse_shared_ports(services: Mapping[str, Service], fields: Mapping[str, Field]) -> None:
@@ -151,8 +161,8 @@ def refuse_shared_ports(services: Mapping[str, Service], fields: Mapping[str, Fi
             taken.setdefault(key, name)
 
 
-def _together(one: Service, other: Service) -> bool:
+def _together(service: Service, other: Service) -> bool:
     """Whether two services can run at the same time; profiles may keep them apart."""
-    if not one.profiles or not other.profiles:
+    if not service.profiles or not other.profiles:
         return True
-    return bool(set(one.profiles) & set(other.profiles))
+    return bool(set(service.profiles) & set(other.profiles))

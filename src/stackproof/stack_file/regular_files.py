@@ -50,25 +50,31 @@ def read_file(path: Path, largest: int = LARGEST) -> bytes:
     return data
 
 
-def read_text_file(path: Path, largest: int = LARGEST, *, errors: str = "strict") -> str:
-    """The text of a regular file in UTF-8, its line ends those of Unix.
+def read_text_file(
+    path: Path, largest: int = LARGEST, *, errors: str = "strict", any_line_ends: bool = False
+) -> str:
+    """The text of a regular file in UTF-8, without a byte order mark, its line ends those of Unix.
 
     Args:
         path: The file.
         largest: Bytes that it may have.
         errors: What becomes of bytes that are no UTF-8, as `bytes.decode` takes it.
+        any_line_ends: Whether line ends stay as they are.
 
     Raises:
         OSError: As `read_file`, and if it is not UTF-8 or has a NUL character.
     """
+    data = read_file(path, largest)
     try:
-        text = read_file(path, largest).decode("utf-8", errors)
+        text = data.decode("utf-8", errors)
     except UnicodeDecodeError as error:
-        raise OSError(errno.EILSEQ, f"it is not UTF-8 text, from byte {error.start} on") from None
+        line = data.count(b"\n", 0, error.start) + 1
+        raise OSError(errno.EILSEQ, f"line {line} is not UTF-8 text") from None
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
         raise OSError(errno.EILSEQ, f"it is not text: line {line} has a NUL character")
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+    text = text.removeprefix("\ufeff")
+    return text if any_line_ends else text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def refuse_special(path: Path) -> None:
@@ -91,7 +97,7 @@ def real_path(folder: Path, written: str) -> Path:
 def shown_path(path: Path) -> str:
     """A path as an error can show it: printable, and not too long."""
     shown = str(path).encode("utf-8", "backslashreplace").decode()
-    shown = "".join(one if one.isprintable() else repr(one)[1:-1] for one in shown)
+    shown = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in shown)
     return shown if len(shown) <= LONGEST_PATH else f"{shown[:LONGEST_PATH]}…"
 
 

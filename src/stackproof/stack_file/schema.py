@@ -7,10 +7,11 @@ Keys that change nothing here are accepted whatever their values.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from stackproof.stack_file.fields import Field
+from stackproof.errors import Mistakes
+from stackproof.stack_file.reading.fields import Field
 
 
 @dataclass(frozen=True)
@@ -92,9 +93,10 @@ _HEALTH = _mapping(
 )  # fmt: skip
 _ATTACHMENT = _or(
     _mapping(
-        ignored="driver_opts gw_priority interface_name ipv4_address ipv6_address link_local_ips "
-        "mac_address priority",
+        ignored="driver_opts gw_priority interface_name ipv6_address link_local_ips mac_address "
+        "priority",
         aliases=_TEXTS,
+        ipv4_address=_TEXT,
     ),
     "nothing",
 )
@@ -110,56 +112,57 @@ _MOUNT = _or(
         ("type",), "consistency image",
         type=_TEXT, source=_TEXT, target=_TEXT, read_only=_SWITCH,
         bind=_mapping(ignored="propagation recursive selinux", create_host_path=_SWITCH),
-        volume=_mapping(ignored="labels nocopy subpath"),
+        volume=_mapping(ignored="labels subpath", nocopy=_SWITCH),
         tmpfs=_mapping(ignored="mode", size=_NUMBER),
     ),
     "a text",
 )  # fmt: skip
+_GRANT = _or(_mapping(ignored="uid gid mode", source=_TEXT, target=_TEXT), "a text")
+_WATCH_EXEC = _mapping(
+    ("command",), command=_COMMAND, user=_TEXT, privileged=_SWITCH, working_dir=_TEXT,
+    environment=_PAIRS,
+)  # fmt: skip
+_WATCH = _mapping(
+    ("action", "path"), "initial_sync", action=_TEXT, path=_TEXT, target=_TEXT,
+    ignore=_TEXT_OR_TEXTS, include=_TEXT_OR_TEXTS, exec=_WATCH_EXEC,
+)  # fmt: skip
+_DEVELOP = _or(_mapping(watch=Form(("a list",), items=_WATCH)), "nothing")
+_ULIMIT = _or(_mapping(soft=_NUMBER, hard=_NUMBER), "a number", "a text")
 _SERVICE = _mapping(
     (),
-    "annotations attach blkio_config cap_add cap_drop cgroup cgroup_parent cpu_count cpu_percent "
-    "cpu_period cpu_quota cpu_rt_period cpu_rt_runtime cpu_shares cpuset credential_spec develop "
+    "annotations attach blkio_config cgroup cgroup_parent cpu_count cpu_percent "
+    "cpu_period cpu_quota cpu_rt_period cpu_rt_runtime cpu_shares cpuset credential_spec "
     "device_cgroup_rules devices dns dns_opt dns_search domainname gpus group_add "
     "ipc isolation label_file links logging mac_address mem_reservation mem_swappiness "
-    "memswap_limit network_mode oom_kill_disable oom_score_adj pid post_start pre_stop provider "
-    "pull_policy runtime security_opt stdin_open storage_opt sysctls tty ulimits "
-    "userns_mode uts",
-    external_links=_TEXTS,
-    image=_TEXT,
+    "memswap_limit network_mode oom_kill_disable oom_score_adj pid "
+    "pull_policy runtime security_opt stdin_open storage_opt tty userns_mode uts",
+    **dict.fromkeys(
+        ("image", "working_dir", "user", "hostname", "container_name", "platform", "restart",
+         "stop_signal", "stop_grace_period"), _TEXT,
+    ),
+    **dict.fromkeys(("init", "read_only", "privileged"), _SWITCH),
+    **dict.fromkeys(("shm_size", "scale", "mem_limit", "cpus", "pids_limit"), _NUMBER),
+    **dict.fromkeys(("command", "entrypoint"), _COMMAND),
+    **dict.fromkeys(("environment", "labels", "sysctls"), _PAIRS),
+    **dict.fromkeys(("cap_add", "cap_drop"), _TEXTS),
+    ulimits=Form(("a mapping",), values=_ULIMIT),
+    **dict.fromkeys(("external_links", "profiles", "volumes_from"), _TEXTS),
     build=_BUILD,
-    command=_COMMAND,
-    entrypoint=_COMMAND,
-    environment=_PAIRS,
     env_file=Form(("a text", "a list"), items=_ENV_FILE),
-    working_dir=_TEXT,
-    user=_TEXT,
-    hostname=_TEXT,
-    container_name=_TEXT,
-    init=_SWITCH,
-    read_only=_SWITCH,
-    privileged=_SWITCH,
-    platform=_TEXT,
-    shm_size=_NUMBER,
     depends_on=Form(("a list", "a mapping"), values=_DEPENDENCY, items=_TEXT),
     healthcheck=_HEALTH,
     ports=Form(("a list",), items=_PORT),
     expose=Form(("a list",), items=Form(("a text", "a number"))),
     volumes=Form(("a list",), items=_MOUNT),
+    secrets=Form(("a list",), items=_GRANT),
+    configs=Form(("a list",), items=_GRANT),
     tmpfs=_TEXT_OR_TEXTS,
-    profiles=_TEXTS,
-    restart=_TEXT,
-    scale=_NUMBER,
-    stop_signal=_TEXT,
-    stop_grace_period=_TEXT,
     deploy=_DEPLOY,
-    mem_limit=_NUMBER,
-    cpus=_NUMBER,
-    pids_limit=_NUMBER,
+    develop=_DEVELOP,
     networks=Form(("a list", "a mapping"), values=_ATTACHMENT, items=_TEXT),
     extra_hosts=Form(("a mapping", "a list"), values=_TEXT_OR_TEXTS, items=_TEXT),
-    labels=_PAIRS,
     extends=_or(_mapping(file=_TEXT, service=_TEXT), "a text"),
-)
+)  # fmt: skip
 _EXTERNAL = _or(_mapping(name=_TEXT), "true or false", "a text")
 _VOLUME = _or(
     _mapping(
@@ -168,12 +171,18 @@ _VOLUME = _or(
     ),
     "nothing",
 )  # fmt: skip
+_SUBNET = _mapping(ignored="aux_addresses", subnet=_TEXT, ip_range=_TEXT, gateway=_TEXT)
+_IPAM = _mapping(ignored="driver options", config=Form(("a list",), items=_SUBNET))
 _NETWORK = _or(
     _mapping(
-        ignored="attachable driver_opts enable_ipv4 enable_ipv6 ipam",
-        name=_TEXT, external=_EXTERNAL, internal=_SWITCH, driver=_TEXT, labels=_PAIRS,
+        ignored="attachable driver_opts enable_ipv4 enable_ipv6",
+        name=_TEXT, external=_EXTERNAL, internal=_SWITCH, driver=_TEXT, labels=_PAIRS, ipam=_IPAM,
     ),
     "nothing",
+)  # fmt: skip
+_GRANTED = _mapping(
+    ignored="driver driver_opts labels template_driver",
+    name=_TEXT, file=_TEXT, environment=_TEXT, content=_TEXT, external=_EXTERNAL,
 )  # fmt: skip
 STACK = _mapping(
     ("services",),
@@ -182,23 +191,47 @@ STACK = _mapping(
     services=Form(("a mapping",), values=_SERVICE),
     volumes=Form(("a mapping", "nothing"), values=_VOLUME),
     networks=Form(("a mapping", "nothing"), values=_NETWORK),
+    secrets=Form(("a mapping", "nothing"), values=_GRANTED),
+    configs=Form(("a mapping", "nothing"), values=_GRANTED),
 )
 
 SERVICE_KEYS = tuple(_SERVICE.keys)
 
-_ALONE = "`docker compose` alone supports it"
+_LEAVE = "`services: {exclude: [NAME]}` in the stack config leaves the service out"
+_HOOK = (
+    "make it a service of its own that others wait for (`depends_on`, with `condition: "
+    "service_completed_successfully`)"
+)
 UNSUPPORTED = {
-    "secrets": f"use environment, or a bind mount of a file; {_ALONE}",
-    "configs": f"use a bind mount of a file; {_ALONE}",
-    "include": f"list the files under `compose_files`; {_ALONE}",
-    "models": "",
-    "volumes_from": f"name the volumes under `volumes`; {_ALONE}",
-    "use_api_socket": "",
-}
-"""Keys of Compose that stackproof does not support, with what to do."""
+    "models": (
+        "`models` are run by Docker Model Runner, which stackproof does not start",
+        "remove it in a file that is merged later (models: !reset null), and let a gateway answer",
+    ),
+    "use_api_socket": (
+        "`use_api_socket` hands the service this machine's Docker Engine",
+        f"remove it; {_LEAVE}",
+    ),
+    "provider": (
+        "`provider` lets another program make the service, which stackproof does not run",
+        f"give it an image; {_LEAVE}",
+    ),
+    "pre_start": (
+        "`pre_start` is a command before the start, which stackproof does not run",
+        _HOOK,
+    ),
+    "post_start": (
+        "`post_start` is a command after the start, which stackproof does not run",
+        _HOOK,
+    ),
+    "pre_stop": (
+        "`pre_stop` is a command before the end, which stackproof does not run",
+        "do it in the program, at its stop signal",
+    ),
+}  # fmt: skip
+"""Keys of Compose that stackproof does not support: what they are, and what to do."""
 
 
-def ignored_keys(top: Field, form: Form = STACK) -> Iterator[str]:
+def ignored_keys(top: Field, form: Form = STACK) -> list[str]:
     """The dotted keys that are accepted and change nothing; everything is checked on the way.
 
     Args:
@@ -206,33 +239,43 @@ def ignored_keys(top: Field, form: Form = STACK) -> Iterator[str]:
         form: What it may be.
 
     Raises:
-        ConfigError: At the first key that is not known, or value of a wrong type.
+        ConfigError: For keys that are not known, and values of a wrong type, all together.
     """
     if not form.is_read:
-        yield top.key
-        return
+        return [top.key]
     if form.kinds and not _is_one_of(top.value, form.kinds):
         top.wrong_type(form.kinds)
+    if isinstance(top.value, dict):
+        return _of_mapping(top, form)
     if isinstance(top.value, list) and form.items is not None:
-        for one in top.sequence():
-            yield from ignored_keys(one, form.items)
-    elif isinstance(top.value, dict):
-        yield from _of_mapping(top, form)
+        return _of_all([(item, form.items) for item in top.sequence()], Mistakes())
+    return []
 
 
-def _of_mapping(top: Field, form: Form) -> Iterator[str]:
-    parts = top.mapping()
-    if form.values is not None and "" in parts:
-        top.fail("a name is empty", remedy="give it a name")
-    if form.values is None:
-        top.choose(form.keys, UNSUPPORTED)
-        for name in form.needs:
-            if name not in parts:
-                top.fail(f"there is no {name!r}", remedy=f"add {name}:")
-    for name, one in parts.items():
-        inner = form.values or form.keys.get(name)
-        if inner is not None:
-            yield from ignored_keys(one, inner)
+def _of_all(parts: Sequence[tuple[Field, Form]], mistakes: Mistakes) -> list[str]:
+    found: list[str] = []
+    for part, form in parts:
+        with mistakes.noted():
+            found += ignored_keys(part, form)
+    mistakes.refuse()
+    return found
+
+
+def _of_mapping(top: Field, form: Form) -> list[str]:
+    parts, mistakes = top.mapping(), Mistakes()
+    if form.values is not None:
+        if "" in parts:
+            top.fail("a name is empty", remedy="give it a name")
+        return _of_all([(part, form.values) for part in parts.values()], mistakes)
+    for name, part in parts.items():
+        if name in UNSUPPORTED and name not in form.keys:
+            what, remedy = UNSUPPORTED[name]
+            mistakes.found.append(part.error(what, remedy=remedy))
+    with mistakes.noted():
+        top.refuse_unknown(form.keys, UNSUPPORTED)
+        top.require(form.needs)
+    return _of_all([(part, form.keys[name]) for name, part in parts.items() if name in form.keys],
+                   mistakes)  # fmt: skip
 
 
 def _is_one_of(value: object, kinds: tuple[str, ...]) -> bool:
@@ -240,4 +283,4 @@ def _is_one_of(value: object, kinds: tuple[str, ...]) -> bool:
         return "true or false" in kinds
     if isinstance(value, float) and value - value != 0:  # infinite, or no number
         return False
-    return isinstance(value, tuple(one for kind in kinds for one in KINDS[kind]))
+    return isinstance(value, tuple(python for kind in kinds for python in KINDS[kind]))

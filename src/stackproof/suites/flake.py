@@ -63,12 +63,12 @@ def _at_most(failed: int, runs: int, rate: float) -> float:
         + (runs - number) * math.log1p(-rate)
         for number in range(failed + 1)
     )
-    return math.fsum(math.exp(one) for one in logs)
+    return math.fsum(math.exp(log) for log in logs)
 
 
 def cause_of(message: str) -> str:
     """The first line of a failure, without what differs each time: ids, numbers, times, paths."""
-    line = next((one.strip() for one in message.splitlines() if one.strip()), "no message")
+    line = next((text.strip() for text in message.splitlines() if text.strip()), "no message")
     for pattern, word in _VARYING:
         line = pattern.sub(word, line)
     return line if len(line) <= LONGEST_CAUSE else line[:LONGEST_CAUSE] + " …"
@@ -135,28 +135,30 @@ def tallies(passed: Iterable[str], failures: Iterable[Failure]) -> list[Tally]:
     for test in passed:
         name = without_run(test)
         found.setdefault(name, Tally(name)).runs += 1
-    for one in failures:
-        name = without_run(one.test)
+    for failure in failures:
+        name = without_run(failure.test)
         tally = found.setdefault(name, Tally(name))
         tally.runs += 1
-        tally.failures.append(one)
-    return sorted(found.values(), key=lambda one: (-one.rate, one.test))
+        tally.failures.append(failure)
+    return sorted(found.values(), key=lambda tally: (-tally.rate, tally.test))
 
 
 def table(counted: Sequence[Tally]) -> list[str]:
     """Rates with their bounds, and the failures by cause, as lines."""
-    width = max([len(one.test) for one in counted] + [len("test")])
+    width = max([len(tally.test) for tally in counted] + [len("test")])
     lines = [f"{'test':<{width}}  runs  failed    rate  95 % upper bound"]
     lines += [
-        f"{one.test:<{width}}  {one.runs:4}  {len(one.failures):6}  {one.rate:6.1%}"
-        f"  {one.bound:16.1%}"
-        for one in counted
+        f"{tally.test:<{width}}  {tally.runs:4}  {len(tally.failures):6}  {tally.rate:6.1%}"
+        f"  {tally.bound:16.1%}"
+        for tally in counted
     ]
     causes: dict[str, list[Failure]] = {}
-    for one in counted:
-        for failure in one.failures:
+    for tally in counted:
+        for failure in tally.failures:
             causes.setdefault(failure.cause, []).append(failure)
     for cause, alike in sorted(causes.items(), key=lambda pair: -len(pair[1])):
         lines += ["", f"{len(alike)} failed by: {cause}"]
-        lines += [f"    {one.test}{'  ' + one.kept if one.kept else ''}" for one in alike]
+        lines += [
+            f"    {failure.test}{'  ' + failure.kept if failure.kept else ''}" for failure in alike
+        ]
     return lines

@@ -15,7 +15,7 @@ from typing import Any
 
 from stackproof.errors import Refused, StackproofError
 from stackproof.settings import load_settings
-from stackproof.settings.llm_choice import ASKING, CHECK, PREFIX, LlmChoice
+from stackproof.settings.llm_choice import ALLOW_UNUSED, ASKING, CHECK, PREFIX, LlmChoice
 
 ASK_SECONDS = 10.0
 LEDGER = "llm.json"
@@ -76,14 +76,52 @@ def require_mode(gateway: str, mode: str) -> None:
         actual = told.get("llm") if isinstance(told, dict) else None
     except (httpx.HTTPError, ValueError) as error:
         raise StackproofError(
-            f"the gateway at {gateway} does not say who answers in it", observed=str(error)
+            f"the gateway at {gateway} does not report its mode", observed=str(error)
         ) from None
     if actual != mode:
         raise Refused(
             f"--llm {mode} did not reach the stack's gateway",
             observed=f"the gateway at {gateway} answers in the mode {actual}",
-            remedy=f"let the stack file pass GATEWAY_LLM and the others on: {HOW_TO}",
+            remedy="pass GATEWAY_LLM and its other variables to the gateway in the stack file: "
+            + HOW_TO,
         )
+
+
+def require_replayed(folder: Path, llm: Mapping[str, str], gateway: str | None) -> None:
+    """Make sure that a replay whose tests have passed has served a recorded answer at all.
+
+    Args:
+        folder: Artifacts of the run, with what the calls of each test have cost.
+        llm: What `choose` gave.
+        gateway: Address of the suite's own gateway, with its token; None if there is none.
+
+    Raises:
+        Refused: If it has served none, and that was not allowed.
+    """
+    if llm.get("GATEWAY_LLM") != "replay" or llm.get(ALLOW_UNUSED):
+        return
+    costs = [json.loads(path.read_text()) for path in folder.glob("llm-costs*.json")]
+    if any(test["replayed"] for tests in costs for test in tests) or _served(gateway):
+        return
+    raise Refused(
+        "the replay has tested nothing",
+        observed=f"all tests passed, and none asked for a recording of {llm['GATEWAY_CASSETTES']}",
+        remedy="check that the services call the stack's gateway, and that the tests have the "
+        "fixture `gateway`; or allow it: --allow-unused",
+    )
+
+
+def _served(gateway: str | None) -> bool:
+    """Whether a gateway has replayed a recording; one that does not know has not."""
+    import httpx
+
+    if gateway is None:
+        return False
+    try:
+        told = httpx.get(f"{gateway}/_gateway/recordings", timeout=ASK_SECONDS).json()
+    except (httpx.HTTPError, ValueError):
+        return False
+    return isinstance(told, dict) and bool(told.get("served"))
 
 
 def read_bill(llm: Mapping[str, str]) -> dict[str, Any] | None:
@@ -113,8 +151,8 @@ def describe_bill(bill: Mapping[str, Any]) -> list[str]:
         for model, line in spent.items():
             models.setdefault(model, []).append(line)
     for model, spending in sorted(models.items()):
-        usd = sum(float(one["usd"]) for one in spending)
-        requests = sum(one["requests"] for one in spending)
-        tokens = sum(one["tokens"] for one in spending)
+        usd = sum(float(notice["usd"]) for notice in spending)
+        requests = sum(notice["requests"] for notice in spending)
+        tokens = sum(notice["tokens"] for notice in spending)
         lines.append(f"  {model}: ${usd:.6f}, {requests} requests, {tokens} tokens")
     return [*lines, *([bill["spent"]] if bill.get("spent") else [])]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,11 +14,14 @@ from stackproof.artifacts.service_coverage import combine
 from stackproof.artifacts.timeline import Timeline
 from stackproof.engines.base import Say
 from stackproof.errors import Refused, StackproofError, masked_errors
-from stackproof.lifecycle import Blueprint, Started
+from stackproof.lifecycle import ResolvedStack, Started
 from stackproof.plan.model import Plan
-from stackproof.redaction import Redactor
+from stackproof.settings import Settings
 from stackproof.settings.llm_choice import FAKE
-from stackproof.suites.llm_session import describe_bill, read_bill, require_mode
+from stackproof.suites.llm_session import describe_bill, read_bill, require_mode, require_replayed
+from stackproof.suites.pytest_arguments import pytest_arguments, stack_options
+from stackproof.waiting import reminding
+from stackproof_redaction import Redactor
 
 RunPytest = Callable[[Sequence[str], Mapping[str, str]], bool]
 """Runs pytest with arguments and further environment; tells whether all tests passed."""
@@ -34,6 +38,7 @@ class SuiteRequest:
         stack: Name of the stack; None where there is only one.
         engine: Name of the engine; None for the configured one.
         profiles: Profiles beside those that the suite's configuration names.
+        without: Services that are left out beside those of the settings.
         keep: Leave the stack up after a failure.
         llm: Variables that tell the gateway who answers the model calls; None where nothing was
             chosen: then it answers by itself, whatever else is set.
@@ -46,9 +51,40 @@ class SuiteRequest:
     stack: str | None = None
     engine: str | None = None
     profiles: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
     keep: bool = False
     llm: Mapping[str, str] | None = None
     isolation: str | None = None
+
+    @property
+    def name(self) -> str:
+        """What a person calls it."""
+        return f"{self.suite} of {self.stack}" if self.stack else self.suite
+
+
+def read_request(request: SuiteRequest) -> ResolvedStack:
+    """What a request leads to, before anything is started.
+
+    Args:
+        request: What to run.
+
+    Raises:
+        ConfigError: If a setting, the stack file or an option is wrong.
+    """
+    resolved = lifecycle.resolve(_choice(request))
+    _refuse_missing_paths(resolved.settings, request.suite)
+    return resolved
+
+
+def _refuse_missing_paths(settings: Settings, suite: str) -> None:
+    """Refuse a path that the configuration names and nobody has made: its tests would not run."""
+    for path in settings.suite(suite).paths:
+        if path != f"tests/{suite}" and not (settings.root / path).exists():
+            raise settings.refusal(
+                ("suites", suite, "paths"),
+                f"the suite {suite} has no tests: {path} does not exist",
+                remedy="correct the path, or make the folder",
+            )
 
 
 def run_suite(request: SuiteRequest, run_pytest: RunPytest, say: Say) -> bool:
@@ -67,21 +103,22 @@ def run_suite(request: SuiteRequest, run_pytest: RunPytest, say: Say) -> bool:
     Raises:
         StackproofError: If a step before or after the tests fails; the stack is taken down.
     """
-    blueprint = lifecycle.prepare(_choice(request), say)
-    paths = blueprint.settings.suite(request.suite).paths
+    with reminding(say, "removing what earlier runs have left") as tell:
+        resolved = lifecycle.prepare(_choice(request), tell)
+    paths = resolved.settings.suite(request.suite).paths
     if not has_tests(request.root, paths):
         say(f"there are no {request.suite} scenarios yet in {', '.join(paths)}; nothing to do")
         return True
-    if request.llm is not None and blueprint.settings.gateway_service is None:
+    if request.llm is not None and resolved.settings.gateway_service is None:
         raise Refused(
-            f"--llm has no effect: {blueprint.settings.stack} has no gateway",
-            remedy=f"add `gateway: {{service: NAME}}` to config/{blueprint.settings.stack}.yaml",
+            f"--llm has no effect: {resolved.settings.stack} has no gateway",
+            remedy=f"add `gateway: {{service: NAME}}` to config/{resolved.settings.stack}.yaml",
         )
-    artifacts = _artifacts(blueprint, request.suite)
-    run = _Run(request, blueprint, artifacts, Timeline(), lambda line: say(run.mask(line)))
+    artifacts = _artifacts(resolved, request.suite)
+    run = _Run(request, resolved, artifacts, Timeline(), lambda line: say(run.mask(line)))
     with masked_errors(run.mask):
         try:
-            if run.isolation == "shared" and blueprint.plan.engine != "attached":
+            if run.isolation == "shared" and resolved.plan.engine != "attached":
                 return run.steps(run_pytest)
             return run.tests_only(run_pytest)
         finally:
@@ -97,7 +134,7 @@ def has_tests(root: Path, paths: Sequence[str]) -> bool:
 @dataclass
 class _Run:
     request: SuiteRequest
-    blueprint: Blueprint
+    resolved: ResolvedStack
     artifacts: RunArtifacts
     timeline: Timeline
     say: Say
@@ -108,38 +145,53 @@ class _Run:
         return self.artifacts.redactor.text(text)
 
     def steps(self, run_pytest: RunPytest) -> bool:
-        with self.timeline.step("up"):
-            started = lifecycle.up(self.blueprint, self.say, hold=True, artifacts=self.artifacts)
-        secrets = (*self.blueprint.plan.secrets, *started.stack.plan.secrets)
+        with self._step("up", "starting") as say:
+            started = lifecycle.up(self.resolved, say, hold=True, artifacts=self.artifacts)
+        secrets = (*self.resolved.plan.secrets, *started.stack.plan.secrets)
         self.artifacts = replace(self.artifacts, redactor=Redactor(secrets))
         try:
-            with self.timeline.step("migrate"):
-                lifecycle.migrate(self.blueprint, started.stack, self.say)
+            with self._step("migrate", "migrating") as say:
+                lifecycle.migrate(self.resolved, started.stack, say)
             self._require_llm(started)
-            with self.timeline.step("seed"):
-                lifecycle.seed(self.blueprint, started.stack, self.say)
-            return self._test(run_pytest, f"--stack-project={self.blueprint.plan.project}")
+            with self._step("seed", "seeding") as say:
+                lifecycle.seed(self.resolved, started.stack, say)
+            started.stack.require_alive()
+            project = f"--stack-project={self.resolved.plan.project}"
+            passed = self._test(run_pytest, project, *self._of_isolated_stacks())
+            self._require_replayed(started)
+            return passed
         finally:
             self._end(started)
+
+    @contextmanager
+    def _step(self, name: str, doing: str) -> Iterator[Say]:
+        """A step of the timeline, in which somebody hears what is waited for."""
+        project = self.resolved.plan.project
+        with self.timeline.step(name), reminding(self.say, f"{doing} {project}") as say:
+            yield say
 
     @property
     def isolation(self) -> str:
         """Whose the stack of a test is."""
-        suite = self.blueprint.settings.suite(self.request.suite)
+        suite = self.resolved.settings.suite(self.request.suite)
         return self.request.isolation or suite.isolation
 
     def tests_only(self, run_pytest: RunPytest) -> bool:
         """Run the tests, each of which has its stack started by the plugin."""
-        profiles = [f"--stack-profile={one}" for one in self.blueprint.settings.profiles]
-        keep = ["--stack-keep"] if self.request.keep else []
-        passed = self._test(run_pytest, *profiles, *keep)
-        if self.blueprint.settings.coverage:
-            self.say("coverage of services is measured in a suite's own stack only")
+        passed = self._test(run_pytest, *self._of_isolated_stacks())
+        self._require_replayed()
+        if self.resolved.settings.coverage:
+            self.say("the coverage of services is not measured in isolated stacks")
         return passed
 
+    def _of_isolated_stacks(self) -> list[str]:
+        """What pytest is told of the stacks that it starts for tests."""
+        return [*stack_options(self.resolved), *(["--stack-keep"] if self.request.keep else [])]
+
     def _test(self, run_pytest: RunPytest, *options: str) -> bool:
-        arguments = pytest_arguments(self.blueprint, self.request.suite, self.artifacts)
-        isolation = f"--isolation={self.isolation}"
+        arguments = pytest_arguments(self.resolved, self.request.suite, self.artifacts)
+        asked = self.request.isolation
+        isolation = f"--isolation={asked}" if asked else f"--default-isolation={self.isolation}"
         with self.timeline.step("test") as step:
             self.passed = run_pytest([*arguments, isolation, *options], self.request.llm or FAKE)
             step.outcome = "passed" if self.passed else "failed"
@@ -147,17 +199,18 @@ class _Run:
 
     def _end(self, started: Started) -> None:
         """Collect and take down; a failure here is said, and never hides the first one."""
-        with self.timeline.step("collect"):
+        with self._step("collect", "collecting the artifacts of"):
             self._attempt("collecting artifacts", lambda: collect(started.stack, self.artifacts))
             self._attempt("collecting the gateway's journal", lambda: self._keep_journal(started))
         if self.request.keep and not self.passed:
             if started.lease is not None:
                 started.lease.release()
-            self.say(f"the stack is left up: {how_to_look_around(self.blueprint.plan)}")
+            self.say(f"the stack is left up: {how_to_look_around(self.resolved.plan)}")
             return
-        with self.timeline.step("down"):
-            lifecycle.down(self.blueprint, self.say, force=True)
-        if self.blueprint.settings.coverage:
+        with self._step("down", "stopping") as say:
+            lifecycle.down(self.resolved, say, force=True)
+        started.let_go()
+        if self.resolved.settings.coverage:
             self.say(combine(self.artifacts.folder / "coverage"))
 
     def _attempt(self, what: str, action: Callable[[], None]) -> None:
@@ -167,7 +220,7 @@ class _Run:
             self.say(f"{what} failed: {error}")
 
     def _keep_journal(self, started: Started) -> None:
-        service = self.blueprint.settings.gateway_service
+        service = self.resolved.settings.gateway_service
         if service is None:
             return
         url = started.stack.url(service)
@@ -176,9 +229,21 @@ class _Run:
 
     def _require_llm(self, started: Started) -> None:
         """Make sure that whoever was chosen is who answers the model calls."""
-        service = self.blueprint.settings.gateway_service
+        service = self.resolved.settings.gateway_service
         if self.request.llm is not None and service is not None:
             require_mode(started.stack.url(service), self.request.llm["GATEWAY_LLM"])
+
+    def _require_replayed(self, started: Started | None = None) -> None:
+        """Make sure that a replay that has passed has replayed something."""
+        if not self.passed:
+            return
+        service, gateway = self.resolved.settings.gateway_service, None
+        if started is not None and service is not None:
+            token = started.stack.plan.gateway_token
+            gateway = started.stack.url(service) + (f"/k/{token}" if token else "")
+        self.passed = False  # until it is known: `--keep` leaves the stack of a failure up
+        require_replayed(self.artifacts.folder, self.request.llm or FAKE, gateway)
+        self.passed = True
 
     def close(self) -> None:
         """Write what is known of the run itself, and say where it is and what it has cost."""
@@ -195,12 +260,12 @@ class _Run:
 
 
 def test_running(
-    blueprint: Blueprint, suite_name: str, arguments: Sequence[str], run_pytest: RunPytest
+    resolved: ResolvedStack, suite_name: str, arguments: Sequence[str], run_pytest: RunPytest
 ) -> bool:
     """Run a suite's tests against the stack that is up, and collect what it leaves.
 
     Args:
-        blueprint: The running stack.
+        resolved: The running stack.
         suite_name: Name of the suite.
         arguments: Further arguments of pytest.
         run_pytest: How to run pytest.
@@ -211,35 +276,23 @@ def test_running(
     Raises:
         NoStack: If the stack is not up.
     """
-    stack = lifecycle.connect(blueprint)
-    artifacts = _artifacts(blueprint, suite_name)
+    stack = lifecycle.connect(resolved)
+    stack.require_alive()
+    artifacts = _artifacts(resolved, suite_name)
     try:
-        chosen = pytest_arguments(blueprint, suite_name, artifacts)
-        running = ["--isolation=shared", f"--stack-project={blueprint.plan.project}"]
+        chosen = pytest_arguments(resolved, suite_name, artifacts)
+        project = f"--stack-project={resolved.plan.project}"
+        running = ["--default-isolation=shared", project, *stack_options(resolved)]
         return run_pytest([*chosen, *running, *arguments], {})
     finally:
         collect(stack, artifacts)
         artifacts.mask_files()
 
 
-def _artifacts(blueprint: Blueprint, suite_name: str) -> RunArtifacts:
+def _artifacts(resolved: ResolvedStack, suite_name: str) -> RunArtifacts:
     """The folder of a run; those of the compose engine stand beside those without Docker."""
-    name = f"docker-{suite_name}" if blueprint.plan.engine == "compose" else suite_name
-    return new_run(blueprint.settings.artifacts, name, Redactor(blueprint.plan.secrets))
-
-
-def pytest_arguments(blueprint: Blueprint, name: str, artifacts: RunArtifacts) -> list[str]:
-    """What pytest is told of a suite and of its stack."""
-    plan, suite = blueprint.plan, blueprint.settings.suite(name)
-    return [
-        *suite.paths,
-        "-m",
-        suite.marker,
-        f"--stack={plan.stack}",
-        f"--engine={plan.engine}",
-        f"--stack-artifacts={artifacts.folder}",
-        f"--junitxml={artifacts.folder / 'junit.xml'}",
-    ]
+    name = f"docker-{suite_name}" if resolved.plan.engine == "compose" else suite_name
+    return new_run(resolved.settings.artifacts, name, Redactor(resolved.plan.secrets))
 
 
 def how_to_look_around(plan: Plan) -> str:
@@ -249,12 +302,13 @@ def how_to_look_around(plan: Plan) -> str:
     return ", ".join(f"`invoke {verb} {options}`" for verb in verbs)
 
 
-def _choice(request: SuiteRequest) -> lifecycle.Choice:
-    return lifecycle.Choice(
+def _choice(request: SuiteRequest) -> lifecycle.StackRequest:
+    return lifecycle.StackRequest(
         root=request.root,
         environment={**request.environment, **(request.llm or FAKE)},
         stack=request.stack,
         engine=request.engine,
         profiles=request.profiles,
+        without=request.without,
         suite=request.suite,
     )

@@ -1,10 +1,11 @@
-"""What all tasks share: the options that choose a stack, and errors as readable messages."""
+"""What all tasks share: options that choose a stack, streams, and errors as readable messages."""
 
 from __future__ import annotations
 
+import io
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from inspect import Parameter, Signature, cleandoc, signature
 from pathlib import Path
@@ -13,13 +14,22 @@ from typing import TYPE_CHECKING, Any, cast
 from invoke.exceptions import Exit
 from invoke.tasks import Task, task
 
+from stackproof.tasks.display import conceal, masked, say
+from stackproof.tasks.words import TaskWithWords, taken
+from stackproof.waiting import reminding
+
 if TYPE_CHECKING:
-    from stackproof.lifecycle import Blueprint, Choice
+    from stackproof.lifecycle import RecordedStack, ResolvedStack, StackRequest
+    from stackproof.stack.running import Stack
 
 COMMON_OPTIONS: dict[str, tuple[Any, str]] = {
     "stack": ("", "Name of config/<stack>.yaml; needed only where there are several."),
-    "engine": ("", "What runs the services: process (no Docker) or compose."),
+    "engine": (
+        "",
+        "What runs the services: process (no Docker; STACKPROOF_WORLD: what they see) or compose.",
+    ),
     "profile": ([], "Profile of the stack file to switch on; may be given several times."),
+    "without": ([], "Service to leave out; may be given several times."),
     "with_beat": (False, "The same as --profile beat."),
     "project": ("", "Name of one copy of the stack, other than the configured one."),
 }
@@ -28,50 +38,63 @@ INTERRUPTED = 130
 """Exit status after Ctrl-C: 128 plus the number of SIGINT, as shells have it."""
 
 
-_MASKS: list[Callable[[str], str]] = []
-"""What masks secrets in all that this process prints, from the moment they are known."""
+_TASKS_FOLDER: list[Path] = []
+"""The folder of the `tasks.py` that mounts the tasks, if one does."""
 
 
-def say(text: str) -> None:
-    """Print a line at once, so that progress is seen when the output goes to a file."""
-    show(masked(text))
-
-
-def show(text: str) -> None:
-    """Print a line as it is, for a person who has asked for secrets."""
-    print(text, flush=True)
-
-
-def masked(text: str) -> str:
-    """A text without the secrets of the stack that this process works on."""
-    for mask in _MASKS:
-        text = mask(text)
-    return text
-
-
-def prepare(choice: Choice) -> Blueprint:
+def prepare(request: StackRequest) -> ResolvedStack:
     """What every command does first; from here on, the stack's secrets are masked."""
     from stackproof import lifecycle
 
-    blueprint = lifecycle.prepare(choice, say)
-    conceal(blueprint.plan.secrets)
-    return blueprint
+    with reminding(say, "removing what earlier runs have left") as tell:
+        resolved = lifecycle.prepare(request, tell)
+    conceal(resolved.plan.secrets)
+    return resolved
 
 
-def conceal(secrets: Sequence[str]) -> None:
-    """Mask values in all that this process prints from now on."""
-    from stackproof.redaction import Redactor
+def prepare_or_record(request: StackRequest) -> ResolvedStack | RecordedStack:
+    """The same for `down`, `status` and `logs`: broken files must not keep a stack alive."""
+    from stackproof import lifecycle
 
-    _MASKS.append(Redactor(secrets).text)
+    with reminding(say, "removing what earlier runs have left") as tell:
+        found = lifecycle.prepare_or_record(request, tell)
+    conceal(found.plan.secrets)
+    return found
 
 
-def stack_task(**help_texts: str) -> Callable[[Callable[..., None]], Task[Any]]:
-    """Make an Invoke task of a function whose first parameter is the choice of a stack.
+def connect(resolved: ResolvedStack | RecordedStack) -> Stack:
+    """The running stack; an engine that takes its time to answer is named."""
+    from stackproof import lifecycle
+
+    with reminding(say, f"asking the {resolved.plan.engine} engine for {resolved.plan.project}"):
+        return lifecycle.connect(resolved)
+
+
+def mount_in(folder: Path | None) -> None:
+    """Remember where the `tasks.py` is that mounts the tasks."""
+    _TASKS_FOLDER[:] = [] if folder is None else [folder]
+
+
+def project_folder() -> Path:
+    """The project's folder: that of `tasks.py`, or the current one if only that has a `config`.
+
+    So `cd tests && invoke up` and `invoke -r DIR up` mean the same project.
+    """
+    current = Path.cwd()
+    for folder in _TASKS_FOLDER:
+        if (folder / "config").is_dir() or not (current / "config").is_dir():
+            return folder
+    return current
+
+
+def stack_task(*, words: str = "", **help_texts: str) -> Callable[[Callable[..., None]], Task[Any]]:
+    """Make an Invoke task of a function whose first parameter is the request of a stack.
 
     The options of `COMMON_OPTIONS` are added to the function's own; every expected failure becomes
     one message and exit status 1.
 
     Args:
+        words: The option that takes words without an option as well: `invoke logs api`.
         help_texts: Texts for the function's own options.
     """
 
@@ -83,8 +106,12 @@ def stack_task(**help_texts: str) -> Callable[[Callable[..., None]], Task[Any]]:
             if "--help" in options.values():  # Invoke takes it for the value of a positional
                 raise Exit(f"{wrapper.__doc__}\n\nall options: invoke --help {shown}", code=0)
             chosen = {name: options.pop(name) for name in COMMON_OPTIONS}
+            named = taken(options)
+            if words:
+                options[words] = [*named, *options[words]]
             with readable_errors():
-                body(make_choice(**chosen), **options)
+                secure_streams()
+                body(make_request(**chosen), **options)
 
         context = Parameter("_context", Parameter.POSITIONAL_OR_KEYWORD)
         common = [
@@ -96,35 +123,78 @@ def stack_task(**help_texts: str) -> Callable[[Callable[..., None]], Task[Any]]:
         wrapper.__doc__ = cleandoc(body.__doc__ or "")
         wrapper.__module__ = body.__module__
         texts = {name.replace("_", "-"): text for name, (_, text) in COMMON_OPTIONS.items()}
-        repeated = [one.name for one in own if one.default == []]
+        repeated = [option.name for option in own if option.default == []]
         made = task(
             wrapper,
             name=shown,
             help={**texts, **{name.replace("_", "-"): text for name, text in help_texts.items()}},
-            iterable=["profile", *repeated],
-            positional=[one.name for one in own if one.default is Parameter.empty],
+            iterable=["profile", "without", *repeated],
+            positional=[option.name for option in own if option.default is Parameter.empty],
             auto_shortflags=False,
+            klass=TaskWithWords if words else Task,
         )
         return cast("Task[Any]", made)
 
     return decorate
 
 
-def make_choice(
-    *, stack: str, engine: str, profile: list[str], with_beat: bool, project: str
-) -> Choice:
-    """The choice that the common options make."""
-    from stackproof.lifecycle import Choice
+def make_request(
+    *,
+    stack: str,
+    engine: str,
+    profile: list[str],
+    without: list[str],
+    with_beat: bool,
+    project: str,
+) -> StackRequest:
+    """The request that the common options make."""
+    from stackproof.lifecycle import StackRequest
 
     profiles = [*profile, *(["beat"] if with_beat else [])]
-    return Choice(
-        root=Path.cwd(),
+    return StackRequest(
+        root=project_folder(),
         environment=dict(os.environ),
         stack=stack or None,
         engine=engine or None,
         project=project or None,
         profiles=tuple(dict.fromkeys(profiles)),
+        without=tuple(names(without)),
     )
+
+
+def secure_streams() -> None:
+    """Make what this task and its commands read and write usable, or say why it is not.
+
+    A closed stream would be taken by the next file that is opened; a character that the encoding
+    of the output lacks would be an error.
+
+    Raises:
+        StackproofError: If nobody could see what the task says.
+    """
+    from stackproof.errors import StackproofError
+
+    closed = [number for number in range(3) if not _is_open(number)]
+    for number in closed:
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        if nowhere != number:
+            os.dup2(nowhere, number)
+            os.close(nowhere)
+    if 1 in closed:
+        raise StackproofError(
+            "standard output is closed, so nothing of this task could be seen",
+            remedy="send it somewhere, such as `> /dev/null`",
+        )
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _is_open(number: int) -> bool:
+    try:
+        os.fstat(number)
+    except OSError:
+        return False
+    return True
 
 
 @contextmanager
@@ -158,11 +228,3 @@ def remainder() -> list[str]:
 def names(values: list[str]) -> list[str]:
     """Service names from a repeatable option that also takes comma-separated lists."""
     return [name.strip() for value in values for name in value.split(",") if name.strip()]
-
-
-def table(rows: Sequence[tuple[str, ...]], *, head: tuple[str, ...]) -> Iterator[str]:
-    """Lines of a plain table with aligned columns."""
-    widths = [max(len(row[at]) for row in [head, *rows]) for at in range(len(head))]
-    for row in [head, *rows]:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        yield "  ".join(cells).rstrip()

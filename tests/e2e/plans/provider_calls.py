@@ -13,7 +13,7 @@ from typing import Any
 from tests.e2e.plans.expectations import Expectations
 
 from stackproof import wait_until
-from stackproof.gateway.client import GatewayClient
+from stackproof_gateway.client import GatewayClient
 
 ARRIVES_WITHIN = 60.0  # seconds
 

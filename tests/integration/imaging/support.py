@@ -12,11 +12,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+from tests.processes import of_service
 
 from imaging.client import ApiError
 from imaging.state import Draft
 from stackproof import lifecycle, wait_until
-from stackproof.reaper.sweep import marked
 
 ROOT = Path(__file__).parents[3]
 SOURCE = ROOT / "systems" / "imaging" / "src"
@@ -132,16 +132,15 @@ def image_api_stack(folder):
         if not name.startswith("STACKPROOF_") or name == "STACKPROOF_CACHE_DIR"
     }
     environment = {**kept, "STACKPROOF_STATE_DIR": str(folder / "state")}
-    choice = lifecycle.Choice(folder, environment, suite="integration")
-    blueprint = lifecycle.resolve(choice)
-    started = lifecycle.up(blueprint, print, hold=True)
-    mark = f"STACKPROOF_SERVICE={blueprint.plan.project}/image-api"
+    stack_request = lifecycle.StackRequest(folder, environment, suite="integration")
+    resolved = lifecycle.resolve(stack_request)
+    started = lifecycle.up(resolved, print, hold=True)
     try:
-        assert marked(mark) != []
+        assert of_service(resolved.run, "image-api") != []
         yield started.stack
     finally:
-        lifecycle.down(blueprint, print, force=True)
-        assert marked(mark) == []
+        lifecycle.down(resolved, print, force=True)
+        assert of_service(resolved.run, "image-api") == []
         assert not (folder / "state").exists()
 
 

@@ -10,9 +10,15 @@ from tests.integration.runs.scenario import Tenant, assert_calls, assert_smoke_r
 
 from stackproof.isolation.isolated import open_stack
 from stackproof.oracle import Oracle
-from stackproof.stack.resolved import Choice
+from stackproof.stack.resolved import StackRequest
 
-pytestmark = [pytest.mark.integration, pytest.mark.stack("runs", isolation="test")]
+HOLD = {"worker": {"RETRY_DELAY_SECONDS": "3600"}}
+"""Of a test's own stack: beat retries a failed attempt long after the test."""
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.stack("runs", isolation="test", env=HOLD),
+]
 
 MODEL = "smoke-same"
 
@@ -20,11 +26,11 @@ MODEL = "smoke-same"
 @pytest.fixture
 def neighbour(stack, request):
     """Another copy of the stack, beside the test's own."""
-    choice = Choice(
+    stack_request = StackRequest(
         request.config.rootpath, dict(os.environ), stack=stack.plan.stack, engine=stack.plan.engine
     )
     said = []
-    own = open_stack(choice, said.append)
+    own = open_stack(stack_request, said.append)
     yield own.stack
     own.close(said.append)
 

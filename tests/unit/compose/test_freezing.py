@@ -56,5 +56,5 @@ def test_another_refusal_is_told_at_once():
 
 
 def test_one_that_can_not_go_on_is_told():
-    with pytest.raises(StackproofError, match="worker could not be let go on"):
+    with pytest.raises(StackproofError, match="worker could not be unpaused"):
         thaw(Engine(PAUSED), "1a", "worker")

@@ -76,7 +76,6 @@ def test_what_comes_after_the_first_answer_may_take_longer(engine, monkeypatch):
     monkeypatch.setattr(connection, "FIRST_SECONDS", 0.2)
     client = connect({"DOCKER_HOST": engine(prompt=1, delay=1.0).host})
     assert client.info()["ID"] == "x"
-    client.close()
 
 
 def test_what_comes_after_the_first_answer_may_not_take_for_ever(engine, monkeypatch):
@@ -84,7 +83,28 @@ def test_what_comes_after_the_first_answer_may_not_take_for_ever(engine, monkeyp
     client = connect({"DOCKER_HOST": engine(prompt=1).host})
     with pytest.raises(requests.RequestException):
         client.info()
-    client.close()
+
+
+def test_a_process_has_one_client_of_an_engine(engine):
+    where = {"DOCKER_HOST": engine(prompt=1000).host}
+    assert connect(where) is connect(where)
+
+
+def test_an_engine_that_has_hung_since_is_said_not_to_answer(engine, monkeypatch):
+    monkeypatch.setattr(connection, "FIRST_SECONDS", 0.2)
+    where = {"DOCKER_HOST": engine(prompt=1).host}
+    connect(where)
+    with pytest.raises(EngineUnavailable, match="does not answer"):
+        connect(where)
+
+
+def test_an_engine_that_was_started_again_is_reached(engine, tmp_path):
+    first = engine(prompt=1)
+    connect({"DOCKER_HOST": first.host})
+    first.close()
+    (tmp_path / "docker.sock").unlink()
+    again = connect({"DOCKER_HOST": engine(prompt=1000).host})
+    assert again.info()["ID"] == "x"
 
 
 @pytest.fixture

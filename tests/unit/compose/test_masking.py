@@ -8,7 +8,7 @@ from tests.secret_forms import survivors
 from stackproof.engines.compose.command_line import CommandLine
 from stackproof.engines.compose.containers import PART, Containers, joined_parts
 from stackproof.errors import CommandFailed
-from stackproof.redaction import MASK, Redactor
+from stackproof_redaction import MASK, Redactor
 
 SECRET = "canary<p@ss/w'or$d&\"+"
 STAMP = "2026-01-31T12:00:00.123456789Z "
@@ -46,6 +46,29 @@ def test_a_secret_across_such_a_cut_is_masked(before):
 
     lines = Known(Client(), "run", "shop").lines("web", Redactor([SECRET, "ab\ncd"]))
     assert [line.text for line in lines] == ["." * before + MASK, MASK, f"{MASK} ef"]
+
+
+class PartedLog:
+    """A log of which the Docker Engine counts each part of a long line as a line."""
+
+    def __init__(self, *texts):
+        self.parts = docker_log(*texts).replace(STAMP.encode(), b"\0" + STAMP.encode()).split(b"\0")
+
+    def logs(self, _container, *, stdout, tail, **_options):
+        kept = self.parts[1:] if tail == "all" else self.parts[1:][-tail:]
+        return b"".join(kept) if stdout else b""
+
+
+def test_the_last_lines_are_whole_ones_however_many_parts_they_have():
+    class Client:
+        api = PartedLog("first", SECRET + "." * (5 * PART), "last")
+
+    class Known(Containers):
+        def ids(self):
+            return {"web": "1"}
+
+    lines = Known(Client(), "run", "shop").lines("web", Redactor([SECRET]), tail=2)
+    assert [line.text for line in lines] == [MASK + "." * (5 * PART), "last"]
 
 
 def test_the_model_that_is_kept_has_no_secret_and_compose_reads_the_same(tmp_path):

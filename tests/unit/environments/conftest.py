@@ -5,7 +5,7 @@ import subprocess
 import pytest
 
 from stackproof.errors import CommandFailed
-from stackproof.plan.model import Runtime
+from stackproof.plan.runtime import Install, Runtime
 
 
 class PlainRunner:
@@ -49,6 +49,17 @@ def project(tmp_path):
 
 
 @pytest.fixture
-def runtime(project):
-    (project / "requirements.txt").write_text("")
-    return Runtime("project", project=project, lock=project / "requirements.txt")
+def lock(project):
+    path = project / "requirements.txt"
+    path.write_text("")
+    return path
+
+
+@pytest.fixture
+def runtime(project, lock):
+    return Runtime("project", project=project, installs=(from_file(lock),))
+
+
+def from_file(path, **values):
+    """The installation of a requirement file."""
+    return Install("pip", path.name, files=(path,), **values)

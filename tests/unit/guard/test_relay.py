@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from stackproof.engines.process.guard.sockets import bound
 from stackproof.waiting import wait_until
 
 BIG = os.urandom(1 << 20) * 24
@@ -27,10 +28,10 @@ class Rig:
         self.place = folder / "server.sock"
         self.opened = []
         self.log = (folder / "log").open("w+b")
-        with socket.socket() as port:
-            port.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            port.bind(("127.0.0.1", 0))
-            self.address = port.getsockname()
+        with socket.socket() as chosen:
+            chosen.bind(("127.0.0.1", 0))
+            self.address = chosen.getsockname()
+        with bound(self.address) as port:  # a port of the kernel's choice is lost at shutdown(2)
             program = [sys.executable, "-m", "stackproof.engines.process.guard", "server.sock"]
             self.guard = subprocess.Popen(program, stdin=port.fileno(), cwd=folder, stderr=self.log)
 
@@ -73,7 +74,7 @@ class Rig:
     def is_open(self):
         try:
             self.connect().close()
-        except ConnectionRefusedError:
+        except (ConnectionRefusedError, ConnectionResetError):
             return False
         return True
 

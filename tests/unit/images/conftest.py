@@ -13,6 +13,7 @@ import pytest
 
 from stackproof.errors import CommandFailed
 from stackproof.plan.model import Endpoint, ServicePlan
+from stackproof.reaper.port_claims import claim
 from stackproof.reaper.run_folder import RunFolder
 
 
@@ -75,6 +76,15 @@ def planned(name, port, argv=(), environment=None, mounts=None):
         endpoints=(Endpoint(name, port, "127.0.0.1", port),),
         mounts=mounts or {},
     )
+
+
+@pytest.fixture
+def free_port():
+    """Gives ports that nobody else gets until the test ends."""
+    held = []
+    yield lambda: claim(1, held)[0]
+    for one in held:
+        one.close()
 
 
 @pytest.fixture

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from stackproof.engines.cache import cached_folder, is_there, locked, server_cache
-from stackproof.engines.process.environments import ensure_environment
+from stackproof.engines.process.python.environments import ensure_environment
 from stackproof.errors import Refused
 from stackproof.isolation.snapshots import listed
-from stackproof.plan.model import Runtime
+from stackproof.plan.runtime import Runtime
 
 LOCK = """\
 import fcntl, sys

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import time
 
@@ -11,10 +10,10 @@ from tests.unit.images.conftest import started
 
 from stackproof.engines.process.images import native_image
 from stackproof.engines.process.images import postgres_server as finding
-from stackproof.engines.process.images.postgres import read_cluster
+from stackproof.engines.process.images.postgres_cluster import read_cluster
 from stackproof.engines.process.images.search import Candidate, in_wheel
-from stackproof.errors import ConfigError, EngineUnavailable
-from stackproof.plan.model import Runtime
+from stackproof.errors import ConfigError, EngineUnavailable, Refused
+from stackproof.plan.runtime import Runtime
 from stackproof.reaper.run_folder import RunFolder
 
 IMAGE = native_image("postgres")
@@ -36,12 +35,6 @@ def server(cache, runner):
     return IMAGE.locate(Runtime("image", image="postgres", version="16"), cache, runner)
 
 
-def free_port():
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
-
-
 def ask(server, port, sql, *, password=ENVIRONMENT["POSTGRES_PASSWORD"], user="Ann Lee"):
     """What psql answers; asked again while the server is not up yet."""
     argv = [server.bindir / "psql", "-XAt", "-h", "127.0.0.1", "-p", str(port), "-U", user]
@@ -61,7 +54,7 @@ def ask(server, port, sql, *, password=ENVIRONMENT["POSTGRES_PASSWORD"], user="A
 
 
 def test_the_server_has_database_user_and_password_and_is_not_marked(
-    server, run, cache, runner, plan_service
+    server, run, cache, runner, plan_service, free_port
 ):
     port = free_port()
     service = plan_service("db", port, environment=ENVIRONMENT)
@@ -73,7 +66,7 @@ def test_the_server_has_database_user_and_password_and_is_not_marked(
 
 
 def test_the_files_of_the_log_have_the_size_that_the_stack_file_asks_for(
-    server, run, cache, runner, plan_service
+    server, run, cache, runner, plan_service, free_port
 ):
     port = free_port()
     chosen = {**ENVIRONMENT, "POSTGRES_INITDB_ARGS": "--wal-segsize=16"}
@@ -82,7 +75,9 @@ def test_the_files_of_the_log_have_the_size_that_the_stack_file_asks_for(
         assert ask(server, port, "show wal_segment_size") == "16MB"
 
 
-def test_the_template_is_made_once_and_copied_then(server, run, cache, runner, plan_service):
+def test_the_template_is_made_once_and_copied_then(
+    server, run, cache, runner, plan_service, free_port
+):
     service = plan_service("db", free_port(), environment=ENVIRONMENT)
     IMAGE.prepare(service, server, run, cache, runner)
     runner.names.clear()
@@ -109,12 +104,14 @@ def test_data_of_an_earlier_start_are_kept(server, run, cache, runner, plan_serv
     assert runner.names == []
 
 
-def test_data_of_another_major_version_are_not(server, run, cache, runner, plan_service):
+def test_data_of_another_major_version_are_refused(server, run, cache, runner, plan_service):
     service = plan_service("db", 1, environment=ENVIRONMENT)
     folder = IMAGE.prepare(service, server, run, cache, runner).cwd
     (folder / "PG_VERSION").write_text("9\n")
-    IMAGE.prepare(service, server, run, cache, runner)
-    assert (folder / "PG_VERSION").read_text() == "16\n"
+    with pytest.raises(Refused, match="PostgreSQL 9 made them") as raised:
+        IMAGE.prepare(service, server, run, cache, runner)
+    assert "invoke up --fresh" in raised.value.remedy
+    assert (folder / "PG_VERSION").read_text() == "9\n"
 
 
 def test_a_build_that_failed_leaves_nothing_and_is_done_again(
@@ -134,7 +131,7 @@ def test_a_statement_that_fails_is_noticed(server, run, cache, runner, plan_serv
 
 
 def test_start_up_files_run_in_the_order_of_their_names(
-    server, run, cache, runner, plan_service, tmp_path
+    server, run, cache, runner, plan_service, tmp_path, free_port
 ):
     (tmp_path / "1.sh").write_text(
         'psql -v ON_ERROR_STOP=1 --username "$POSTGRES_USER" --dbname "$POSTGRES_DB" '
@@ -187,7 +184,7 @@ def test_the_socket_lies_in_a_folder_that_only_the_server_can_look_into(
 
 
 def test_clients_in_the_service_use_the_port_where_the_path_of_the_socket_is_too_long(
-    server, open_folder, cache, runner, plan_service
+    server, open_folder, cache, runner, plan_service, free_port
 ):
     deep = RunFolder(open_folder / ("d" * 90), "deep")
     deep.path.mkdir(parents=True)
@@ -212,7 +209,7 @@ def test_a_server_whose_settings_need_tcp_listens_itself_and_it_is_said(
 
 
 def test_what_a_start_up_file_says_of_access_holds_for_the_guarded_port(
-    server, run, cache, runner, plan_service, tmp_path
+    server, run, cache, runner, plan_service, tmp_path, free_port
 ):
     (tmp_path / "1.sh").write_text(
         "psql -c 'create role guest login'\n"
@@ -229,6 +226,15 @@ def test_what_a_start_up_file_says_of_access_holds_for_the_guarded_port(
 def test_a_cluster_is_read_like_the_image_reads_it():
     cluster = read_cluster("db", {"POSTGRES_USER": "ann", "POSTGRES_PASSWORD": "x"})
     assert (cluster.user, cluster.database, cluster.auth) == ("ann", "ann", "scram-sha-256")
+
+
+def test_passwords_of_an_old_version_are_for_md5_as_in_its_image():
+    given = {"POSTGRES_PASSWORD": "x"}
+    assert [read_cluster("db", given, major).auth for major in ("10", "13", "14")] == [
+        "md5", "md5", "scram-sha-256",
+    ]  # fmt: skip
+    asked = {**given, "POSTGRES_HOST_AUTH_METHOD": "scram-sha-256"}
+    assert read_cluster("db", asked, "13").auth == "scram-sha-256"
 
 
 def test_a_superuser_without_password_is_refused_like_the_image_refuses_it():
@@ -270,10 +276,11 @@ def test_any_version_does_where_the_stack_file_names_none(monkeypatch, tmp_path)
 
 def test_another_major_version_is_never_taken(monkeypatch, tmp_path):
     fake_servers(monkeypatch, "18.1", "15.3")
+    monkeypatch.setattr(finding, "npm_postgres", lambda *_: None)
     with pytest.raises(EngineUnavailable, match="no PostgreSQL 16") as caught:
         finding.locate_postgres(Runtime("image", image="postgres", version="16"), tmp_path)
     assert any("version 15.3" in one for one in caught.value.checked)
-    assert caught.value.remedy.count(", or") == 2
+    assert "or npm, whose packages have 10 to 18" in caught.value.remedy
 
 
 def test_an_explicit_folder_wins_and_another_version_is_said(server, tmp_path):

@@ -20,7 +20,7 @@ from stackproof.engines.process.images.redis_config import lines_of
 from stackproof.engines.process.images.search import Candidate
 from stackproof.engines.saving import save_memory
 from stackproof.errors import ConfigError, EngineUnavailable
-from stackproof.plan.model import Runtime
+from stackproof.plan.runtime import Runtime
 
 IMAGE = native_image("redis")
 
@@ -106,6 +106,15 @@ def test_the_arguments_of_the_stack_file_reach_the_server(
     assert file.stat().st_mode & 0o777 == 0o600
 
 
+def test_a_command_that_does_more_than_to_start_the_server_is_refused(
+    run, tmp_path, runner, plan_service
+):
+    server = Server("Valkey", tmp_path, "9.1", "wheel")
+    service = plan_service("cache", 16379, argv=("sh", "-c", "rm -f /data/x && redis-server"))
+    with pytest.raises(ConfigError, match="does more than to start redis-server"):
+        IMAGE.prepare(service, server, run, tmp_path, runner)
+
+
 def test_a_configuration_file_comes_first(run, tmp_path, runner, plan_service):
     (tmp_path / "redis.conf").write_text("maxmemory 10mb\n")
     server = Server("Redis", tmp_path, "6.0.16", "installed")
@@ -139,7 +148,7 @@ SECRET = 'a b"\\ c\n#é'
 
 
 def test_a_running_server_has_its_password_and_no_rights_of_root(
-    run, open_folder, runner, plan_service
+    run, open_folder, runner, plan_service, free_port
 ):
     port = free_port()
     server = IMAGE.locate(Runtime("image", image="redis", version="7"), open_folder, runner)
@@ -166,7 +175,7 @@ def test_a_running_server_has_its_password_and_no_rights_of_root(
     ],
 )
 def test_a_server_writes_its_memory_down_for_a_snapshot_with_a_password_too(
-    run, open_folder, runner, plan_service, argv
+    run, open_folder, runner, plan_service, argv, free_port
 ):
     port = free_port()
     server = IMAGE.locate(Runtime("image", image="redis", version="7"), open_folder, runner)
@@ -197,12 +206,6 @@ def test_any_argument_becomes_one_word_of_one_line(words):
         for value in values
     ]
     assert (name, decoded) == ("option", [f" {word}".encode() for word in words])
-
-
-def free_port():
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
 
 
 def asked(port, data):

@@ -26,7 +26,7 @@ def build(draft):
 cached_folder(Path(sys.argv[1]), build)
 """
 
-SHELVES = ["snapshots", "servers", "templates", "scripts"]
+SHELVES = ["snapshots", "servers", "templates", "projects", "builds"]
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from stackproof import lifecycle
-from stackproof.reaper.launch import take_down
+from stackproof.reaper.takedown import take_down
 from stackproof.waiting import wait_until
 
 COMPOSE = """\
@@ -68,20 +68,22 @@ class Project:
     def configure(self, line):
         self.write("config/shop.yaml", CONFIG + line)
 
-    def blueprint(self, **choice):
+    def resolved(self, **stack_request):
         environment = {
             **os.environ,
             "STACKPROOF_STATE_DIR": str(self.state),
             "STACKPROOF_CACHE_DIR": str(self.folder.parent / "cache"),
         }
-        choice = lifecycle.Choice(root=self.folder, environment=environment, **choice)
-        return lifecycle.prepare(choice, self.said.append)
+        stack_request = lifecycle.StackRequest(
+            root=self.folder, environment=environment, **stack_request
+        )
+        return lifecycle.prepare(stack_request, self.said.append)
 
     def up(self, **options):
-        return lifecycle.up(self.blueprint(), self.said.append, **options)
+        return lifecycle.up(self.resolved(), self.said.append, **options)
 
     def down(self, **options):
-        return lifecycle.down(self.blueprint(), self.said.append, **options)
+        return lifecycle.down(self.resolved(), self.said.append, **options)
 
     def read_only(self):
         """From now on the service only tells what there is."""
@@ -90,7 +92,7 @@ class Project:
 
     def copy(self, **options):
         """An isolated stack."""
-        return lifecycle.up(self.blueprint(isolated=True), self.said.append, **options).stack
+        return lifecycle.up(self.resolved(isolated=True), self.said.append, **options).stack
 
     def end(self, *stacks):
         for stack in stacks:

@@ -8,10 +8,12 @@ from hypothesis import strategies as st
 
 from stackproof.errors import ConfigError
 from stackproof.plan.mounts.data_paths import data_paths
-from stackproof.plan.mounts.deciding import Project, decide_mounts, look_at
+from stackproof.plan.mounts.deciding import Project, decide_mounts
 from stackproof.plan.mounts.settling import unlike_copies
-from stackproof.settings.model import Origin
-from stackproof.stack_file.model import Location, Mount, NamedVolume, Service, StackFile
+from stackproof.plan.mounts.sources import look_at
+from stackproof.settings.model import Origin, Settings
+from stackproof.stack_file.model import Mount, NamedVolume, Service, StackFile
+from stackproof.stack_file.reading.nodes import Location
 
 ROOT = Path("/home/ann/shop")
 PLACE = Origin("config/shop.yaml", 3)
@@ -36,6 +38,13 @@ def look(path):
     return THERE.get(path, "missing")
 
 
+def settings_of(root, mounts):
+    return Settings(
+        root=root, stack="shop", config_file=root / "shop.yaml", compose_files=(), project="shop",
+        engine="process", cache=root, artifacts=root, mounts=mounts, origins={("mounts",): PLACE},
+    )  # fmt: skip
+
+
 def decide(*services, engine="compose", settings=None, volumes=None, own=()):
     stack_file = StackFile(
         (ROOT / "compose.yaml",),
@@ -47,7 +56,7 @@ def decide(*services, engine="compose", settings=None, volumes=None, own=()):
         one.name: data_paths([one.image or ""], one.environment, one.command or ())
         for one in services
     }
-    project = Project(ROOT, engine, lambda _: PLACE, settings or {}, frozenset(own), look)
+    project = Project(settings_of(ROOT, settings or {}), engine, frozenset(own), look)
     return decide_mounts(stack_file, servers, project)
 
 
@@ -300,7 +309,7 @@ def test_a_link_out_of_the_project_is_outside_of_it(tmp_path):
     (tmp_path / "shop" / "media").symlink_to(tmp_path / "media")
     mount = Mount("bind", "/m", str(tmp_path / "shop" / "media"), written="./media")
     stack_file = StackFile((), tmp_path / "shop", {"app": service(mount)})
-    project = Project(tmp_path / "shop", "compose", lambda _: PLACE, {}, frozenset(), look_at)
+    project = Project(settings_of(tmp_path / "shop", {}), "compose", frozenset(), look_at)
     (one,) = decide_mounts(stack_file, {"app": None}, project)["app"]
     assert one.otherwise == "refuse"
 

@@ -7,22 +7,41 @@ from pathlib import Path
 import pytest
 from tests.other_users import SYSTEM_PYTHON
 
+from stackproof.engines.base import Command
 from stackproof.engines.process import engine
 from stackproof.engines.process.snapshot_keeper import ProcessSnapshots
 from stackproof.errors import EngineUnavailable, Refused
 from stackproof.tasks.overview import describe_configuration
 
 USERS_STACK = """
-import sys
+import shutil, sys
 from pathlib import Path
+from stackproof.engines.process.run_data import overlaid, seen_data
+from stackproof.engines.process.snapshot_keeper import ProcessSnapshots
 sys.path.insert(0, sys.argv[2])
 from conftest import Project
 folder = Path(sys.argv[1])
 project = Project(folder)
 before = project.files()
-print(project.log(project.up().stack))
+project.running = project.up().stack
+print(project.log(project.running))
 assert project.files() == before
+stack = project.running
+entry = folder.parent / "entry"
+entry.mkdir()
+keeper = ProcessSnapshots(Path())
+keeper.take(stack.plan, stack.running.run_folder, entry, entry, print)
+(entry / "data" / "more").mkdir()
+(entry / "data" / "more" / "file").write_text("of the snapshot")
 project.down()
+run = project.up(snapshot=entry).stack.running.run_folder
+seen = seen_data(run) / "more" / "file"
+assert seen.read_text() == "of the snapshot"
+seen.write_text("new")
+assert (entry / "data" / "more" / "file").read_text() == "of the snapshot"
+assert overlaid(run) == {"more"}, project.said
+project.down()
+shutil.rmtree(entry)
 assert project.files() == before
 print(sorted(path.name for path in folder.parent.iterdir()))
 """
@@ -58,7 +77,7 @@ def test_it_is_said_where_the_writes_go(project):
     assert "writes to a copy of ./uploads at /uploads (compose.yaml:5)" in said
 
 
-def test_an_ordinary_user_has_copies_too_and_they_are_removed(other_user):
+def test_an_ordinary_user_has_copies_and_overlays_of_snapshots_too_and_they_are_removed(other_user):
     folder = other_user.home / "copies" / "shop"
     folder.mkdir(parents=True)
     tests = other_user.home / "tests"
@@ -125,7 +144,7 @@ def test_what_cant_be_copied_outside_the_project_is_refused_and_nothing_is_left(
 
 def test_explain_names_every_path_that_a_service_can_write_to(project):
     project.configure('mounts: {"./uploads": share}')
-    lines = list(describe_configuration(project.blueprint(), explain=True))
+    lines = list(describe_configuration(project.resolved(), explain=True))
     at = lines.index("what services can write to outside the run")
     uploads, file = project.folder / "uploads", project.folder / "one.conf"
     assert set(lines[at + 1 : at + 3]) == {
@@ -141,20 +160,20 @@ def test_a_snapshot_has_what_was_written_to_copies_and_each_stack_its_own(projec
     project.log(stack)
     entry, run = tmp_path / "entry", stack.running.run_folder
     entry.mkdir()
-    ProcessSnapshots().take(stack.plan, run, entry, entry, project.said.append)
-    assert ProcessSnapshots().fault(entry) == ""
+    ProcessSnapshots(Path()).take(stack.plan, run, entry, entry, project.said.append)
+    assert ProcessSnapshots(Path()).fault(entry) == ""
     project.down()
     project.read_only()
     one, two = (project.copy(snapshot=entry) for _ in range(2))
     try:
         assert project.log(one) == project.log(two) == ["written ['new'] changed"]
         more = ["touch", str(project.folder / "uploads" / "more")]
-        written = one.running.run("write", "app", more, timeout=30, say=print)
+        written = one.running.run("write", "app", Command(more, timeout=30), print)
         assert written.exit_code == 0
     finally:
         project.end(one, two)
     assert project.files() == before
-    assert ProcessSnapshots().fault(entry) == ""
+    assert ProcessSnapshots(Path()).fault(entry) == ""
 
 
 def test_a_further_copy_takes_a_new_start(project):
@@ -180,7 +199,7 @@ def test_a_state_folder_inside_a_copied_folder_leads_to_sharing_and_is_said(proj
 
 
 def test_without_namespaces_what_is_inside_the_project_is_shared_and_said(project, monkeypatch):
-    monkeypatch.setattr(engine, "launch", partial(engine.launch, private=False))
+    monkeypatch.setattr(engine, "launch_run", partial(engine.launch_run, private=False))
     project.log(project.up().stack)
     assert names(project.folder / "uploads") == ["new"]
     said = [line for line in project.said if "is shared with the stack" in line]

@@ -59,20 +59,20 @@ def test_a_poll_may_miss_states_in_between(run):
 def test_a_record_may_not_miss_states(run):
     run.records("queued", "completed")
     assert run.problems == [
-        "queued → completed in audit is not allowed; what may follow on queued is running"
+        "queued → completed in audit is not allowed; allowed after queued: running"
     ]
 
 
 def test_a_record_that_tells_a_state_twice_shows_that_it_was_done_twice(run):
     run.records("queued", "running", "running", "completed")
     [problem] = run.problems
-    assert problem.startswith("running → running in audit is not allowed; what may follow on ")
+    assert problem.startswith("running → running in audit is not allowed; allowed after ")
 
 
 def test_a_poll_that_sees_a_state_again_after_a_later_one_is_illegal(run):
     run.polls("running", "queued")
     assert run.problems == [
-        "running → queued in api is not allowed; what may follow on running is completed or failed"
+        "running → queued in api is not allowed; allowed after running: completed or failed"
     ]
 
 
@@ -93,7 +93,7 @@ def test_a_terminal_state_that_becomes_the_other_one_is_named(run):
 
 def test_a_record_begins_with_an_initial_state(run):
     run.records("running", "completed")
-    assert run.problems == ["audit begins with running; a run begins queued"]
+    assert run.problems == ["audit starts as running; a run starts as queued"]
 
 
 def test_a_stream_that_is_joined_late_may_begin_anywhere_but_misses_nothing_from_there(run):
@@ -151,7 +151,7 @@ def test_a_record_that_tells_two_things_of_one_number_is_wrong(run):
     audit = run.watch.recorded("audit")
     for order, state in [(1, "queued"), (2, "running"), (2, "completed")]:
         run.sees(audit, state, order=order)
-    assert run.problems == ["audit tells #2 as running and as completed"]
+    assert run.problems == ["audit reports #2 as running and as completed"]
 
 
 def test_a_late_record_does_not_contradict_polls_that_are_ahead_of_it(run):
@@ -165,7 +165,7 @@ def test_a_poll_that_sees_what_the_whole_record_does_not_have_is_wrong(run):
     run.records("queued", "running", "completed")
     assert "audit saw completed, and api saw failed" in run.problems
     assert (
-        "api saw failed where audit has no place for it: queued → running → completed"
+        "api saw failed, which does not fit the history of audit: queued → running → completed"
         in run.problems
     )
 
@@ -180,7 +180,7 @@ def test_polls_must_fit_into_the_whole_record_in_their_order():
     assert watch.problems() == []
     watch.polled("api").saw("off")  # it was off only once
     assert [one.text for one in watch.problems()] == [
-        "api saw off where audit has no place for it: on → off → on → end"
+        "api saw off, which does not fit the history of audit: on → off → on → end"
     ]
 
 
@@ -194,7 +194,7 @@ def test_two_whole_records_must_tell_the_same(run):
     for order, state in enumerate(["on", "end"]):
         watch.recorded("stream").saw(state, order=order)
     assert [one.text for one in watch.problems()] == [
-        "audit saw off where stream has no place for it: on → end"
+        "audit saw off, which does not fit the history of stream: on → end"
     ]
 
 
@@ -236,7 +236,7 @@ def test_a_poll_that_was_asked_after_another_had_its_answer_must_not_be_behind_i
 
 def test_one_name_can_not_be_two_kinds_of_source(run):
     run.watch.polled("api")
-    with pytest.raises(ConfigError, match="api is a poll and a record of run 7"):
+    with pytest.raises(ConfigError, match="api of run 7 can't be a poll and a record"):
         run.watch.recorded("api")
 
 
@@ -247,7 +247,7 @@ def test_a_check_raises_each_problem_and_the_timeline(run):
     with pytest.raises(IllegalHistory) as caught:
         run.watch.check()
     assert str(caught.value).splitlines() == [
-        "run 7 went through states that it must not",
+        "run 7 went through states that are not allowed",
         f"  {problem}",
         "  run 7:",
         "       1.00 s  api  running  done=3  (2 times, until 2.00 s)",

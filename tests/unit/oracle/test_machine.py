@@ -25,12 +25,12 @@ def test_a_state_can_become_itself_and_whatever_ways_lead_to():
 
 
 def test_a_terminal_state_with_a_way_out_is_refused():
-    with pytest.raises(ConfigError, match="done follows on running, a terminal state of a run"):
+    with pytest.raises(ConfigError, match="the terminal state running of a run leads to done"):
         make(terminal=["done", "running"], transitions={"queued": ["running"], "running": ["done"]})
 
 
 def test_a_state_without_a_way_out_that_is_not_terminal_is_refused():
-    with pytest.raises(ConfigError, match="nothing follows on the state stopped of a run"):
+    with pytest.raises(ConfigError, match="the state stopped of a run has no next state"):
         make(transitions={**WAYS, "queued": ["running", "stopped"]})
 
 
@@ -40,5 +40,5 @@ def test_a_state_that_no_way_leads_to_is_refused():
 
 
 def test_a_machine_without_beginning_is_refused():
-    with pytest.raises(ConfigError, match="no initial one"):
+    with pytest.raises(ConfigError, match="no initial state"):
         make(initial=[])

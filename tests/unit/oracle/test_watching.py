@@ -85,7 +85,7 @@ def test_something_that_can_not_be_asked_any_more_is_an_error_with_its_history()
 
     job = Job(gone)
     job.look()
-    with pytest.raises(IllegalHistory, match="watched to its end: ConnectionError: refused"):
+    with pytest.raises(IllegalHistory, match="watching it failed: ConnectionError: refused"):
         job.oracle.settle()
 
 
@@ -93,7 +93,7 @@ def test_a_look_that_notes_nothing_is_an_error():
     oracle = Oracle()
     watch = oracle.watch(JOB, "7", look=lambda: "off")
     watch.polled().saw("off")
-    with pytest.raises(ConfigError, match="looking at job 7 notes nothing"):
+    with pytest.raises(ConfigError, match="`look` of job 7 recorded no observation"):
         oracle.settle()
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from stackproof.plan import make_plan
 from stackproof.settings import Settings
-from stackproof.stack_file.model import Location, Service, StackFile
+from stackproof.stack_file.model import Build, Service, StackFile
+from stackproof.stack_file.reading.nodes import Location
 
 RUN_FOLDER = Path("/run/shop-e2e")
 
@@ -30,6 +31,7 @@ class Planning:
         self.locations = {}
         (root / "requirements.txt").write_text("")
         self.networks = {}
+        self.ignored = ()
 
     def configure(self, **values):
         self.settings = replace(self.settings, **values)
@@ -44,16 +46,30 @@ class Planning:
             services={service.name: service for service in services},
             networks=self.networks,
             locations=self.locations,
+            ignored=self.ignored,
         )
 
-    def plan(self, *services, engine="process", ports=None):
+    def plan(self, *services, engine="process", ports=None, world="host"):
         return make_plan(
             self.settings,
             self.stack_file(*services),
             engine=engine,
             run_folder=RUN_FOLDER,
             ports=ports or self.free_ports(*services, engine=engine),
+            world=world,
         )
+
+    def built(self, dockerfile, *, name="app", files=("requirements.txt",), **values):
+        """A service that is built from a Dockerfile in a folder of its own."""
+        context = self.root / name
+        for file in files:
+            (context / file).parent.mkdir(parents=True, exist_ok=True)
+            (context / file).write_text("")
+        return Service(name, build=Build(context, dockerfile_inline=dockerfile), **values)
+
+    def private(self, service, *others):
+        """What a service gets in a private world, beside others."""
+        return self.plan(service, *others, world="private").service(service.name)
 
     def free_ports(self, *services, engine="process"):
         from stackproof.plan import needed_ports

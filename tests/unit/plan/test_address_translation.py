@@ -322,3 +322,9 @@ def test_containers_get_everything_as_it_was_written(planning, postgres):
     plan = planning.plan(app, postgres, engine="compose")
     assert plan.service("app").environment == {"URL": "postgres://db/x"}
     assert plan.translations == ()
+
+
+@pytest.mark.parametrize("name", ["RABBITMQ_DEFAULT_VHOST", "AMQP_VHOST", "vhost"])
+def test_a_virtual_host_of_a_broker_is_no_host_though_a_service_has_its_name(planning, name):
+    broker = Service(name="mq", image="rabbitmq:3")
+    assert planning.environment({name: "mq"}, broker) == {name: "mq"}

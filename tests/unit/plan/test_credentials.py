@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stackproof.plan.services.credentials import unset_passwords, with_credentials
-from stackproof.settings import load_settings
+from stackproof.settings import explain, load_settings
 from stackproof.stack_file import load_stack_file
 
 SECRET = "5ec2e7" * 6
@@ -55,12 +55,28 @@ def test_the_server_and_those_that_use_it_get_the_same_secret(project):
     assert services["api"].environment["URL"] == f"postgres://postgres:{SECRET}@db/postgres"
 
 
+BROKER = "image: rabbitmq:3\nenvironment: {RABBITMQ_DEFAULT_PASS: '${PW:-guest}'}"
+
+
+def test_a_broker_and_those_that_use_it_get_the_same_secret(project):
+    used = api("BROKER_URL: 'amqp://guest:${PW:-guest}@mq//'")
+    read = project.settings({"mq": BROKER, "api": used})
+    services = load_stack_file(read.compose_files, read.variables).services
+    assert services["mq"].environment["RABBITMQ_DEFAULT_PASS"] == SECRET
+    assert services["api"].environment["BROKER_URL"] == f"amqp://guest:{SECRET}@mq//"
+
+
+def test_the_default_of_a_broker_stays_where_somebody_uses_it_by_itself(project):
+    used = api("BROKER_URL: 'amqp://guest:guest@mq//'")
+    assert project.password({"mq": BROKER, "api": used}) == ""
+
+
 def test_it_is_masked_and_said(project):
     read = project.settings({"db": DATABASE})
     assert SECRET in read.secret_values()
-    assert all(SECRET not in line.value for line in read.explain())
+    assert all(SECRET not in line.value for line in explain(read))
     (said,) = unset_passwords(read)
-    assert said.startswith("PW is not set, so a secret value of this user stands for it; set it")
+    assert said.startswith("PW is not set, so a generated secret is used; set it")
 
 
 @pytest.mark.parametrize("form", ["$PW", "${PW}", "${PW:-x}", "${PW-x}", "${PW:?set it}", "${PW?}"])
@@ -163,3 +179,39 @@ def test_two_servers_with_a_variable_each_get_their_own(project):
     text = "image: postgres:16\nenvironment: {POSTGRES_PASSWORD: '${B:?}'}"
     read = project.settings({"db": DATABASE, "two": text}, secret=lambda name: f"secret-of-{name}")
     assert read.variables == {"PW": "secret-of-PW", "B": "secret-of-B"}
+
+
+MARIADB = """
+    image: mariadb:11
+    environment:
+      MYSQL_ROOT_PASSWORD: '${PW:-root}'
+      MARIADB_USER: app
+      MARIADB_PASSWORD: "of-the-app"
+"""
+
+
+@pytest.mark.parametrize(
+    ("other", "is_secret"),
+    [
+        ("URL: 'mysql://app:of-the-app@db/shop'", True),
+        ("DB_HOST: db, DB_PASSWORD: of-the-app", True),
+        ("DB_HOST: db, DB_PASSWORD: '${PW:-root}'", True),
+        ("DB_HOST: db, PATHS: /of-the-app/x", False),
+        ("DB_HOST: db, DB_PASSWORD: root", False),
+        ("OPTIONS: '-uroot -proot -h db', OTHER: '${PW:-root}'", False),
+    ],
+)
+def test_root_of_a_mariadb_gets_a_secret_where_others_are_known_to_use_another_user(
+    project, other, is_secret
+):
+    found = project.password({"db": MARIADB, "api": api(other)})
+    assert found == (SECRET if is_secret else "")
+
+
+def test_the_user_of_a_mysql_gets_a_secret(project):
+    text = "image: mysql:8\nenvironment: {MYSQL_ROOT_PASSWORD: r, MYSQL_PASSWORD: '${PW:-shop}'}"
+    uses = api("URL: 'mysql://app:${PW:-shop}@db/shop'")
+    assert project.password({"db": text, "api": uses}) == SECRET
+    (project.folder / "init.sql").write_text("create user x identified by 'shop';")
+    mounted = f"{text}\nvolumes: ['./init.sql:/docker-entrypoint-initdb.d/init.sql']"
+    assert project.password({"db": mounted, "api": uses}) == ""

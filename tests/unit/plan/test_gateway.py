@@ -55,6 +55,7 @@ def test_where_calls_cost_money_the_clients_addresses_carry_it(gateway_plan, eng
     given = {
         "OPENAI_BASE_URL": URL,
         "ANTHROPIC_BASE_URL": "http://llm:4000",
+        "GOOGLE_GEMINI_BASE_URL": "http://llm:4000/",
         "WITH_NAMESPACE": "http://llm:4000/t/mine/v1/",
         "IN_JSON": '{"base": "http://llm:4000/v1", "key": "x"}',
         "OPENAI_API_KEY": "sk-local",
@@ -63,6 +64,7 @@ def test_where_calls_cost_money_the_clients_addresses_carry_it(gateway_plan, eng
     door = f"{address}/k/{TOKEN}"
     assert found["OPENAI_BASE_URL"] == f"{door}/v1"
     assert found["ANTHROPIC_BASE_URL"] == door
+    assert found["GOOGLE_GEMINI_BASE_URL"] == f"{door}/"
     assert found["WITH_NAMESPACE"] == f"{door}/t/mine/v1/"
     assert found["IN_JSON"] == f'{{"base": "{door}/v1", "key": "x"}}'
     assert found["OPENAI_API_KEY"] == "sk-local"
@@ -146,10 +148,9 @@ def test_it_is_said_where_no_client_can_carry_the_token(gateway_plan):
     assert not any("token" in one for one in fake.notices)
 
 
-def test_runs_differ_in_their_token_and_not_in_their_fingerprint(gateway_plan):
+def test_runs_differ_in_their_token(gateway_plan):
     one, other = gateway_plan({"URL": URL}), gateway_plan({"URL": URL}, token=OTHER)
     assert one.services != other.services
-    assert one.fingerprint == other.fingerprint
 
 
 def test_the_token_is_shown_nowhere(gateway_plan):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from stackproof.plan.services.known_images import recognise
+from stackproof.plan.services.known_images import recognise, why_unknown
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,19 @@ from stackproof.plan.services.known_images import recognise
         ("redis:7-alpine", "redis", "7"),
         ("redis", "redis", ""),
         ("valkey/valkey:8", "valkey", "8"),
+        ("rabbitmq", "rabbitmq", ""),
+        ("rabbitmq:3-management", "rabbitmq", "3"),
+        ("rabbitmq:3.13.7-management-alpine", "rabbitmq", "3.13"),
+        ("docker.io/library/rabbitmq:4", "rabbitmq", "4"),
         ("docker.io/valkey/valkey:8.1", "valkey", "8"),
+        ("nginx:1.27-alpine", "nginx", "1.27"),
+        ("nginxinc/nginx-unprivileged:stable", "nginx", ""),
+        ("memcached:1.6", "memcached", "1.6"),
+        ("mariadb:11", "mariadb", "11"),
+        ("caddy:2-alpine", "caddy", "2"),
+        ("traefik:v3.1", "traefik", "3.1"),
+        ("nats:2.10-alpine", "nats", "2.10"),
+        ("library/mysql:8.0.36", "mysql", "8.0"),
     ],
 )
 def test_a_known_image_is_recognised(reference, name, version):
@@ -37,7 +49,40 @@ def test_a_known_image_is_recognised(reference, name, version):
 
 @pytest.mark.parametrize(
     "reference",
-    ["nginx", "mycompany/postgres:16", "postgres-exporter:1", "x.com/redis-ui", "postgis/postgis"],
+    [
+        "nginx-exporter",
+        "acme/mysql",
+        "mycompany/postgres:16",
+        "postgres-exporter:1",
+        "x.com/redis-ui",
+        "postgis/postgis",
+    ],
 )
 def test_another_image_is_not(reference):
     assert recognise(reference) is None
+
+
+def test_the_variant_of_a_tag_is_kept():
+    assert recognise("rabbitmq:3.13-management-alpine").variant == "management-alpine"
+    assert recognise("rabbitmq:3").variant == ""
+
+
+def test_a_server_keeps_its_data_in_its_folder_and_a_web_server_none():
+    assert recognise("mariadb").keeps("/var/lib/mysql/data")
+    assert not recognise("mariadb").keeps("/var/lib/mysql-files")
+    assert not recognise("nginx").keeps("/")
+
+
+@pytest.mark.parametrize(
+    ("reference", "why"),
+    [
+        ("redis/redis-stack-server:7", "modules of Redis Stack"),
+        ("redis/redis-stack", "modules of Redis Stack"),
+        ("docker.io/library/mongo:7", "MongoDB"),
+        ("minio/minio@sha256:abc", "MinIO"),
+        ("mongo-express", ""),
+    ],
+)
+def test_why_a_well_known_image_has_no_native_runner(reference, why):
+    assert why in why_unknown(reference)
+    assert bool(why_unknown(reference)) == bool(why)

@@ -101,7 +101,7 @@ def test_the_scheme_of_an_endpoint_is_that_of_its_image(planning, postgres, redi
 
 def test_a_port_for_a_service_that_listens_on_none_is_refused(planning):
     planning.configure(ports={"app": 1}, origins={("ports", "app"): Origin("shop.yaml", 3)})
-    with pytest.raises(ConfigError, match="listens on none") as caught:
+    with pytest.raises(ConfigError, match="it has no container port") as caught:
         planning.plan(planning.native("app"))
     assert (caught.value.source, caught.value.line) == ("shop.yaml", 3)
 

@@ -1,17 +1,26 @@
 """Health checks become probes that need none of the image's own programs."""
 
+import json
+from dataclasses import replace
+
 import pytest
 
+from stackproof.errors import ConfigError
 from stackproof.readiness.probes import (
     AliveProbe,
+    AmqpProbe,
     CommandProbe,
     HealthTiming,
     HttpProbe,
+    ListeningProbe,
     LogProbe,
     PostgresProbe,
     RedisProbe,
     TcpProbe,
+    probe_from_json,
+    probe_to_json,
 )
+from stackproof.settings.model import Database
 from stackproof.stack_file.model import Healthcheck, Port, Service
 
 HERE = HttpProbe("http://localhost:18000/health")
@@ -44,6 +53,28 @@ def test_the_same_as_a_list_of_arguments(planning):
     assert probe(planning, "CMD", "curl", "-f", "http://localhost:8000/health") == HERE
     code = "import urllib.request as u; u.urlopen('http://localhost:8000/health', timeout=3)"
     assert probe(planning, "CMD", "python", "-c", code) == HERE
+
+
+URL_OPEN = "u.urlopen('http://localhost:8000/health', timeout=3)"
+
+
+@pytest.mark.parametrize(
+    ("code", "asked"),
+    [
+        (f"{URL_OPEN}.read()", True),
+        (f"print({URL_OPEN}.read().decode())", True),
+        (f"print({URL_OPEN}.status)", True),
+        (f"with {URL_OPEN} as answer: answer.read()", True),
+        (f"exit(b'ok' not in {URL_OPEN}.read())", False),
+        (f"raise SystemExit({URL_OPEN}.read() != b'ok')", False),
+        (f"body = {URL_OPEN}.read(); exit(len(body) < 3)", False),
+        (f"{URL_OPEN}.read(; ", False),
+    ],
+)
+def test_a_program_that_drops_what_it_reads_is_asked_directly(planning, code, asked):
+    whole = code if code.startswith("with") else f"import urllib.request as u; {code}"
+    found = probe(planning, "CMD", "python3", "-c", whole)
+    assert found == HERE if asked else isinstance(found, CommandProbe)
 
 
 def test_curl_without_fail_is_content_with_any_answer(planning):
@@ -115,9 +146,9 @@ def test_redis_is_asked_in_its_own_protocol(planning, test):
     assert planning.plan(cache).service("cache").probe == RedisProbe("127.0.0.1", 16379)
 
 
-def test_a_published_port_is_waited_for_where_there_is_no_check(planning):
-    app = planning.native("app", expose=(9000,), ports=(Port(8000),))
-    assert planning.plan(app).service("app").probe == TcpProbe("127.0.0.1", 18000)
+def test_one_of_the_published_ports_is_waited_for_where_there_is_no_check(planning):
+    app = planning.native("app", expose=(9000,), ports=(Port(8000), Port(8001)))
+    assert planning.plan(app).service("app").probe == ListeningProbe((18000, 18001))
 
 
 @pytest.mark.parametrize(
@@ -137,6 +168,20 @@ def test_ready_of_the_extension_is_stronger_than_the_check(planning, ready, expe
     assert found == expected
 
 
+@pytest.mark.parametrize("engine", ["process", "compose"])
+def test_a_check_that_ready_replaces_is_told_of(planning, engine):
+    def told(check, extension):
+        app = planning.native("app", healthcheck=check, extension=extension)
+        return [one for one in planning.plan(app, engine=engine).notices if "decides" in one]
+
+    check, ready = Healthcheck(("CMD", "true")), {"ready": {"log": "x"}}
+    [line] = told(check, ready)
+    assert line.startswith("app: `x-stackproof.ready` decides")
+    assert line.endswith("of its `healthcheck`, the times count, and the test does not")
+    assert told(check, {}) == []
+    assert told(Healthcheck(interval=1.0), ready) == told(Healthcheck(disable=True), ready) == []
+
+
 def test_times_are_composes_but_the_first_success_is_looked_for_often(planning):
     app = planning.native("app", healthcheck=Healthcheck(("CMD", "true"), interval=5, retries=9))
     timing = planning.plan(app).service("app").timing
@@ -149,3 +194,96 @@ def test_a_check_that_is_asked_otherwise_is_recorded(planning):
     assert (one.place, one.rule) == ("healthcheck", "probe")
     assert one.before == "curl -f http://localhost:8000/"
     assert one.after == "GET http://localhost:18000/"
+
+
+def of_container(planning, **values):
+    return planning.plan(Service("app", image="app:1", **values), engine="compose").service("app")
+
+
+def test_a_container_with_ports_and_no_check_is_ready_when_it_listens_on_one_of_its_own(planning):
+    ports = (Port(8000, protocol="tcp"), Port(9000), Port(53, protocol="udp"))
+    assert of_container(planning, ports=ports).probe == ListeningProbe((8000, 9000))
+
+
+def test_a_container_is_asked_for_its_own_port_where_ready_names_one(planning):
+    asked = of_container(planning, ports=(Port(8000),), extension={"ready": {"tcp": 8000}})
+    assert asked.probe == ListeningProbe((8000,))
+
+
+def test_a_container_without_ports_or_with_its_check_disabled_is_ready_when_it_runs(planning):
+    assert of_container(planning).probe is None
+    disabled = Healthcheck(disable=True)
+    assert of_container(planning, ports=(Port(8000),), healthcheck=disabled).probe is None
+
+
+@pytest.mark.parametrize(
+    "test",
+    [
+        ("CMD", "rabbitmq-diagnostics", "-q", "ping"),
+        ("CMD-SHELL", "rabbitmq-diagnostics -q check_running || exit 1"),
+        ("CMD-SHELL", "rabbitmq-diagnostics -q ping && rabbitmqctl -q status"),
+        ("CMD", "rabbitmq-diagnostics", "check_port_connectivity"),
+    ],
+)
+def test_a_broker_is_asked_without_starting_erlang_in_a_container_by_its_protocol(planning, test):
+    broker = Service(name="mq", image="rabbitmq:3", healthcheck=Healthcheck(test))
+    assert planning.plan(broker).service("mq").probe == TcpProbe("127.0.0.1", 15672)
+    in_container = planning.plan(broker, engine="compose").service("mq").probe
+    assert in_container == AmqpProbe("127.0.0.1", 15672)
+
+
+@pytest.mark.parametrize(
+    "test",
+    [
+        "rabbitmq-diagnostics -q check_local_alarms",
+        "rabbitmq-diagnostics -q ping && rabbitmqctl list_queues | grep orders",
+        "rabbitmqctl -n other@host ping",
+    ],
+)
+def test_what_a_handshake_does_not_show_is_really_run(planning, test):
+    check = Healthcheck(("CMD-SHELL", test))
+    broker = Service(name="mq", image="rabbitmq:3", healthcheck=check)
+    assert isinstance(planning.plan(broker).service("mq").probe, CommandProbe)
+
+
+def test_only_a_process_has_a_port_for_the_brokers_own_programs(planning):
+    broker = Service(name="mq", image="rabbitmq:3", ports=(Port(target=15672),))
+
+    def targets(engine):
+        service = planning.plan(broker, engine=engine).service("mq")
+        return [endpoint.target for endpoint in service.endpoints]
+
+    assert targets("process") == [5672, 15672, 25672]
+    assert targets("compose") == [5672, 15672]
+
+
+BEAT = "select 1 from worker where beat > now() - interval '5 s'"
+
+
+@pytest.mark.parametrize("engine", ["process", "compose"])
+def test_a_worker_may_be_ready_by_a_query_of_the_stacks_database(planning, postgres, engine):
+    database = replace(postgres, environment={"POSTGRES_USER": "shop", "POSTGRES_DB": "shop_e2e"})
+    worker = planning.native(
+        "worker", image="shop/worker", extension={"ready": {"sql": BEAT + ";"}}
+    )
+    found = planning.plan(database, worker, engine=engine).service("worker").probe
+    assert (found.sql, found.service) == (BEAT, "db")
+    assert found.argv[-5:] == ("shop", "-d", "shop_e2e", "-c", BEAT)
+    assert probe_from_json(json.loads(json.dumps(probe_to_json(found)))) == found
+
+
+def test_it_must_be_known_which_database_a_query_is_for(planning, postgres):
+    worker = planning.native("worker", extension={"ready": {"sql": BEAT}})
+    other = replace(postgres, name="other")
+    for services in ([worker], [worker, postgres, other]):
+        with pytest.raises(ConfigError, match="which database `ready` of worker asks"):
+            planning.plan(*services)
+    planning.configure(database=Database("other", "x_e2e"))
+    plan = planning.plan(worker, postgres, replace(other, environment={"POSTGRES_DB": "x_e2e"}))
+    assert plan.service("worker").probe.service == "other"
+
+
+def test_a_readiness_of_several_statements_is_refused(planning, postgres):
+    worker = planning.native("worker", extension={"ready": {"sql": "select 1; drop table x"}})
+    with pytest.raises(ConfigError, match="not one query"):
+        planning.plan(worker, postgres)

@@ -1,11 +1,13 @@
 """What becomes of a service: command, files, limits, dependencies, and what is said about it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from stackproof.errors import ConfigError
 from stackproof.plan import explain_plan
+from stackproof.readiness.probes import CommandProbe, HealthTiming, RedisProbe
 from stackproof.settings.model import Command, Timeouts
 from stackproof.stack_file.model import (
     Build,
@@ -24,17 +26,7 @@ RUN = Path("/run/shop-e2e")
 
 @pytest.fixture
 def built(planning):
-    """Makes services that are built from a Dockerfile in a folder of their own."""
-
-    def make(dockerfile, name="app", files=("requirements.txt",), **values):
-        context = planning.root / name
-        for file in files:
-            (context / file).parent.mkdir(parents=True, exist_ok=True)
-            (context / file).write_text("")
-        build = Build(context, dockerfile_inline=dockerfile)
-        return Service(name, build=build, **values)
-
-    return make
+    return planning.built
 
 
 def one(planning, service, *others):
@@ -48,7 +40,7 @@ def test_a_built_service_runs_what_its_dockerfile_says(planning, built):
     app = one(planning, built('FROM python\nENTRYPOINT ["run"]\nCMD ["app"]'))
     assert app.argv == ("run", "app")
     assert app.runtime.project == planning.root / "app"
-    assert app.runtime.lock == planning.root / "app" / "requirements.txt"
+    assert app.runtime.files == (planning.root / "app" / "requirements.txt",)
 
 
 def test_a_command_replaces_the_dockerfiles_but_not_its_entrypoint(planning, built):
@@ -59,6 +51,30 @@ def test_a_command_replaces_the_dockerfiles_but_not_its_entrypoint(planning, bui
 def test_an_entrypoint_replaces_both(planning, built):
     app = built('FROM python\nENTRYPOINT ["run"]\nCMD ["app"]', entrypoint=("other",))
     assert one(planning, app).argv == ("other",)
+
+
+@pytest.mark.parametrize(
+    ("written", "planned", "explained"),
+    [
+        ("auto", "auto", None),
+        ("off", "off", "nothing"),
+        (["numpy", "sqlalchemy.orm"], ("numpy", "sqlalchemy.orm"), "numpy, sqlalchemy.orm"),
+    ],
+)
+def test_what_is_imported_ahead_is_chosen_for_each_service(
+    planning, built, written, planned, explained
+):
+    app = built("FROM python\nCMD serve", extension={"preload": written})
+    assert one(planning, app).preload == planned
+    told = [line for line in explain_plan(planning.plan(app)) if "imported ahead" in line]
+    assert told == ([f"  imported ahead in tests: {explained}"] if explained else [])
+
+
+@pytest.mark.parametrize("written", ["never", [], ["numpy as np"], [3], True])
+def test_what_is_no_module_can_not_be_imported_ahead(planning, built, written):
+    app = built("FROM python\nCMD serve", extension={"preload": written})
+    with pytest.raises(ConfigError, match=r"x-stackproof\.preload"):
+        one(planning, app)
 
 
 def test_the_command_of_the_extension_is_stronger_than_all(planning, built):
@@ -86,18 +102,29 @@ def test_what_only_an_image_needs_is_taken_away(planning, before, after):
 
 def test_a_service_without_a_command_is_refused(planning, built):
     planning.located("services.app", 3)
-    with pytest.raises(ConfigError, match="no command") as caught:
+    with pytest.raises(ConfigError, match="app has no command") as caught:
         planning.plan(built("FROM python"))
     assert caught.value.line == 3
 
 
 def test_an_image_that_can_not_be_run_natively_is_refused_with_the_ways_out(planning):
     planning.located("services.queue.image", 5)
-    with pytest.raises(ConfigError, match="rabbitmq:3") as caught:
-        planning.plan(Service("queue", image="rabbitmq:3"))
+    with pytest.raises(ConfigError, match="haproxy:3") as caught:
+        planning.plan(Service("queue", image="haproxy:3"))
     assert caught.value.line == 5
     assert "postgres" in caught.value.observed
     assert "--engine compose" in caught.value.remedy
+
+
+def test_images_builds_and_dockerfiles_are_refused_all_at_once(planning, built):
+    web, shop = built("FROM ruby:3\nCMD a", name="web"), built("FROM rust:1\nCMD a", name="shop")
+    lost = Service("lost", build=Build(planning.root, dockerfile="Dockerfile.lost"))
+    with pytest.raises(ConfigError, match="haproxy:3") as caught:
+        planning.plan(web, Service("queue", image="haproxy:3"), shop, lost)
+    told = str(caught.value)
+    assert "also services.web.build: the process engine can't build web: " in told
+    assert "also services.shop.build: the process engine can't build shop: " in told
+    assert "also services.lost.build: the Dockerfile can't be read" in told
 
 
 def test_a_dockerfile_that_does_not_exist_is_named(planning):
@@ -107,6 +134,29 @@ def test_a_dockerfile_that_does_not_exist_is_named(planning):
     assert "Dockerfile.prod" in caught.value.observed
 
 
+def test_all_images_that_can_not_be_run_natively_are_refused_at_once(planning, postgres):
+    planning.located("services.queue.image", 12)
+    images = {"queue": "pulsar:4", "store": "minio/minio", "proxy": "haproxy"}
+    services = [Service(name, image=image) for name, image in images.items()]
+    with pytest.raises(ConfigError, match="can't run the images of 3 services") as caught:
+        planning.plan(postgres, *services)
+    for name, image in images.items():
+        assert f"{name}: {image}" in caught.value.observed
+        assert name in caught.value.remedy
+    assert "compose.yaml:12" in caught.value.observed
+    assert (caught.value.line, caught.value.key) == (12, "services.queue.image")
+
+
+def test_images_that_need_their_own_files_are_refused_at_once_in_the_host_world(planning):
+    planning.located("services.proxy.image", 7)
+    services = [Service(name, image=name) for name in ("nginx", "mariadb")]
+    proxy = Service("proxy", image="nginx:1.27")
+    with pytest.raises(ConfigError, match="proxy, nginx, mariadb can run in a private") as caught:
+        planning.plan(proxy, *services)
+    assert caught.value.line == 7
+    assert "world: host" in caught.value.remedy
+
+
 def test_a_dockerfile_on_top_of_a_known_image_runs_that_image(planning, built):
     app = built("FROM postgres:16\nCOPY init.sql /docker-entrypoint-initdb.d/", files=("init.sql",))
     plan = planning.plan(app)
@@ -114,15 +164,88 @@ def test_a_dockerfile_on_top_of_a_known_image_runs_that_image(planning, built):
     assert "not built" in plan.notices[0]
 
 
-def test_a_project_without_a_lock_is_said_to_be_not_locked(planning, built):
-    plan = planning.plan(built('FROM python\nCMD ["a"]', files=("pyproject.toml",)))
-    assert "not locked" in plan.notices[0]
+def test_a_service_that_gets_no_packages_is_said_to_have_none(planning, built):
+    plan = planning.plan(built('FROM company/base:2\nCMD ["a"]', files=("package.json",)))
+    assert "nothing is installed" in plan.notices[0]
+    assert "its image company/base:2 is not built" in plan.notices[0]
+
+
+def test_packages_of_an_image_that_nobody_can_read_are_said(planning, built):
+    said = "packages that its image tiangolo/fastapi:python3.11 brings are not installed here"
+    for base, is_said in (("tiangolo/fastapi:python3.11", True), ("python:3.11", False)):
+        notices = planning.plan(built(f"FROM {base}\nCMD a")).notices
+        assert (f"app: {said}" in notices) is is_said
+
+
+def test_a_service_gets_the_python_and_the_packages_of_its_dockerfile(planning, built):
+    lines = "FROM python:3.10-slim\nCOPY . .\nRUN pip install -r web.txt\nCMD a"
+    plan = planning.plan(built(lines, files=("web.txt", "requirements.txt")))
+    runtime = plan.service("app").runtime
+    assert (runtime.python, runtime.has_base_packages) == ("3.10", True)
+    assert runtime.files == (planning.root / "app" / "web.txt",)
+    told = "\n".join(explain_plan(plan))
+    assert "Python 3.10 (FROM python:3.10-slim), pip install -r web.txt" in told
+
+
+def test_a_lock_of_the_extension_stands_for_the_requirements_of_the_dockerfile(planning, built):
+    (planning.root / "pinned.txt").write_text("")
+    lines = "FROM python\nCOPY . .\nRUN pip install -r requirements.txt flask .\nCMD a"
+    service = built(lines, extension={"lock": "pinned.txt"})
+    (planning.root / "app" / "setup.py").write_text("")
+    runtime = one(planning, service).runtime
+    assert runtime.files[0] == planning.root / "pinned.txt"
+    assert planning.root / "app" / "requirements.txt" not in runtime.files
+    assert [install.packages for install in runtime.installs] == [(), ()]
+    assert [project.folder for project in runtime.installs[1].projects] == [planning.root / "app"]
+    assert runtime.installs[1].options == ("--no-deps",)
+
+
+def test_a_lock_that_is_not_there_is_refused_with_its_place(planning):
+    planning.located("services.app.x-stackproof", 7)
+    with pytest.raises(ConfigError, match=r"there is no file .*/gone\.txt") as caught:
+        planning.plan(planning.native("app", extension={"lock": "gone.txt"}))
+    assert (caught.value.line, caught.value.key) == (7, "services.app.x-stackproof.lock")
+
+
+def test_every_file_that_says_what_is_installed_is_known(planning, built):
+    names = ("all.txt", "base.txt", "bounds.txt", "pyproject.toml")
+    service = built("FROM python\nCOPY . .\nRUN pip install -r all.txt -c bounds.txt\nCMD a",
+                    files=names)  # fmt: skip
+    folder = planning.root / "app"
+    (folder / "all.txt").write_text("-r base.txt\n")
+    assert [path.name for path in one(planning, service).runtime.files] == list(names[:3])
+    (folder / "all.txt").write_text("-r base.txt\n./gone\n")
+    with pytest.raises(ConfigError, match="no Python project at") as caught:
+        planning.plan(service)
+    assert (caught.value.source, caught.value.line) == (folder / "all.txt", 2)
+
+
+def test_what_of_a_dockerfile_is_not_done_is_said_in_one_line(planning, built):
+    lines = "FROM python\nRUN apt-get install -y gcc\nRUN curl x | sh\nRUN ./setup " + "x" * 80
+    (notice,) = (
+        notice
+        for notice in planning.plan(built(f"{lines}\nCMD a")).notices
+        if "not done here" in notice
+    )
+    assert notice.startswith(
+        "app: not done here from its Dockerfile: system packages gcc; `curl x`"
+    )
+    assert "`./setup xxx" in notice
+    assert "…`" in notice
+
+
+def test_a_service_that_runs_the_image_of_another_one_runs_its_build(planning, built):
+    web = replace(built("FROM python\nCMD web"), name="web", image="shop")
+    worker = Service("worker", image="shop:latest", command=("work",))
+    plan = planning.plan(web, worker)
+    assert plan.service("worker").argv == ("work",)
+    assert plan.service("worker").runtime == plan.service("web").runtime
 
 
 def test_a_service_may_run_in_stackproofs_own_environment(planning, built):
     app = one(planning, built('FROM p\nCMD ["a"]', extension={"environment_of": "stackproof"}))
     assert app.runtime.own_environment
-    assert app.runtime.lock is None
+    assert app.runtime.installs == ()
 
 
 def test_the_source_folder_of_a_project_is_src_where_there_is_one(planning, built):
@@ -319,16 +442,19 @@ def test_the_restart_policy_is_handed_on(planning):
         ({"ready": "x"}, "ready", "one key"),
         ({"ready": {"log": "x", "tcp": 1}}, "ready", "one key"),
         ({"ready": {"log": "("}}, "ready.log", "regular expression"),
-        ({"ready": {"tcp": 99999}}, "ready.tcp", "no port"),
-        ({"ready": {"alive": -1}}, "ready.alive", "seconds"),
+        ({"ready": {"tcp": 99999}}, "ready.tcp", "a port between"),
+        ({"ready": {"alive": -1}}, "ready.alive", "a number from 0 up"),
+        ({"ready": {"alive": 0}}, "ready.alive", "more than 0 seconds"),
+        ({"ready": {"tcp": None}}, "ready", "one key"),
         ({"ready": {"http": "localhost"}}, "ready.http", "URL"),
-        ({"command": "a 'b"}, "command", "close the quotes"),
-        ({"command": 3}, "command", "a list"),
+        ({"command": "a 'b"}, "command", "close the quote"),
+        ({"command": []}, "command", "empty"),
+        ({"python": 3.1}, "python", 'in quotes: "3.10"'),
         ({"environment": ["A=1"]}, "environment", "mapping"),
         ({"environment_of": "me"}, "environment_of", "stackproof"),
         ({"ports": 80}, "ports", "list"),
-        ({"ports": ["x"]}, "ports", "no port"),
-        ({"source": 1}, "source", "folder"),
+        ({"ports": ["x"]}, "ports[0]", "a port between"),
+        ({"source": 1}, "source", "text"),
         ({"project": True}, "project", "text"),
     ],
 )
@@ -387,6 +513,16 @@ def test_a_command_finds_mounted_files_where_its_service_does(planning, tmp_path
     assert planning.plan(app).migrate[0].argv == ("sh", f"{scripts}/migrate.sh")
 
 
+def test_the_password_of_an_index_in_a_dockerfile_is_a_secret(planning, built):
+    lines = (
+        "FROM python\nARG PIP_EXTRA_INDEX_URL=https://ci:hunter22@a.example/simple\n"
+        "RUN pip install -i https://ci:t0psecret@b.example/simple six\nCMD a"
+    )
+    plan = planning.plan(built(lines))
+    assert {"hunter22", "t0psecret"} <= set(plan.secrets)
+    assert "t0psecret" not in "\n".join(explain_plan(plan))
+
+
 def test_a_switch_is_no_secret(planning):
     environment = {"CHECK_TOKEN": "true", "NEEDS_PASSWORD": "0", "API_KEY": "sk-1234"}
     plan = planning.plan(planning.native("app", environment=environment))
@@ -421,32 +557,14 @@ def test_a_secret_is_in_no_explanation(planning, postgres):
     assert "port 5432: 127.0.0.1:15432 (postgresql)" in lines
 
 
-# The fingerprint
-
-
-def test_the_same_input_has_the_same_fingerprint(planning, postgres):
-    assert planning.plan(postgres).fingerprint == planning.plan(postgres).fingerprint
-
-
-@pytest.mark.parametrize(
-    "changed",
-    [
-        {"command": ("b",)},
-        {"environment": {"A": "2"}},
-        {"ports": (Port(80, "81"),)},
-        {"healthcheck": Healthcheck(("CMD", "x"))},
-    ],
-)
-def test_a_change_changes_the_fingerprint(planning, changed):
-    values = {"command": ("a",), "environment": {"A": "1"}, "ports": (Port(80, "80"),)}
-    before = planning.plan(planning.native("app", **values)).fingerprint
-    assert planning.plan(planning.native("app", **{**values, **changed})).fingerprint != before
-
-
-def test_a_change_of_the_lock_changes_the_fingerprint(planning):
-    before = planning.plan(planning.native("app")).fingerprint
-    (planning.root / "requirements.txt").write_text("six==1.17.0\n")
-    assert planning.plan(planning.native("app")).fingerprint != before
+def test_a_port_that_is_chosen_at_the_start_is_called_so(planning, postgres):
+    app = planning.native("app", ports=(Port(8000),), environment={"URL": "postgres://db/x"})
+    later = dict.fromkeys(planning.free_ports(app, postgres), 0)
+    plan = planning.plan(app, postgres, ports=later)
+    lines = "\n".join(explain_plan(plan))
+    assert "port 5432: 127.0.0.1:(a free port) (postgresql)" in lines
+    assert "PORT was set to a free port" in lines
+    assert ":0 " not in lines
 
 
 def test_declared_data_are_in_the_data_of_the_run_and_addressed_there(planning):
@@ -469,3 +587,91 @@ def test_declared_data_in_a_volume_need_no_folder_of_their_own(planning):
 def test_containers_know_their_declared_data(planning):
     app = planning.native("app", image="thing:1", extension={"data": ["/srv/a", "/srv/b/"]})
     assert planning.plan(app, engine="compose").service("app").data == ("/srv/a", "/srv/b")
+
+
+def test_a_port_that_is_published_twice_is_published_once_and_that_is_said(planning):
+    ports = (Port(8000, "18000"), Port(8000, "18001"), Port(8001, "18002"))
+    plan = planning.plan(planning.native("app", ports=ports))
+    told = "app: publishes its port 8000 once, not as 18001 as well (`ports`)"
+    assert [notice for notice in plan.notices if "(`ports`)" in notice] == [told]
+    assert plan.ports == {("app", 8000): 18000, ("app", 8001): 18002}
+
+
+def test_what_is_in_the_file_of_a_secret_is_masked(planning):
+    planning.root.joinpath("token.txt").write_text("s3cret-of-a-file\n")
+    source = str(planning.root / "token.txt")
+    for target, is_secret in (("/run/secrets/token", True), ("/etc/token", False)):
+        mount = Mount("bind", target, source, read_only=True, written="./token.txt")
+        plan = planning.plan(planning.native("app", mounts=(mount,)))
+        assert ("s3cret-of-a-file" in plan.secrets) is is_secret
+
+
+CHECKED = """FROM python
+HEALTHCHECK --interval=5s --retries=7 CMD ["check", "it"]
+STOPSIGNAL INT
+CMD a"""
+
+
+def test_a_dockerfile_says_how_its_service_is_checked_and_stopped(planning, built):
+    waits = planning.native("waits", depends_on={"app": Dependency(condition="service_healthy")})
+    app = one(planning, built(CHECKED), waits)
+    assert app.probe == CommandProbe(("check", "it"))
+    assert (app.timing, app.stop_signal) == (HealthTiming(interval=5.0, retries=7), "SIGINT")
+
+
+def test_the_stack_file_has_the_last_word_on_that(planning, built):
+    check = Healthcheck(("CMD", "mine"), interval=9.0, retries=0)
+    app = one(planning, built(CHECKED, healthcheck=check, stop_signal="15"))
+    assert app.probe == CommandProbe(("mine",))
+    assert app.timing == HealthTiming(interval=9.0, retries=7)
+    assert app.stop_signal == "SIGTERM"
+    timed = one(planning, built(CHECKED, healthcheck=Healthcheck(interval=9.0)))
+    assert (timed.probe, timed.timing.interval) == (CommandProbe(("check", "it")), 9.0)
+
+
+@pytest.mark.parametrize("written", [{"disable": True}, {"test": ("NONE",), "disable": True}])
+def test_the_stack_file_can_turn_the_health_check_of_a_dockerfile_off(planning, built, written):
+    assert one(planning, built(CHECKED, healthcheck=Healthcheck(**written))).probe is None
+
+
+def test_the_health_check_of_a_dockerfile_of_a_native_server_counts_as_well(planning, built):
+    text = "FROM redis:7\nHEALTHCHECK --retries=9 CMD redis-cli ping\n"
+    app = one(planning, built(text))
+    assert isinstance(app.probe, RedisProbe)
+    assert app.timing.retries == 9
+
+
+@pytest.mark.parametrize(("text", "values", "key", "whose"), [
+    ("FROM python\nCMD a", {"stop_signal": "SIGSTOPP"}, "app.stop_signal", "or number"),
+    ("FROM python\nSTOPSIGNAL 99\nCMD a", {}, "app.build", "number; it is the STOPSIGNAL of its"),
+])  # fmt: skip
+def test_a_stop_signal_that_there_is_none_of_is_refused(planning, built, text, values, key, whose):
+    with pytest.raises(ConfigError, match="app can't be stopped by") as caught:
+        planning.plan(built(text, **values))
+    assert caught.value.key == f"services.{key}"
+    assert whose in caught.value.observed
+
+
+def test_a_wrong_health_check_is_refused_with_dockerfile_and_line(planning, built):
+    with pytest.raises(ConfigError, match="HEALTHCHECK has no command") as caught:
+        planning.plan(built("FROM python\nHEALTHCHECK CMD\nCMD a"))
+    assert caught.value.observed == "`dockerfile_inline` of app, line 2: `HEALTHCHECK CMD`"
+
+
+def test_a_check_of_a_dockerfile_whose_command_is_replaced_is_said(planning, built):
+    text = "app: the HEALTHCHECK of its Dockerfile decides whether it is ready, as in a container, "
+    off = Healthcheck(disable=True)
+    for values, is_said in [
+        ({"command": ("work",)}, True),
+        ({"command": ("work",), "healthcheck": Healthcheck(interval=1.0)}, True),
+        ({"command": ("work",), "healthcheck": off}, False),
+        ({"command": ("work",), "extension": {"ready": {"log": "at work"}}}, False),
+        ({}, False),
+    ]:
+        notices = planning.plan(built(CHECKED, **values)).notices
+        assert any(line.startswith(text) for line in notices) is is_said
+
+
+def test_postgres_is_stopped_as_the_stack_file_says(planning, postgres):
+    stopped = replace(postgres, stop_signal="TERM")
+    assert one(planning, stopped).stop_signal == "SIGTERM"

@@ -122,8 +122,8 @@ def test_the_servers_are_named_and_not_started(planning, shared):
     app = planning.native("app", depends_on={"db": Dependency("service_healthy")})
     plan = shared(app)
     assert [one.name for one in plan.services if one.shared] == ["db", "cache"]
-    assert [one.name for one in plan.own.services] == ["app"]
-    assert plan.own.elsewhere == {"db": "servers", "cache": "servers"}
+    assert [one.name for one in plan.unshared.services] == ["app"]
+    assert plan.unshared.elsewhere == {"db": "servers", "cache": "servers"}
     assert plan.service("db").environment["POSTGRES_DB"] == OWN
 
 
@@ -154,8 +154,9 @@ def test_what_is_needed_of_the_servers_is_read_from_the_stack_file(planning):
 @pytest.mark.parametrize(
     ("service", "problem"),
     [
-        (Service(name="db", image="postgres:16"), "'postgres' may be somebody's own"),
+        (Service(name="db", image="postgres:16"), "'postgres' may hold somebody's data"),
         (Service(name="db", command=("x",), extension={"project": "."}), "can't be shared"),
+        (Service(name="db", image="rabbitmq:3"), "can't be shared"),
     ],
 )
 def test_what_can_not_be_divided_is_refused(planning, service, problem):

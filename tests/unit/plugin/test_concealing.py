@@ -87,6 +87,16 @@ def test_masked_tests_keep_ids_of_their_own_and_are_found_again(run, pytester):
     again.assert_outcomes(failed=4, errors=1)
 
 
+def test_a_list_of_scenarios_with_a_masked_id_is_refused(run, pytester):
+    result = run("--collect-only", "--scenario-list=list.json")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    said = result.stderr.str()
+    assert "test_key[********] can't be listed: its id holds a secret" in said
+    assert "give the parameter an id" in said
+    assert survivors(SECRET, said) == []
+    assert not (pytester.path / "list.json").exists()
+
+
 def test_reports_of_tests_without_a_stack_stay_as_they_are(pytester):
     pytester.makepyfile("def test_plain():\n    assert 'canary' == 'x'\n")
     result = pytester.runpytest_subprocess()

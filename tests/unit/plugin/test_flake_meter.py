@@ -112,3 +112,25 @@ def test_a(broken):
 """,
     )
     result.stdout.fnmatch_lines(["test_it.py::test_a     2       2  100.0%*"])
+
+
+def test_no_run_shares_a_stack_with_another_one_whatever_its_marker_says(run):
+    result = run(
+        "--flake-runs=2",
+        tests="""
+import pytest
+from stackproof.pytest_plugin.options import wish_of
+
+@pytest.mark.stack("shop", isolation="module")
+def test_a(request):
+    assert wish_of(request.node).isolation == "test"
+
+@pytest.mark.stack("shop", isolation="shared")
+def test_b(request):
+    assert wish_of(request.node).isolation == "shared"
+
+def test_c(request):
+    assert wish_of(request.node).isolation == "test"
+""",
+    )
+    result.assert_outcomes(passed=6)

@@ -30,7 +30,7 @@ def test_it(oracle):
 """)
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
-        ["job 7 went through states that it must not", "*off did not stay: on in poll"]
+        ["job 7 went through states that are not allowed", "*off did not stay: on in poll"]
     )
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from stackproof.reaper.launch import take_down
 from stackproof.reaper.leftovers import find_runs, read_run
 from stackproof.reaper.run_folder import RunFolder
 from stackproof.reaper.sweep import ProcessId, marked
+from stackproof.reaper.takedown import take_down
 from stackproof.waiting import wait_until
 
 OWNER = Path(__file__).with_name("owner.py")

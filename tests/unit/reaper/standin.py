@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from stackproof.reaper.namespace import become_subreaper
+from stackproof.reaper.kernel import become_subreaper
 from stackproof.reaper.removal import remove_abandoned
 from stackproof.reaper.sweep import kill_descendants
 

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from stackproof.engines.inventory import held_ports, left_behind, runs_of_owner, wait_until_gone
-from stackproof.reaper.launch import Launched, launch, launched, take_down
+from stackproof.reaper.launch import launch
+from stackproof.reaper.lease import Launched, launched
 from stackproof.reaper.run_folder import RunFolder
 from stackproof.reaper.sweep import ProcessId
+from stackproof.reaper.takedown import take_down
 from stackproof.waiting import Clock, wait_until
 
 UNTIL_ASKED = """\

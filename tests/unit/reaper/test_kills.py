@@ -10,9 +10,9 @@ import time
 
 import pytest
 
-from stackproof.reaper.launch import take_down
 from stackproof.reaper.leftovers import clean, find_runs
 from stackproof.reaper.sweep import ProcessId, marked
+from stackproof.reaper.takedown import take_down
 from stackproof.waiting import wait_until
 
 BOTH = pytest.mark.parametrize("namespaces", ["private", "shared"])
@@ -150,6 +150,24 @@ def test_a_frozen_reaper_whose_owner_is_dead_is_made_to_do_its_work(own, root, n
     run = own("plain", "daemon", namespaces=namespaces)
     frozen(run.state.reaper)
     run.kill_owner()
+    (line,) = clean(root)
+    assert line.endswith("was stopped; it has ended its run")
+    assert run.nothing_is_left()
+
+
+def test_a_frozen_reaper_that_ends_its_run_at_once_is_said_to_have_done_so(own, root, monkeypatch):
+    run = own("plain")
+    frozen(run.state.reaper)
+    run.kill_owner()
+    kill = ProcessId.kill
+
+    def kill_and_wait(process, number=signal.SIGKILL):
+        was_there = kill(process, number)
+        if number == signal.SIGCONT:
+            wait_until(process.has_ended, timeout=20, what="the reaper has ended")
+        return was_there
+
+    monkeypatch.setattr(ProcessId, "kill", kill_and_wait)
     (line,) = clean(root)
     assert line.endswith("was stopped; it has ended its run")
     assert run.nothing_is_left()

@@ -12,11 +12,12 @@ import pytest
 
 from stackproof.errors import Refused, StartFailed
 from stackproof.reaper import port_claims
-from stackproof.reaper.launch import launch, take_down
+from stackproof.reaper.launch import launch
 from stackproof.reaper.leftovers import clean, find_runs, read_run
 from stackproof.reaper.lock import ProjectLock
 from stackproof.reaper.port_claims import claim
 from stackproof.reaper.run_folder import RunFolder
+from stackproof.reaper.takedown import take_down
 
 EVIL = """\
 import json, os, pathlib, sys
@@ -373,7 +374,8 @@ def test_locks_are_in_a_file_that_is_ours(attack, monkeypatch):
 LIFE = """\
 import os, sys
 from pathlib import Path
-from stackproof.reaper.launch import launch, take_down
+from stackproof.reaper.launch import launch
+from stackproof.reaper.takedown import take_down
 from stackproof.reaper.leftovers import clean
 from stackproof.reaper.lock import ProjectLock
 from stackproof.reaper.run_folder import RunFolder, state_root
@@ -413,3 +415,12 @@ def test_a_group_of_several_users_is_somebody_else(other_user, place):
     os.chown(root, other_user.uid, 100)  # the group `users`
     root.chmod(0o775)
     assert "others can write to it (mode 0775)" in other_user.python(CLEAN, str(root)).stdout
+
+
+def test_a_folder_below_another_users_closed_one_is_none_that_runs_could_be_kept_in(other_user):
+    closed = "/root" if os.geteuid() == 0 else "/nowhere"
+    done = other_user.python(
+        "from stackproof.reaper.run_folder import state_base\n"
+        f"print(state_base({{'XDG_CACHE_HOME': '{closed}/x', 'HOME': '{other_user.home}'}}))"
+    )
+    assert done.stdout.strip() == f"{other_user.home}/.cache/stackproof", done.stderr

@@ -4,27 +4,36 @@ import errno
 import json
 import os
 import signal
+import stat
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
+from threading import Barrier, Thread
 
 import pytest
 
-from stackproof.errors import ConfigError, Refused, StackBusy
+from stackproof.errors import ConfigError, Refused, StackBusy, StartFailed
 from stackproof.reaper import ownership
-from stackproof.reaper.daemon import Reaper, boot_id
-from stackproof.reaper.launch import launch, take_down
+from stackproof.reaper.daemon import Reaper
+from stackproof.reaper.handles import how_it_ended
+from stackproof.reaper.launch import launch
 from stackproof.reaper.leftovers import clean, find_runs, read_run
 from stackproof.reaper.lock import ProjectLock
+from stackproof.reaper.machine import boot_id
 from stackproof.reaper.namespace import namespaces_allowed
+from stackproof.reaper.order import Order
 from stackproof.reaper.run_folder import RunFolder, state_root
 from stackproof.reaper.sweep import ProcessId
+from stackproof.reaper.takedown import take_down
+from stackproof.stack.resolved import StackRequest
+from stackproof.tasks.overview import clean_and_list
 from stackproof.waiting import wait_until
 
 
 @pytest.mark.parametrize("name", ["", "Upper", "a/b", "../x", "a b", "-x", "ä", "x" * 64])
 def test_a_project_name_that_could_leave_its_folder_is_refused(tmp_path, name):
-    with pytest.raises(ConfigError, match="can't be the name of a project"):
+    with pytest.raises(ConfigError, match="is not a valid project name"):
         RunFolder(tmp_path, name)
 
 
@@ -88,7 +97,7 @@ def test_a_record_of_before_the_last_boot_names_no_processes(tmp_path):
     assert len(clean(tmp_path)) == 1
 
 
-def test_a_run_of_another_container_is_left_alone(tmp_path):
+def test_a_run_of_another_container_is_left_alone_and_clean_says_so(tmp_path):
     """Its process numbers mean nothing here, so nobody can tell that it is dead."""
     run = RunFolder(tmp_path, "x-e2e")
     run.path.mkdir(parents=True)
@@ -98,6 +107,10 @@ def test_a_run_of_another_container_is_left_alone(tmp_path):
     run.record.write_text(json.dumps(record))
     assert read_run(run.path).is_alive
     assert clean(tmp_path) == []
+    places = {"STACKPROOF_STATE_DIR": str(tmp_path), "STACKPROOF_CACHE_DIR": str(tmp_path / "c")}
+    *_, told = clean_and_list(StackRequest(root=tmp_path, environment=places))
+    assert told.startswith("not removed: x-e2e belongs to another container")
+    assert told.endswith(f"remove {run.path}")
     with pytest.raises(Refused, match="runs in another container"):
         take_down(run, seconds=0)
     assert run.record.exists()
@@ -105,7 +118,10 @@ def test_a_run_of_another_container_is_left_alone(tmp_path):
 
 def test_only_one_command_at_a_time_works_on_a_copy(tmp_path):
     run = RunFolder(tmp_path, "x-e2e")
-    with ProjectLock(run, {}), pytest.raises(StackBusy, match=f"process {os.getpid()}"):
+    with (
+        ProjectLock(run, {}),
+        pytest.raises(StackBusy, match=rf"process {os.getpid()}: .* \(in {Path.cwd()}\)"),
+    ):
         ProjectLock(run, {}).__enter__()
     with ProjectLock(run, {}):
         pass
@@ -197,11 +213,11 @@ def test_a_supervisor_that_is_told_to_end_before_it_listens_ends_in_order(tmp_pa
 @pytest.mark.parametrize("failing", ["make_folder", "write_file", "rename"])
 def test_a_run_folder_that_cant_be_made_complete_is_removed(tmp_path, monkeypatch, failing):
     root = tmp_path / "state"
-    order = {"run_id": "1" * 16, "project": "full-e2e", "folder": str(root / "runs" / "full-e2e"),
-             "owner": None, "docker": ""}  # fmt: skip
+    folder = str(root / "runs" / "full-e2e")
+    owner = ProcessId.current()
+    order = Order("1" * 16, "full-e2e", folder, owner, (), {}, False, False, "", {})  # noqa: FBT003
     reaper = Reaper.__new__(Reaper)
-    reaper.__dict__.update(order=order, folder=order["folder"], held=False, supervisor=0, kind="",
-                           intended=[])  # fmt: skip
+    reaper.__dict__.update(order=order, held=False, supervisor=0, kind="", intended=[])
     module = os if failing == "rename" else ownership
     real = getattr(module, failing)
 
@@ -216,3 +232,75 @@ def test_a_run_folder_that_cant_be_made_complete_is_removed(tmp_path, monkeypatc
     with pytest.raises(OSError, match="No space left"):
         reaper._make_folder()
     assert not root.exists()
+
+
+def namespaces_of(process):
+    kinds = ("user", "mnt", "pid", "ipc", "uts", "net")
+    return {kind: Path(f"/proc/{process}/ns/{kind}").readlink() for kind in kinds}
+
+
+def test_a_supervisor_of_a_private_world_is_its_root_and_nobody_outside(tmp_path):
+    run = RunFolder(tmp_path / "state", "world-e2e")
+    told = tmp_path / "told"
+    tell = f"cat /proc/self/uid_map /proc/self/setgroups >{told}.new; id -u >>{told}.new"
+    argv = ["/bin/sh", "-c", f"{tell}; mv {told}.new {told}; exec sleep 600"]
+    with closing(launch(run, argv, environment={"PATH": os.defpath}, world=True)) as lease:
+        wait_until(told.exists, timeout=20, what="it has told who it is")
+        supervisor = namespaces_of(read_run(run.path).supervisor.pid)
+        take_down(run, seconds=20)
+    known, groups = (4294967295, "allow") if os.getuid() == 0 else (1, "deny")
+    assert told.read_text().split() == ["0", str(os.getuid()), str(known), groups, "0"]
+    shared = {kind for kind, name in namespaces_of("self").items() if supervisor[kind] == name}
+    assert (lease.namespace, shared) == ("pid", {"net"})
+    assert not run.path.exists()
+
+
+def test_a_private_world_that_cant_be_had_is_an_error_and_leaves_nothing(tmp_path, monkeypatch):
+    run = RunFolder(tmp_path / "state", "world-e2e")
+    code = (
+        "import sys, os; sys.path.insert(0, sys.argv.pop(1))\n"
+        "from stackproof.reaper import kernel\n"
+        "def refuse(flags): raise OSError(1, 'unshare: Operation not permitted')\n"
+        "kernel.unshare = refuse\n"
+        "from stackproof.reaper.daemon import main; main()\n"
+    )
+    monkeypatch.setattr("stackproof.reaper.launch._BOOT", code)
+    with pytest.raises(StartFailed, match=r"a private world can't be had: .*not permitted"):
+        launch(run, ["/bin/sleep", "600"], environment={}, world=True)
+    assert not run.path.exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root's folders let others pass through")
+def test_nobody_finds_a_folder_of_a_run_before_others_can_pass_through_it(tmp_path):
+    found = []
+
+    def make(number, gate):
+        gate.wait()
+        ownership.make_folders(f"{tmp_path}/{number}/data/api")
+        found.append(stat.S_IMODE((tmp_path / str(number) / "data").stat().st_mode))
+
+    before = os.umask(0o077)
+    try:
+        for number in range(300):
+            gate = Barrier(4)
+            threads = [Thread(target=make, args=(number, gate)) for _ in range(gate.parties)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+    finally:
+        os.umask(before)
+    assert set(found) == {0o711}
+
+
+def test_reapers_that_have_ended_do_not_add_up_in_a_long_session(tmp_path):
+    sleeper, environment = ["/bin/sleep", "600"], {"PATH": os.defpath}
+    first, second = (RunFolder(tmp_path / "state", name) for name in ("first-e2e", "second-e2e"))
+    with closing(launch(first, sleeper, environment=environment)) as lease:
+        pid = lease.reaper.pid
+        take_down(first, seconds=5)
+        wait_until(lambda: not lease.reaper.is_alive(), timeout=20, what="the reaper has ended")
+    with closing(launch(second, sleeper, environment=environment)):
+        assert not Path(f"/proc/{pid}").exists()
+        assert how_it_ended(pid) != "has ended", "nobody knows how"
+        take_down(second, seconds=5)

@@ -37,7 +37,7 @@ def test_without_an_example_nothing_is_made(tmp_path):
 
 def test_an_env_file_that_can_not_be_made_is_named(tmp_path, monkeypatch):
     def refuse(*_arguments):
-        raise PermissionError(13, "Permission denied")
+        raise OSError(28, "No space left on device")
 
     (tmp_path / ".env.integration.example").write_text("A=1\n")
     monkeypatch.setattr(os, "link", refuse)
@@ -92,7 +92,7 @@ def test_a_name_that_is_set_twice_is_an_error(tmp_path):
     with pytest.raises(ConfigError) as caught:
         read_env_file(path)
     assert caught.value.line == 2
-    assert "line 1" in caught.value.observed
+    assert "first in line 1" in caught.value.what
 
 
 def test_a_file_that_does_not_exist_is_empty(tmp_path):

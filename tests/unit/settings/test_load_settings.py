@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from stackproof.errors import ConfigError
-from stackproof.settings import Command, ensure_env_file, load_settings
+from stackproof.settings import Command, ensure_env_file, explain, load_settings, stacks
 from stackproof.stack_file.model import Limits
 
 CONFIG = """\
@@ -185,7 +185,7 @@ def test_the_home_folder_is_always_seen(root):
 
 
 def test_variables_that_end_like_a_secret_are_masked(root):
-    lines = {line.key: line for line in load(root).explain()}
+    lines = {line.key: line for line in explain(load(root))}
     assert lines["variables.POSTGRES_PASSWORD"].value == "********"
     assert lines["variables.POSTGRES_PASSWORD"].secret
     assert lines["variables.REGION"].value == "eu"
@@ -199,7 +199,7 @@ def test_a_listed_variable_is_a_secret_whatever_its_name(root):
 def test_a_secret_inside_another_value_is_masked_too(root):
     text = "environment: {api: {URL: 'redis://:from-config@redis'}}\n"
     (root / "config" / "shop.yaml").write_text(CONFIG + text)
-    lines = {line.key: line.value for line in load(root).explain()}
+    lines = {line.key: line.value for line in explain(load(root))}
     assert lines["environment.api.URL"] == "redis://:********@redis"
 
 
@@ -213,7 +213,7 @@ def test_settings_do_not_show_values_of_variables_in_their_repr(root):
 
 
 def test_explain_tells_defaults_as_such(root):
-    lines = {line.key: line.source for line in load(root).explain()}
+    lines = {line.key: line.source for line in explain(load(root))}
     assert lines["timeouts.start"] == "default"
     assert lines["ports.message-queue.5672"] == "config/shop.yaml:8"
 
@@ -273,6 +273,53 @@ def test_with_two_stacks_one_must_be_chosen(root):
     assert load(root, {"STACKPROOF_STACK": "blog"}).stack == "blog"
 
 
+@pytest.mark.parametrize(
+    "text", ["services: {api: {image: i}}\n", "x:\n  stack: a\n# compose_files: [a]\n", "- a", ""]
+)
+def test_a_file_of_another_kind_beside_the_configs_is_no_stack(root, text):
+    (root / "config" / "overlay.yaml").write_text(text)
+    assert stacks(root) == ("shop",)
+    assert load(root).stack == "shop"
+
+
+@pytest.mark.parametrize("text", ["{stack: a, compose_files: [b]}", "\ufeff'compose_files': [b]"])
+def test_a_stack_config_is_known_by_its_keys_in_each_style(root, text):
+    (root / "config" / "a.yaml").write_text(text)
+    assert stacks(root) == ("a", "shop")
+
+
+def test_a_config_that_is_alone_or_named_says_what_it_lacks(root):
+    (root / "config" / "shop.yaml").write_text("compose_file: [a]\n")
+    assert "did you mean compose_files?" in str(error_of(root))
+    (root / "config" / "overlay.yaml").write_text("services: {}\n")
+    assert "did you mean compose_files?" in str(error_of(root, stack="shop"))
+    assert error_of(root).observed.endswith("is in overlay.yaml, shop.yaml")
+
+
+@pytest.mark.parametrize(
+    "name", ["config/shop.yaml", ".env.integration.example", ".env.integration"]
+)
+def test_a_byte_order_mark_is_no_part_of_a_file(root, name):
+    texts = {"config/shop.yaml": CONFIG, ".env.integration.example": "REGION=us\n",
+             ".env.integration": "REGION=asia\n"}  # fmt: skip
+    for written, text in texts.items():
+        (root / written).write_text(f"\ufeff{text}" if written == name else text)
+    assert load(root).variables["REGION"] == "asia"
+    (root / ".env.integration").unlink()
+    assert load(root).variables["REGION"] == "us"
+
+
+def test_all_mistakes_of_a_config_are_told_in_one_error(root):
+    text = "engin: compose\nprots: {api: 1}\nlimits: {cpus: 0}\n"
+    shown = str(config_error(root, CONFIG + text))
+    assert shown.splitlines()[0].startswith("config/shop.yaml:9: engin")
+    assert "also config/shop.yaml:10: prots: unknown key 'prots' (did you mean ports?)" in shown
+    assert "also config/shop.yaml:11: limits.cpus: " in shown
+    shown = str(config_error(root, CONFIG + "engine: docker\nlimits: {cpus: 0, pids: x}\n"))
+    assert [f":{line}: " in shown for line in (9, 10)] == [True, True]
+    assert shown.count("limits.") == 2
+
+
 def test_a_config_with_another_stacks_name_is_refused(root):
     error = config_error(root, "stack: blog\ncompose_files: [a.yaml]\n")
     assert (error.line, error.key) == (1, "stack")
@@ -291,16 +338,16 @@ def test_a_config_with_another_stacks_name_is_refused(root):
             "cpus, memory",
         ),
         ("seed: {service: api, comand: [a]}", 9, "seed.comand", "did you mean command?"),
-        ("seed:\n- {service: api, comand: [a]}", 10, "seed.0.comand", "did you mean command?"),
+        ("seed:\n- {service: api, comand: [a]}", 10, "seed[0].comand", "did you mean command?"),
         ("suites:\n  smoke: {path: [a]}", 10, "suites.smoke.path", "did you mean paths?"),
-        ("engine: docker", 9, "engine", "'process', 'compose' or 'attached'"),
+        ("engine: docker", 9, "engine", "process, compose or attached"),
         ("timeouts: {start: soon}", 9, "timeouts.start", "'soon'"),
         ("timeouts: {start: 0}", 9, "timeouts.start", "greater than 0"),
-        ("limits: {memory: much}", 9, "limits.memory", "a size such as 512m"),
+        ("limits: {memory: much}", 9, "limits.memory", "'much' is not a size"),
         ("database: {service: db, name: shop}", 9, "database.name", "end in _e2e or _test"),
         ("database: {service: db}", 9, "database", "'name' is missing"),
         ("project: Shop", 9, "project", "lower-case"),
-        ("coverage: perhaps", 9, "coverage", "boolean"),
+        ("coverage: perhaps", 9, "coverage", "true or false"),
     ],
 )
 def test_a_mistake_in_the_config_is_named_with_line_and_key(root, text, line, key, said):
@@ -318,7 +365,7 @@ def test_a_port_that_is_none_is_named(root):
 def test_a_key_that_is_written_twice_is_refused(root):
     error = config_error(root, CONFIG + "stack: shop\n")
     assert (error.line, error.key) == (9, "stack")
-    assert "line 1" in error.observed
+    assert "first in line 1" in error.what
 
 
 def test_an_anchor_and_a_merge_key_are_no_repetition(root):
@@ -364,3 +411,20 @@ def test_a_variable_that_the_example_does_not_explain_is_refused(root):
     error = error_of(root)
     assert (error.source, error.line) == (".env.integration", 3)
     assert "did you mean POSTGRES_PASSWORD?" in error.remedy
+
+
+def test_evidence_is_views_and_queries(root):
+    written = "evidence: {sql: [recent_orders, audit.trail, 'select 1 as n;']}\n"
+    (root / "config" / "shop.yaml").write_text(CONFIG + written)
+    assert load(root).evidence == (
+        "select * from recent_orders",
+        "select * from audit.trail",
+        "select 1 as n",
+    )
+
+
+@pytest.mark.parametrize("sql", ["drop table x", "select 1; drop table x", "", "a view", "a.b.c"])
+def test_evidence_that_is_no_single_query_is_refused(root, sql):
+    error = config_error(root, CONFIG + f"evidence: {{sql: [{sql!r}]}}\n")
+    assert error.key == "evidence.sql[0]"
+    assert "neither the name of a view nor one query" in error.what

@@ -4,6 +4,7 @@ import contextlib
 from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -71,8 +72,6 @@ TREES = st.recursive(
 @RELAXED
 @given(st.dictionaries(st.sampled_from(sorted([*SERVICE_KEYS, "zzz"])), TREES, max_size=4))
 def test_any_value_under_any_key_of_a_service(tmp_path, keys):
-    import yaml
-
     tree = {"services": {"x": {"image": "i", **keys}, "y": {"image": "i"}}}
     load(tmp_path, yaml.safe_dump(tree, allow_unicode=True))
 
@@ -82,9 +81,37 @@ def test_any_value_under_any_key_of_a_service(tmp_path, keys):
     st.sampled_from(["services", "volumes", "networks", "name", "version", "x-stackproof", "q"]),
     TREES, max_size=4))  # fmt: skip
 def test_any_value_at_the_top(tmp_path, tree):
-    import yaml
-
     load(tmp_path, yaml.safe_dump(tree, allow_unicode=True))
+
+
+WRITABLE = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=30)
+
+
+@RELAXED
+@given(WRITABLE)
+@example("\\0101 \\n")
+@example("a\r\nb \n ")
+@example("${A:-{}}")
+def test_a_text_that_is_escaped_in_an_env_file_comes_back(tmp_path, text):
+    escaped = text.replace("\\", r"\\").replace('"', r"\"").replace("$", r"\$")
+    (tmp_path / "a.env").write_text(f'A="{escaped}"\nB=1\n', encoding="utf-8", newline="")
+    path = tmp_path / "compose.yaml"
+    path.write_text("services: {x: {image: i, env_file: a.env}}")
+    assert load_stack_file([path], {}).services["x"].environment == {"A": text, "B": "1"}
+
+
+@RELAXED
+@given(WRITABLE, WRITABLE)
+@example("{", "}")
+def test_a_text_with_doubled_dollars_comes_back_also_as_a_default(tmp_path, text, value):
+    escaped = text.replace("$", "$$")
+    inside = escaped.replace("{", "").replace("}", "")
+    lines = {"A": escaped, "B": f"${{NONE-{inside}}}", "C": f"${{V+{inside}}}", "D": "x${V}"}
+    path = tmp_path / "compose.yaml"
+    path.write_text(yaml.safe_dump({"services": {"x": {"image": "i", "environment": lines}}}))
+    found = load_stack_file([path], {"V": value}).services["x"].environment
+    plain = text.replace("{", "").replace("}", "")
+    assert found == {"A": text, "B": plain, "C": plain, "D": f"x{value}"}
 
 
 def test_aliases_that_expand_without_bound_are_refused(tmp_path):
@@ -98,5 +125,5 @@ def test_aliases_that_expand_without_bound_are_refused(tmp_path):
 
 @pytest.mark.parametrize("name", ["missing.yaml", "."])
 def test_a_file_that_can_not_be_read_is_an_error(tmp_path, name):
-    with pytest.raises(ConfigError, match="it can't be read"):
+    with pytest.raises(ConfigError, match="this file can't be read"):
         load_stack_file([tmp_path / name], {})

@@ -45,6 +45,11 @@ VARIABLES = {"SET": "value", "EMPTY": ""}
         ("$$SET $${SET}", "$SET ${SET}"),
         ("a$SET-b", "avalue-b"),
         ("${NONE:-a:b?c}", "a:b?c"),
+        ('${NONE:-{"a": {"b": {}}}}x', '{"a": {"b": {}}}x'),
+        ('${SET:-{"a": 1}}x', "valuex"),
+        ("${SET:-{}} ${NONE:-{a}b}", "value {a}b"),
+        ("${NONE:-{${SET}}}", "{value}"),
+        ("${NONE:-{} ${NONE:-}}", "{} "),
     ],
 )
 def test_every_form_of_interpolation(load, text, result):
@@ -156,6 +161,40 @@ def test_extends_within_a_file_and_from_another_folder(load, tmp_path):
     assert y.mounts[0].source == str(tmp_path / "sub" / "here")
 
 
+def test_paths_of_an_override_in_another_folder_belong_to_the_project_folder(tmp_path):
+    base = "services: {{b: {{image: {}, build: c, volumes: ['./d:/d'], env_file: e.env}}}}"
+    for folder, image in ((tmp_path, "root"), (tmp_path / "sub", "sub")):
+        folder.mkdir(exist_ok=True)
+        (folder / "base.yaml").write_text(base.format(image))
+        (folder / "e.env").write_text(f"A={image}")
+    (tmp_path / "compose.yaml").write_text("services: {x: {image: i}}")
+    over = tmp_path / "sub" / "over.yaml"
+    for extends in ("{file: base.yaml, service: b}", "{service: y}"):
+        own = base.format("root").replace("services: {b:", "").rstrip("}") + "}"
+        over.write_text(f"services: {{x: {{extends: {extends}}}, y: {own}}}")
+        x = load_stack_file([tmp_path / "compose.yaml", over], {}).services["x"]
+        assert (x.image, x.environment) == ("root", {"A": "root"})
+        assert (x.build.context, x.mounts[0].source) == (tmp_path / "c", str(tmp_path / "d"))
+
+
+def test_the_folder_of_a_link_is_the_one_that_an_extended_file_stands_in(tmp_path):
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "base.yaml").write_text("services: {b: {image: i, build: c}}")
+    (tmp_path / "sub2").mkdir()
+    (tmp_path / "sub2" / "link.yaml").symlink_to("../sub/base.yaml")
+    path = tmp_path / "compose.yaml"
+    path.write_text("services: {x: {extends: {file: sub2/link.yaml, service: b}}}")
+    assert load_stack_file([path], {}).services["x"].build.context == tmp_path / "sub2" / "c"
+
+
+def test_an_extended_file_that_does_not_exist_is_named_where_it_is_written(tmp_path):
+    path = tmp_path / "compose.yaml"
+    path.write_text("services:\n  x: {extends: {file: no.yaml, service: b}}")
+    with pytest.raises(ConfigError, match=r"no\.yaml does not exist") as caught:
+        load_stack_file([path], {})
+    assert (caught.value.line, caught.value.key) == (2, "services.x.extends.file")
+
+
 def test_services_that_extend_each_other_are_an_error(load):
     with pytest.raises(ConfigError, match="in a circle"):
         load("services: {x: {extends: y}, y: {extends: x}}")
@@ -184,7 +223,7 @@ def test_a_named_service_brings_what_it_depends_on(load):
 
 def test_a_needed_service_that_is_off_is_an_error_that_names_its_profile(load):
     text = "services: {x: {image: i, depends_on: [y]}, y: {image: i, profiles: [p]}}"
-    with pytest.raises(ConfigError, match="which is switched off") as caught:
+    with pytest.raises(ConfigError, match="whose profile is off") as caught:
         select_services(load(text), [])
     assert "profile p" in caught.value.remedy
 
@@ -225,10 +264,12 @@ def test_a_chain_of_dependencies_may_be_of_any_length(tmp_path):
 
 
 def test_each_file_of_a_long_chain_of_extends_is_read_once(tmp_path, monkeypatch):
-    from stackproof.stack_file import loader
+    from stackproof.stack_file.reading import yaml_text
 
     read = []
-    monkeypatch.setattr(loader, "read_file", lambda path: read.append(path) or path.read_bytes())
+    monkeypatch.setattr(
+        yaml_text, "read_text_file", lambda path: read.append(path) or path.read_text()
+    )
     (tmp_path / "base.yaml").write_text("services: {base: {image: i}}")
     services = "\n".join(
         f"  s{n}: {{extends: {{file: base.yaml, service: base}}}}" for n in range(50)

@@ -1,12 +1,21 @@
 """Each supported key, each way it can be written."""
 
+import re
 import textwrap
 
 import pytest
 
 from stackproof.errors import ConfigError
-from stackproof.stack_file import load_stack_file, parse_duration, parse_size
-from stackproof.stack_file.model import Dependency, Healthcheck, Limits, Mount, Port, Restart
+from stackproof.stack_file import leave_out, load_stack_file, parse_duration, parse_size
+from stackproof.stack_file.model import (
+    Dependency,
+    Healthcheck,
+    Limits,
+    Mount,
+    Port,
+    Restart,
+    WatchRule,
+)
 
 
 @pytest.fixture
@@ -222,6 +231,38 @@ def test_networks_labels_and_the_rest(service):
     assert found.extension == {"ready": {"log": "ok"}, "ports": [1]}
 
 
+def test_rules_for_changed_files(service, tmp_path):
+    rules = service("""
+        develop:
+          watch:
+            - {action: rebuild, path: package.json}
+            - {action: sync+exec, path: ./web/, target: app, ignore: "*.md", include: ["*.js"],
+               exec: {command: nginx -s reload, user: root, privileged: false, environment: [A=1]}}
+    """).watch
+    assert rules == (
+        WatchRule("rebuild", tmp_path / "package.json"),
+        WatchRule(
+            "sync+exec", tmp_path / "web", "/app", ("*.md",), ("*.js",), ("nginx", "-s", "reload"),
+            {"A": "1"}, ("services.x.develop.watch[1].exec.user",),
+        ),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("rule", "what"),
+    [
+        ("{action: reload, path: .}", "must be rebuild, restart, sync, sync+restart or sync+exec"),
+        ("{action: sync, path: .}", "the action sync needs the path"),
+        ("{action: sync+exec, path: ., target: /a}", "sync+exec needs a command"),
+        ("{action: rebuild}", "path"),
+        ("{action: rebuild, path: ., patch: x}", "patch"),
+    ],
+)
+def test_a_rule_that_can_not_be_followed_is_refused(service, rule, what):
+    with pytest.raises(ConfigError, match=re.escape(what)):
+        service(f"develop: {{watch: [{rule}]}}")
+
+
 def test_keys_that_change_nothing_are_accepted_and_told(load):
     loaded = load("services: {x: {image: i, tty: true, logging: {driver: json-file}}}")
     assert loaded.ignored == ("services.x.tty", "services.x.logging")
@@ -277,3 +318,87 @@ def test_each_value_knows_its_line(load):
     loaded = load("services:\n  x:\n    image: i\n    ports:\n      - '80'\n")
     assert loaded.locations["services.x.image"].line == 3
     assert loaded.locations["services.x.ports[0]"].line == 5
+
+
+GRANTED = """\
+services:
+  x:
+    image: i
+    secrets:
+      - token
+      - {source: token, target: other}
+      - {source: token, target: /etc/token, mode: 0400}
+    configs: [site, {source: site, target: /etc/site.conf}]
+secrets: {token: {file: ./keys/../token.txt}}
+configs: {site: {file: /srv/site.conf}}
+"""
+
+
+def test_secrets_and_configs_are_files_that_a_service_can_only_read(load, tmp_path):
+    stack = load(GRANTED)
+    found = {mount.target: mount.source for mount in stack.services["x"].mounts}
+    token = str(tmp_path / "token.txt")
+    assert found == {
+        "/run/secrets/token": token, "/run/secrets/other": token, "/etc/token": token,
+        "/site": "/srv/site.conf", "/etc/site.conf": "/srv/site.conf",
+    }  # fmt: skip
+    assert all(mount.read_only for mount in stack.services["x"].mounts)
+    assert stack.services["x"].mounts[0].written == "./keys/../token.txt"
+    assert stack.services["x"].mounts[0].where.line == 5
+    assert stack.ignored == ("services.x.secrets[2].mode",)
+
+
+@pytest.mark.parametrize(
+    ("declared", "what"),
+    [
+        ("{}", "the secret 'token' is not declared"),
+        ("{tokens: {file: a}}", "did you mean tokens?"),
+        ("{token: {environment: TOKEN}}", "TOKEN is required: the secret token is its value"),
+        ("{token: {external: true}}", "the secret token is kept by a swarm"),
+    ],
+)
+def test_a_secret_without_content_is_refused_where_a_service_needs_it(load, declared, what):
+    services = "services: {x: {image: i, secrets: [token]}}\n"
+    with pytest.raises(ConfigError) as caught:
+        load(f"{services}secrets: {declared}\n")
+    assert what in str(caught.value)
+    load(f"services: {{x: {{image: i}}}}\nsecrets: {declared}\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("secrets: {token: {content: a}}", "a secret has no `content`"),
+        ("configs: {site: {content: a, environment: B}}", "this has environment and content"),
+        ("configs: {site: {}}", "this needs one of file, environment, content"),
+        ("secrets: {token: {file: a, external: true}}", "this has file and external"),
+    ],
+)
+def test_a_secret_or_config_has_one_content_whether_it_is_used_or_not(load, text, what):
+    with pytest.raises(ConfigError, match=what):
+        load(f"services: {{x: {{image: i}}}}\n{text}\n")
+
+
+LENT = """\
+services:
+  a: {image: i, volumes: ["data:/d", /anonymous, "./f:/f", {type: tmpfs, target: /t}]}
+  b: {image: i, volumes_from: ["a:ro"], volumes: ["./own:/f"]}
+  c: {image: i, volumes_from: [b]}
+volumes: {data: {}}
+"""
+
+
+def test_a_service_has_the_mounts_of_others_where_it_has_none_itself(load, tmp_path):
+    services = load(LENT).services
+    own = (f"{tmp_path}/own", False, "")
+    lent = {"/d": ("data", True, ""), "/anonymous": (None, True, "a"), "/f": own}
+    for name in ("b", "c"):
+        mounts = services[name].mounts
+        found = {mount.target: (mount.source, mount.read_only, mount.owner) for mount in mounts}
+        assert found == lent, name
+    assert list(services["c"].depends_on) == ["b"]
+
+
+def test_no_service_can_be_left_out_whose_mounts_another_one_has(load):
+    with pytest.raises(ConfigError, match="b can't run without a, which is left out"):
+        leave_out(load(LENT), ["a"])

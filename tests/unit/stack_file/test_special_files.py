@@ -6,8 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from stackproof.engines.process.images import postgres, redis
-from stackproof.engines.process.images.postgres import read_cluster
+from stackproof.engines.process.images import redis
+from stackproof.engines.process.images.postgres_cluster import read_cluster
+from stackproof.engines.process.images.postgres_init import run_init_files
 from stackproof.errors import ConfigError
 from stackproof.plan import make_plan
 from stackproof.plan.services.image_tag import image_of
@@ -112,9 +113,9 @@ def test_the_start_up_files_of_a_database(tmp_path, make, why, whole):
     make(scripts / "one.sql")
     folder = "/docker-entrypoint-initdb.d"
     mounts = {folder: scripts} if whole else {f"{folder}/one.sql": scripts / "one.sql"}
-    service = SimpleNamespace(name="db", mounts=mounts)
+    service = SimpleNamespace(name="db", mounts=mounts, world=None)
     with pytest.raises(ConfigError, match=why):
-        postgres._run_init_files(service, None, None, tmp_path / "data", None, None)
+        run_init_files(service, None, None, tmp_path / "data", None)
     assert not (tmp_path / "data").exists()
 
 
@@ -134,7 +135,7 @@ def test_a_path_that_no_file_can_have_is_an_error_of_the_system(tmp_path, path):
 
 
 @pytest.mark.parametrize(
-    ("content", "why"), [(b"a\nb\0", "line 2 has a NUL"), (b"ab\xff", "UTF-8 text, from byte 2")]
+    ("content", "why"), [(b"a\nb\0", "line 2 has a NUL"), (b"ab\xff", "line 1 is not UTF-8")]
 )
 def test_bytes_that_are_no_text_are_an_error_with_their_place(tmp_path, content, why):
     (tmp_path / "file").write_bytes(content)

@@ -6,8 +6,10 @@ import pytest
 from stackproof.engines.process.control import Control
 from stackproof.engines.process.spec import ServiceSpec
 from stackproof.readiness.probes import HealthTiming, LogProbe
-from stackproof.reaper.launch import launch, take_down, wait_gone
+from stackproof.reaper.launch import launch
 from stackproof.reaper.run_folder import RunFolder
+from stackproof.reaper.sweep import marked
+from stackproof.reaper.takedown import take_down, wait_gone
 
 SYSTEM = {"PATH": "/usr/local/bin:/usr/bin:/bin", "PYTHONUNBUFFERED": "1", "LANG": "C.UTF-8"}
 READY = "print('ready')\n"
@@ -28,6 +30,7 @@ class Rig:
 
     def spec(self, name, code, **fields):
         fields.setdefault("stop_grace", 2.0)
+        fields.setdefault("one_shot", True)  # most have nothing more to do once they are ready
         env = {**SYSTEM, "STACKPROOF_SERVICE": f"rig-e2e/{name}", **fields.pop("env", {})}
         fields.setdefault("cwd", str(self.run.path))
         return ServiceSpec(name, (sys.executable, "-c", code), env, **fields)
@@ -44,6 +47,10 @@ class Rig:
 
     def state(self, name):
         return next(one for one in self.control.status() if one.name == name)
+
+    def processes(self, name):
+        """What runs of a service or command of this rig, not of another one beside it."""
+        return marked(f"STACKPROOF_RUN={self.lease.run_id}", f"STACKPROOF_SERVICE=rig-e2e/{name}")
 
     def log(self, name):
         return (self.run.logs / f"{name}.log").read_text()
@@ -68,6 +75,13 @@ def rig(tmp_path):
 def shared_rig(tmp_path):
     """Where the machine allows no namespaces."""
     with _opened(Rig(tmp_path / "state", private=False)) as made:
+        yield made
+
+
+@pytest.fixture
+def other_shared_rig(tmp_path):
+    """A rig with the same names in it, of another state root."""
+    with _opened(Rig(tmp_path / "other", private=False)) as made:
         yield made
 
 

@@ -13,9 +13,10 @@ from tests.unit.supervisor.conftest import Rig
 from stackproof.engines.process.control import Control
 from stackproof.engines.process.questions import Questions
 from stackproof.errors import Refused
-from stackproof.reaper.launch import take_down
 from stackproof.reaper.ownership import make_folders
 from stackproof.reaper.run_folder import RunFolder
+from stackproof.reaper.takedown import take_down
+from stackproof.stack.checkout import Checkout
 from stackproof.stack.running_record import RunningRecord, read_about, write_about
 
 UMASKS = [0o000, 0o002, 0o022, 0o077]
@@ -58,7 +59,20 @@ def test_whatever_the_umask_is_runs_can_be_started_and_only_their_user_can_chang
     rigs = [Rig(tmp_path / "state")]
     try:
         rig = rigs[0]
-        write_about(rig.run, RunningRecord("", (), {}, {}, is_complete=True))
+        write_about(
+            rig.run,
+            RunningRecord(
+                "shop",
+                Checkout("/", 1, 2, 3),
+                "process",
+                (),
+                {},
+                services={},
+                origins={},
+                all_free=False,
+                is_complete=True,
+            ),
+        )
         for folder in (rig.run.tmp("a"), rig.run.home("a"), rig.run.data / "a", rig.run.kept):
             make_folders(str(folder))
         rig.start(rig.ready_spec("a", "import os; print(oct(os.umask(0)))\nprint('ready')"))
@@ -93,7 +107,7 @@ def test_a_supervisor_of_another_user_is_not_asked(other_user):
     place = Path(tempfile.mkdtemp(prefix="stackproof-test-"))
     run = RunFolder(place / "state", "evil")
     make_folders(str(run.path))
-    run.about.write_text('{"fingerprint": "x"}')
+    run.about.write_text('{"engine": "x"}')
     other_user.owns(run.path)
     try:
         with pytest.raises(Refused, match=f"not safe to use\n.*user {other_user.uid}"):

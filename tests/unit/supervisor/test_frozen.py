@@ -8,17 +8,16 @@ import time
 
 import pytest
 
-from stackproof.engines.base import Streams
-from stackproof.engines.process import engine
+from stackproof.engines.base import Command, Streams
 from stackproof.engines.process.control import Control
 from stackproof.engines.process.engine import ProcessEngine
 from stackproof.engines.process.questions import Patience
 from stackproof.errors import NoAnswer
+from stackproof.reaper import takedown
 from stackproof.reaper.daemon import ORDERLY_SECONDS
-from stackproof.reaper.launch import take_down
 from stackproof.reaper.leftovers import read_run
 from stackproof.reaper.run_folder import RunFolder
-from stackproof.reaper.sweep import marked
+from stackproof.reaper.takedown import take_down
 from stackproof.waiting import wait_until
 
 READY = "print('ready', flush=True)\nimport time\ntime.sleep(600)\n"
@@ -49,10 +48,10 @@ QUESTIONS = {
     "status": lambda control: control.status(),
     "notices": lambda control: control.notices(),
     "wait": lambda control: control.wait_ready(600, lambda _: None),
-    "stop": lambda control: control.stop(["api"]),
-    "signal": lambda control: control.signal(["api"], "SIGTERM"),
-    "run": lambda control: control.run("migrate", ["/bin/true"], service="api"),
-    "execute": lambda control: control.execute("api", ["/bin/true"], nothing()),
+    "stop": lambda control: control.control("stop", ["api"]),
+    "signal": lambda control: control.control("kill", ["api"], signal="SIGTERM"),
+    "run": lambda control: control.run("migrate", Command(["/bin/true"]), service="api"),
+    "execute": lambda control: control.execute("api", Command(["/bin/true"]), nothing()),
     "shutdown": lambda control: control.shut_down(600),
 }
 
@@ -72,13 +71,14 @@ def test_a_supervisor_that_is_frozen_while_a_command_runs_is_noticed(rig, frozen
 
     def run():
         try:
-            rig.control.run("long", ["/bin/sleep", "600"], env={"LONG": "1"}, cwd="/")
+            mark = {"STACKPROOF_SERVICE": "rig-e2e/long"}
+            rig.control.run("long", Command(["/bin/sleep", "600"], mark), cwd="/")
         except NoAnswer as error:
             failed.append(error)
 
     asking = threading.Thread(target=run)
     asking.start()
-    wait_until(lambda: marked("LONG=1"), timeout=20, what="the command runs")
+    wait_until(lambda: rig.processes("long"), timeout=20, what="the command runs")
     frozen()
     asking.join(20)
     assert len(failed) == 1
@@ -109,7 +109,7 @@ def test_a_request_that_does_not_fit_into_the_socket_is_given_up_as_well(rig, fr
 
 def test_a_long_command_of_a_supervisor_that_answers_is_waited_for(rig):
     rig.control.questions.patience = Patience(stopped=0.05, running=5.0)
-    done = rig.control.run("long", ["/bin/sleep", "0.5"], env={"A": "b"}, cwd="/")
+    done = rig.control.run("long", Command(["/bin/sleep", "0.5"], {"A": "b"}), cwd="/")
     assert done.exit_code == 0
 
 
@@ -121,7 +121,7 @@ def test_a_supervisor_that_runs_but_keeps_silent_is_given_up_after_longer(tmp_pa
         listener.listen(8)
         control = Control(run)
         control.questions.patience = SHORT_FOR_ALL
-        with pytest.raises(NoAnswer, match="keeps silent"):
+        with pytest.raises(NoAnswer, match="does not answer"):
             control.status()
 
 
@@ -134,7 +134,7 @@ def test_down_ends_a_frozen_supervisor_by_force_and_says_so(rig, frozen, tmp_pat
     words = r"the supervisor of rig-e2e did not answer for \d+ s; ended it by force"
     assert re.fullmatch(words, line)
     assert not rig.run.path.exists()
-    assert marked("STACKPROOF_SERVICE=rig-e2e/api") == []
+    assert rig.processes("api") == []
     assert time.monotonic() - began < 60.0  # it has not waited for what the services would get
 
 
@@ -145,7 +145,7 @@ def freeze(process):
 
 
 def test_down_lets_a_frozen_reaper_go_on_and_do_its_work(rig, tmp_path, monkeypatch):
-    monkeypatch.setattr(engine, "take_down", lambda *_, **__: pytest.fail("it had to be forced"))
+    monkeypatch.setattr(takedown, "take_down", lambda *_, **__: pytest.fail("it had to be forced"))
     rig.start(rig.ready_spec("api", READY))
     reaper = freeze(rig.lease.reaper)
     ProcessEngine({}, tmp_path).shut_down(rig.run, 60.0, pytest.fail)

@@ -9,7 +9,6 @@ import pytest
 
 from stackproof.readiness.probes import HealthTiming, TcpProbe
 from stackproof.reaper.port_claims import claim
-from stackproof.reaper.sweep import marked
 from stackproof.waiting import wait_until
 
 SERVER = """
@@ -69,11 +68,11 @@ def is_open(port):
     return True
 
 
-def guards():
+def guards(rig):
     """Processes of the service that are its guard."""
     return [
         process
-        for process in marked("STACKPROOF_SERVICE=rig-e2e/db")
+        for process in rig.processes("db")
         if b"process.guard" in Path(f"/proc/{process.pid}/cmdline").read_bytes()
     ]
 
@@ -81,41 +80,41 @@ def guards():
 def test_a_guarded_server_is_ready_and_answers_on_its_port(guarded, port):
     assert guarded.state("db").health == "healthy"
     assert greeting(port) == b"hello"
-    assert len(guards()) == 1
+    assert len(guards(guarded)) == 1
 
 
 def test_a_stopped_server_refuses_and_answers_when_it_is_started_again(guarded, port):
-    guarded.control.stop(["db"])
+    guarded.control.control("stop", ["db"])
     assert not is_open(port)
-    assert guards() == []
-    guarded.control.start_services(["db"])
+    assert guards(guarded) == []
+    guarded.control.control("start", ["db"])
     guarded.control.wait_ready(20, guarded.said.append)
     assert greeting(port) == b"hello"
 
 
 def test_a_frozen_server_lets_its_clients_wait(guarded, port):
-    guarded.control.signal(["db"], "SIGSTOP", everything=True)
+    guarded.control.control("pause", ["db"])
     with socket.create_connection(("127.0.0.1", port), 20) as link:
         link.settimeout(0.2)
         with pytest.raises(TimeoutError):
             link.recv(10)
-        guarded.control.signal(["db"], "SIGCONT", everything=True)
+        guarded.control.control("unpause", ["db"])
         link.settimeout(20)
         assert link.recv(10) == b"hello"
 
 
 def test_a_killed_server_comes_back_with_a_new_guard(guarded, port):
-    (before,) = guards()
-    guarded.control.signal(["db"], "SIGKILL", everything=True)
+    (before,) = guards(guarded)
+    guarded.control.control("kill", ["db"])
     assert not before.is_alive()
     wait_until(
         lambda: greeting(port), timeout=20, what="it is back", retry_on=(ConnectionRefusedError,)
     )
-    assert before not in guards()
+    assert before not in guards(guarded)
 
 
 def test_a_server_whose_guard_ends_is_started_anew(guarded, port):
-    (guard,) = guards()
+    (guard,) = guards(guarded)
     os.kill(guard.pid, signal.SIGKILL)
     wait_until(lambda: guarded.state("db").restarts, timeout=20, what="a new start")
     wait_until(
@@ -130,4 +129,4 @@ def test_a_port_that_somebody_has_is_named_before_the_server_starts(rig, port):
     with socket.create_server(("127.0.0.1", port)):
         rig.control.start([spec])
         wait_until(lambda: rig.state("db").state == "failed", timeout=20, what="its failure")
-    assert guards() == []
+    assert guards(rig) == []

@@ -5,10 +5,10 @@ import json
 import pytest
 from tests.secret_forms import SPELLINGS, encoded, survivors
 
-from stackproof.engines.process.capture import LONGEST_LINE
+from stackproof.engines.process.capture import CUT, LONGEST_LINE
 from stackproof.readiness.probes import CommandProbe
-from stackproof.redaction import MASK
 from stackproof.waiting import wait_until
+from stackproof_redaction import MASK
 
 SECRET = "canary <p@ss/w'ord&\"+%41\\n"
 KEY = "-----BEGIN KEY-----\nab\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASC\n-----END KEY-----"
@@ -44,7 +44,8 @@ def test_a_secret_is_masked_where_a_long_line_is_cut(rig, before, ends):
     wait_until(lambda: "long completed" in states(rig), timeout=20, what="it has ended")
     lines = [line.split(" ", 2)[2] for line in rig.log("long").splitlines()]
     assert max(map(len, lines)) == LONGEST_LINE
-    text = "".join(lines)
+    assert all(line.endswith(CUT) for line in lines[:-1])
+    text = "".join(line.removesuffix(CUT) for line in lines)
     assert text == "." * before + MASK + "." * 100_000 + ("+" if ends else "")
 
 

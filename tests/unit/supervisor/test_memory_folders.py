@@ -42,8 +42,8 @@ def test_a_bounded_folder_is_full_when_it_holds_its_size(rig, bounded):
 
 
 def test_it_is_empty_when_its_service_starts_again(rig, bounded):
-    rig.control.stop(["app"])
-    rig.control.start_services(["app"])
+    rig.control.control("stop", ["app"])
+    rig.control.control("start", ["app"])
     rig.control.wait_ready(20, rig.said.append)
     assert rig.log("app").count("found []") == 2
     rig.shut_down()

@@ -12,7 +12,8 @@ from pathlib import Path
 from stackproof.engines.process.control import Control
 from stackproof.engines.process.spec import ServiceSpec
 from stackproof.readiness.probes import HealthTiming, TcpProbe
-from stackproof.reaper.launch import launch, take_down
+from stackproof.reaper.launch import launch
+from stackproof.reaper.takedown import take_down
 from stackproof.reaper.port_claims import claim
 from stackproof.reaper.run_folder import RunFolder
 

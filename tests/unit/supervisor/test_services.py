@@ -4,9 +4,12 @@ import http.server
 import os
 import signal
 import threading
+from dataclasses import replace
 
 import pytest
 
+from stackproof.engines.process.spec import Forked
+from stackproof.engines.timestamps import timestamp
 from stackproof.errors import NotReady, PortTaken, ServiceExited
 from stackproof.readiness.probes import (
     AliveProbe,
@@ -14,6 +17,7 @@ from stackproof.readiness.probes import (
     CommandProbe,
     HealthTiming,
     HttpProbe,
+    ListeningProbe,
     LogProbe,
     TcpProbe,
 )
@@ -44,6 +48,13 @@ def test_every_process_of_a_run_carries_its_mark(rig):
     assert marked(mark) == []
 
 
+def test_a_service_that_no_fork_server_begins_is_started_anew_and_it_is_said(shared_rig):
+    forked = Forked("nowhere:0", "", "app", (), ("python", "-m", "app"))
+    shared_rig.start(replace(shared_rig.ready_spec("forked", READY), forked=forked))
+    told = (shared_rig.run.path / "events.jsonl").read_text()
+    assert "without what is imported ahead: fork servers need a private world" in told
+
+
 def test_what_a_killed_reaper_and_supervisor_leave_is_removed_by_the_next_command(shared_rig):
     rig = shared_rig
     rig.start(rig.ready_spec("app", READY))
@@ -54,7 +65,7 @@ def test_what_a_killed_reaper_and_supervisor_leave_is_removed_by_the_next_comman
     wait_until(lambda: not state.is_alive, timeout=20, what="both are dead")
     assert marked(f"STACKPROOF_RUN={rig.lease.run_id}")
     (line,) = clean(rig.run.root)
-    assert "removed what a run of rig-e2e had left: 1 processes" in line
+    assert "removed what a run of rig-e2e had left: 1 process" in line
     assert marked(f"STACKPROOF_RUN={rig.lease.run_id}") == []
 
 
@@ -141,7 +152,7 @@ def test_a_bad_http_status_is_not_ready_and_shows_the_answer(rig):
     code = SERVE.format(status=503, port=port)
     probe = HttpProbe(f"http://127.0.0.1:{port}/")
     with pytest.raises(NotReady, match=r"HTTP status 503.*hello"):
-        rig.start(rig.spec("api", code, probe=probe), timeout=2)
+        rig.start(rig.spec("api", code, probe=probe), timeout=5)
 
 
 def test_a_port_that_is_taken_is_said_with_its_holder(rig):
@@ -184,12 +195,38 @@ def test_a_stranger_that_answers_on_the_port_is_not_taken_for_the_service(rig, t
         server.server_close()
 
 
-def test_a_service_that_listens_elsewhere_is_told_apart_from_one_that_does_not_listen(rig):
+@pytest.mark.parametrize("kind", ["http", "alive"])
+def test_a_service_that_listens_on_the_port_of_its_container_is_told_so_at_once(rig, kind):
+    wanted, other, actual = rig.lease.claim_ports(3)
+    code = SERVE.format(status=200, port=actual)
+    fields = {"ports": (other, wanted), "container_ports": (9, actual)}
+    probe = HttpProbe(f"http://127.0.0.1:{wanted}/") if kind == "http" else AliveProbe(1.0)
+    with pytest.raises(NotReady) as caught:
+        rig.start(rig.spec("api", code, probe=probe, **fields), timeout=60)
+    assert f"listens on {actual}, expected {wanted}" in str(caught.value)
+    assert f"ports: {{api: {actual}}}" in str(caught.value)
+    assert caught.value.waited < 30
+
+
+def test_one_of_several_ports_is_enough_and_a_log_line_needs_none(rig):
+    first, second, third = rig.lease.claim_ports(3)
+    serving = SERVE.format(status=200, port=second)
+    two = {"ports": (first, second), "container_ports": (8000, 8001)}
+    one = {"ports": (third,), "container_ports": (8002,)}
+    rig.start(
+        rig.spec("api", serving, probe=ListeningProbe((first, second)), **two),
+        rig.spec("worker", SLEEP, probe=AliveProbe(0.2), **one),
+    )
+    assert rig.state("api").health == rig.state("worker").health == "healthy"
+
+
+def test_a_service_that_listens_on_no_port_that_was_asked_for_is_told_where_it_listens(rig):
     wanted, actual = rig.lease.claim_ports(2)
     code = SERVE.format(status=200, port=actual)
-    probe = HttpProbe(f"http://127.0.0.1:{actual}/")
-    with pytest.raises(NotReady, match=f"listens on {actual} instead of {wanted}"):
-        rig.start(rig.spec("api", code, probe=probe, ports=(wanted,)), timeout=2)
+    fields = {"ports": (wanted,), "container_ports": (8000,), "probe": ListeningProbe((wanted,))}
+    with pytest.raises(NotReady, match=f"listens on {actual}, not on {wanted}"):
+        rig.start(rig.spec("api", code, **fields), timeout=5)
+    assert any(f"listens on {actual}, not on {wanted}" in line for line in rig.said)
 
 
 def test_a_crash_is_followed_by_a_restart_where_the_policy_says_so(rig, tmp_path):
@@ -210,9 +247,9 @@ def test_a_service_that_crashes_again_and_again_is_given_up_with_a_verdict(rig):
 def test_a_service_that_ignores_sigterm_is_ended_after_its_grace_period(rig):
     code = "import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + READY
     rig.start(rig.ready_spec("worker", code, stop_grace=0.2))
-    rig.control.stop(["worker"])
+    rig.control.control("stop", ["worker"])
     assert rig.state("worker").state == "stopped"
-    assert marked("STACKPROOF_SERVICE=rig-e2e/worker") == []
+    assert rig.processes("worker") == []
 
 
 def test_the_stop_signal_of_the_stack_file_is_sent(rig):
@@ -222,16 +259,16 @@ def test_the_stop_signal_of_the_stack_file_is_sent(rig):
         "signal.signal(signal.SIGUSR1, end)\n" + READY
     )
     rig.start(rig.ready_spec("worker", code, stop_signal="SIGUSR1"))
-    rig.control.stop(["worker"])
+    rig.control.control("stop", ["worker"])
     wait_until(lambda: "got it" in rig.log("worker"), timeout=10, what="the signal is handled")
 
 
 def test_a_frozen_service_can_be_stopped(rig):
     rig.start(rig.ready_spec("worker", READY, stop_grace=0.2))
-    rig.control.signal(["worker"], "SIGSTOP", everything=True)
+    rig.control.control("pause", ["worker"])
     assert rig.state("worker").state == "paused"
-    rig.control.stop(["worker"])
-    assert marked("STACKPROOF_SERVICE=rig-e2e/worker") == []
+    rig.control.control("stop", ["worker"])
+    assert rig.processes("worker") == []
 
 
 def test_what_a_service_has_put_into_other_sessions_ends_with_it(rig):
@@ -245,32 +282,41 @@ def test_what_a_service_has_put_into_other_sessions_ends_with_it(rig):
         "        time.sleep(600)\n" + READY
     )
     rig.start(rig.ready_spec("worker", code))
-    wait_until(
-        lambda: len(marked("STACKPROOF_SERVICE=rig-e2e/worker")) == 3, timeout=10, what="daemons"
-    )
-    rig.control.stop(["worker"])
-    assert marked("STACKPROOF_SERVICE=rig-e2e/worker") == []
+    wait_until(lambda: len(rig.processes("worker")) == 3, timeout=10, what="daemons")
+    rig.control.control("stop", ["worker"])
+    assert rig.processes("worker") == []
+
+
+def test_a_service_of_another_run_that_has_the_same_name_goes_on(shared_rig, other_shared_rig):
+    for rig in (shared_rig, other_shared_rig):
+        rig.start(rig.ready_spec("worker", READY))
+    pid = other_shared_rig.state("worker").pid
+    shared_rig.control.control("kill", ["worker"])
+    shared_rig.control.control("stop", ["worker"])
+    assert shared_rig.processes("worker") == []
+    assert [process.pid for process in other_shared_rig.processes("worker")] == [pid]
+    assert other_shared_rig.state("worker").state == "running"
 
 
 def test_a_killed_service_starts_again_if_its_policy_says_so(rig):
     rig.start(rig.ready_spec("worker", READY, restart="unless-stopped"))
     before = rig.state("worker").pid
-    since = rig.control.last_event()
-    rig.control.signal(["worker"], "SIGKILL")
+    since, began = rig.control.last_event(), timestamp()
+    rig.control.control("kill", ["worker"])
     wait_until(lambda: rig.state("worker").restarts == 1, timeout=20, what="it starts again")
     rig.control.wait_ready(20, rig.said.append, since=since)
     assert rig.state("worker").pid != before
+    happened = [str(event) for event in rig.control.events(began)]
+    assert happened[:2] == ["was ended by SIGKILL", "started"]
 
 
 def test_sigkill_ends_all_processes_of_a_service_before_it_returns(rig):
     child = "if os.fork() == 0:\n    os.setsid()\n    time.sleep(600)\n"
     code = f"import os, time\n{child}{READY}"
     rig.start(rig.ready_spec("worker", code))
-    wait_until(
-        lambda: len(marked("STACKPROOF_SERVICE=rig-e2e/worker")) == 2, timeout=10, what="both run"
-    )
-    rig.control.signal(["worker"], "SIGKILL", everything=True)
-    assert marked("STACKPROOF_SERVICE=rig-e2e/worker") == []
+    wait_until(lambda: len(rig.processes("worker")) == 2, timeout=10, what="both run")
+    rig.control.control("kill", ["worker"])
+    assert rig.processes("worker") == []
 
 
 @pytest.mark.skipif(

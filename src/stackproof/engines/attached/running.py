@@ -8,14 +8,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, NoReturn
 
-from stackproof.engines.base import CommandResult, LogLine, Say, ServiceStatus, Streams
+from stackproof.engines.base import Action, Command, LogLine, Say, ServiceStatus, Streams
+from stackproof.engines.events import ServiceEvent
+from stackproof.engines.network_faults import NetworkFault
 from stackproof.engines.process.images.postgres_server import INSTALLED, WHEELS
 from stackproof.engines.process.images.search import candidate, in_wheel, matching, on_path
 from stackproof.errors import EngineUnavailable, NotAttached, WaitTimeout
 from stackproof.plan.model import Plan
 
 PSQL = "psql"
-PLACES = tuple(one.removesuffix("postgres") + PSQL for one in INSTALLED)
+PLACES = tuple(server.removesuffix("postgres") + PSQL for server in INSTALLED)
 
 
 class AttachedPlan:
@@ -31,7 +33,8 @@ class AttachedPlan:
     def status(self) -> tuple[ServiceStatus, ...]:
         """Nothing is known of the services but that somebody says they are there."""
         return tuple(
-            ServiceStatus(one.name, "running", detail="attached") for one in self._plan.services
+            ServiceStatus(service.name, "running", detail="attached")
+            for service in self._plan.services
         )
 
     def wait_ready(self, timeout: float, say: Say) -> None:
@@ -43,29 +46,19 @@ class AttachedPlan:
         """No lines: they are with whoever has started the services."""
         return iter(())
 
+    def events(self, since: str) -> tuple[ServiceEvent, ...]:
+        """Nothing is known of what happens to the services."""
+        return ()
+
     def follow(self, services: Sequence[str] = ()) -> Iterator[LogLine]:
         """No lines either."""
         return iter(())
 
-    def run(
-        self, name: str, service: str, argv: Sequence[str], *, timeout: float, say: Say
-    ) -> CommandResult:
-        """Refuse to migrate or seed.
-
-        Raises:
-            NotAttached: Always.
-        """
+    def run(self, name: str, service: str, command: Command, say: Say) -> NoReturn:
+        """Refuse to migrate or seed."""
         _refuse(f"run {name} in", [service])
 
-    def execute(
-        self,
-        service: str,
-        argv: Sequence[str],
-        streams: Streams,
-        *,
-        environment: Mapping[str, str] | None = None,
-        timeout: float | None = None,
-    ) -> int:
+    def execute(self, service: str, command: Command, streams: Streams) -> int:
         """Run this machine's `psql` against an attached database; refuse all else.
 
         Raises:
@@ -73,20 +66,20 @@ class AttachedPlan:
             EngineUnavailable: If this machine has no `psql`.
             WaitTimeout: If it was ended because of the time-out.
         """
-        if argv[0] != PSQL:
-            _refuse(f"run {argv[0]} in", [service])
+        if command.argv[0] != PSQL:
+            _refuse(f"run {command.argv[0]} in", [service])
         try:
             done = subprocess.run(
-                [_psql(), *argv[1:]],
+                [_psql(), *command.argv[1:]],
                 stdin=streams.stdin,
                 stdout=streams.stdout,
                 stderr=streams.stderr,
-                env={**os.environ, **(environment or {})},
-                timeout=timeout,
+                env={**os.environ, **command.environment},
+                timeout=command.timeout,
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            raise WaitTimeout(f"{PSQL} at {service} ends", waited=timeout or 0.0) from None
+            raise WaitTimeout(f"{PSQL} at {service} ends", waited=command.timeout or 0.0) from None
         return done.returncode
 
     def owns_data(self, service: str) -> bool:
@@ -95,35 +88,34 @@ class AttachedPlan:
 
     def details(self) -> Mapping[str, Any]:
         """Only the addresses are known."""
-        return {one.name: [end.url for end in one.endpoints] for one in self._plan.services}
+        return {
+            service.name: [endpoint.url for endpoint in service.endpoints]
+            for service in self._plan.services
+        }
 
-    def start(self, services: Sequence[str]) -> None:
-        """Refuse."""
-        _refuse("start", services)
+    def receipt(self) -> None:
+        """None: nothing can be tried inside what somebody else has started."""
 
-    def stop(self, services: Sequence[str]) -> None:
+    def disturb(self, fault: NetworkFault) -> NoReturn:
         """Refuse."""
-        _refuse("stop", services)
+        _refuse("disturb the network of", [fault.one, fault.other])
 
-    def restart(self, services: Sequence[str]) -> None:
+    def control(
+        self,
+        action: Action,
+        services: Sequence[str],
+        *,
+        signal: str = "SIGKILL",
+    ) -> NoReturn:
         """Refuse."""
-        _refuse("restart", services)
-
-    def kill(self, services: Sequence[str], signal: str = "SIGKILL") -> None:
-        """Refuse."""
-        _refuse("kill", services)
-
-    def pause(self, services: Sequence[str]) -> None:
-        """Refuse."""
-        _refuse("pause", services)
-
-    def unpause(self, services: Sequence[str]) -> None:
-        """Refuse."""
-        _refuse("unpause", services)
+        _refuse(action, services)
 
 
 def _refuse(verb: str, services: Sequence[str]) -> NoReturn:
-    raise NotAttached(f"stackproof can't {verb} {', '.join(services)}, which it did not start")
+    raise NotAttached(
+        f"stackproof can't {verb} {', '.join(services)}, which it did not start",
+        remedy="use --engine process or --engine compose for a stack that may be changed",
+    )
 
 
 def _psql() -> str:

@@ -14,16 +14,18 @@ import requests
 from docker.errors import DockerException
 
 from stackproof.engines.compose.connection import connect
-from stackproof.engines.compose.takedown import remove_run
+from stackproof.engines.compose.takedown import KEEP_DATA, remove_run
 from stackproof.errors import EngineUnavailable
+from stackproof.reaper.run_folder import RunFolder
 
 
 def main(arguments: Sequence[str]) -> int:
     """Remove a run; writes what is left, and the exit status tells whether anything is."""
     where, project, root, run_id = arguments
+    keep_data = (RunFolder(Path(root), project).path / KEEP_DATA).exists()
     try:
         client = connect({**os.environ, "DOCKER_HOST": where})
-        left = remove_run(client, project, run_id, Path(root))
+        left = remove_run(client, project, run_id, Path(root), keep_data=keep_data)
     except EngineUnavailable as error:
         left = [f"{error.what} ({'; '.join(error.checked)})"]
     except (DockerException, requests.RequestException) as error:

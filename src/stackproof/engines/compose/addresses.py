@@ -32,16 +32,28 @@ def refuse_without_addresses(client: DockerClient, model: Model) -> None:
         EngineUnavailable: If too few address ranges are left.
     """
     networks: list[dict[str, Any]] = client.api.networks()
-    needed = len(to_make(model, {one["Name"] for one in networks}))
+    needed = len(to_make(model, {network["Name"] for network in networks}))
     if not needed:
         return
-    used = [subnet for one in networks for subnet in subnets_of(one)]
+    left = ranges_left(client, networks, enough=needed)
+    if left < needed:
+        taken = sum(len(subnets_of(network)) for network in networks)
+        raise no_addresses(f"{taken} are taken, {left} free, {needed} needed")
+
+
+def ranges_left(client: DockerClient, networks: Sequence[Mapping[str, Any]], *, enough: int) -> int:
+    """How many more networks the Docker Engine has addresses for.
+
+    Args:
+        client: The Docker Engine.
+        networks: Those that exist.
+        enough: Where to stop counting.
+    """
+    used = [subnet for network in networks for subnet in subnets_of(network)]
     pools = client.info().get("DefaultAddressPools") or [
         {"Base": base, "Size": size} for base, size in DEFAULT_POOLS
     ]
-    left = free_ranges(pools, used, enough=needed)
-    if left < needed:
-        raise no_addresses(f"{len(used)} are taken, {left} free, {needed} needed")
+    return free_ranges(pools, used, enough=enough)
 
 
 def no_addresses(observed: str) -> EngineUnavailable:
@@ -68,18 +80,20 @@ def to_make(model: Model, there: set[str]) -> list[str]:
     declared: Mapping[str, Mapping[str, Any] | None] = model.get("networks") or {}
     return [
         key
-        for key, one in declared.items()
-        if not (one or {}).get("external")
-        and not ((one or {}).get("ipam") or {}).get("config")
-        and (one or {}).get("name", key) not in there
+        for key, network in declared.items()
+        if not (network or {}).get("external")
+        and not ((network or {}).get("ipam") or {}).get("config")
+        and (network or {}).get("name", key) not in there
     ]
 
 
 def subnets_of(network: Mapping[str, Any]) -> list[IPv4Network]:
     """The IPv4 ranges that a network has, as the Docker Engine describes it."""
-    written = [one.get("Subnet", "") for one in (network.get("IPAM") or {}).get("Config") or []]
-    parsed = [ip_network(one) for one in written if one]
-    return [one for one in parsed if isinstance(one, IPv4Network)]
+    written = [
+        config.get("Subnet", "") for config in (network.get("IPAM") or {}).get("Config") or []
+    ]
+    parsed = [ip_network(path) for path in written if path]
+    return [subnet for subnet in parsed if isinstance(subnet, IPv4Network)]
 
 
 def free_ranges(
@@ -98,7 +112,7 @@ def free_ranges(
         if not isinstance(base, IPv4Network):
             continue
         for part in base.subnets(new_prefix=max(pool["Size"], base.prefixlen)):
-            found += not any(part.overlaps(one) for one in used)
+            found += not any(part.overlaps(taken) for taken in used)
             if found >= enough:
                 return found
     return found

@@ -14,11 +14,12 @@ from stackproof.engines.base import Say
 from stackproof.engines.compose.addresses import no_addresses
 from stackproof.engines.compose.connection import connect, docker_environment
 from stackproof.engines.compose.model import Model
+from stackproof.engines.compose.replicas import replicated
 from stackproof.engines.compose.silence import end, lines_of
 from stackproof.errors import CommandFailed, ConfigError, EngineUnavailable, StackproofError
-from stackproof.plan.model import ComposeSource
+from stackproof.plan.model import Plan
 from stackproof.reaper.sweep import ProcessId, descendants
-from stackproof.redaction import Redactor
+from stackproof_redaction import Redactor
 
 KEPT_LINES = 40
 
@@ -57,14 +58,15 @@ class CommandLine:
         self.file = folder / "compose.json"
         self.project = project
 
-    def resolve(self, source: ComposeSource) -> Model:
-        """What Compose itself makes of the user's files.
+    def resolve(self, plan: Plan) -> Model:
+        """What Compose itself makes of the user's files, each replica as a service.
 
         Raises:
             ConfigError: If Compose refuses them.
         """
+        source = plan.source
         files = [part for path in source.files for part in ("--file", str(path))]
-        profiles = [part for one in source.profiles for part in ("--profile", one)]
+        profiles = [part for profile in source.profiles for part in ("--profile", profile)]
         argv = ["docker", "compose", *files, *profiles, "--project-name", self.project]
         done = subprocess.run(
             [*argv, "config", "--format", "json"],
@@ -78,8 +80,7 @@ class CommandLine:
                 observed=self.redactor.text(done.stderr.strip()),
                 remedy="`docker compose config` shows the same; correct the file",
             )
-        model: Model = json.loads(done.stdout)
-        return model
+        return replicated(json.loads(done.stdout), plan.replicas)
 
     def read(self) -> Model:
         """The model that was kept."""
@@ -117,7 +118,8 @@ class CommandLine:
                 for raw in lines_of(process, lambda: self._ensure_it_can_go_on(process)):
                     line = self.redactor.text(raw)
                     lines = [*lines[1 - KEPT_LINES :], line]
-                    say(line)
+                    if line.strip():
+                        say(line)
             except BaseException:
                 end(process)
                 raise
@@ -131,10 +133,10 @@ class CommandLine:
             EngineUnavailable: If the Docker Engine has hung.
         """
         main = ProcessId.of(process.pid)
-        for one in [*([main] if main else []), *descendants(process.pid)]:
-            if one.is_stopped():
-                one.kill(signal.SIGCONT)
-        connect(self.environment).close()
+        for running in [*([main] if main else []), *descendants(process.pid)]:
+            if running.is_stopped():
+                running.kill(signal.SIGCONT)
+        connect(self.environment)
 
 
 def _concealed(value: Any, redactor: Redactor, values: list[str]) -> Any:
@@ -149,9 +151,9 @@ def _concealed(value: Any, redactor: Redactor, values: list[str]) -> Any:
         values.append(value)
         return f"${{{VALUE}{len(values) - 1}}}"
     if isinstance(value, dict):
-        return {key: _concealed(one, redactor, values) for key, one in value.items()}
+        return {key: _concealed(inner, redactor, values) for key, inner in value.items()}
     if isinstance(value, list):
-        return [_concealed(one, redactor, values) for one in value]
+        return [_concealed(inner, redactor, values) for inner in value]
     return value
 
 
@@ -178,5 +180,5 @@ def failure(verb: str, code: int, output: str) -> StackproofError:
         f"`docker compose {verb}` {how}",
         exit_code=code,
         output=output,
-        remedy="its last lines stand above",
+        remedy="the lines above are the end of what Compose said" if output.strip() else "",
     )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
+import os
 import shutil
 import subprocess
+import threading
 from collections.abc import Mapping
 
 import docker
@@ -50,7 +53,7 @@ def address(environment: Mapping[str, str]) -> str:
 
 
 def connect(environment: Mapping[str, str]) -> docker.DockerClient:
-    """A client of the Docker Engine.
+    """The client of the Docker Engine that this process shares; nobody closes it.
 
     Args:
         environment: The caller's environment.
@@ -60,13 +63,58 @@ def connect(environment: Mapping[str, str]) -> docker.DockerClient:
     """
     where = address(environment)
     try:
+        return _clients.answering(where)
+    except (DockerException, requests.RequestException, OSError) as error:
+        raise unavailable(where, error) from None
+
+
+class _Clients:
+    """One client for each Docker Engine: each keeps up to ten connections open until it ends."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._known: dict[tuple[int, str], docker.DockerClient] = {}
+        atexit.register(self.close)
+
+    def answering(self, where: str) -> docker.DockerClient:
+        """A client whose engine has just answered."""
+        key = (os.getpid(), where)  # connections are of no use to a child that was forked
+        with self._lock:
+            known = self._known.get(key)
+        if known is not None and _answers(known):
+            return known
         client = docker.DockerClient(
             base_url=where, version="auto", timeout=FIRST_SECONDS, max_pool_size=CONNECTIONS
         )
-    except (DockerException, requests.RequestException, OSError) as error:
-        raise unavailable(where, error) from None
-    client.api.timeout = SECONDS
-    return client
+        client.api.timeout = SECONDS
+        with self._lock:
+            now = self._known.get(key)
+            if now is not known and now is not None:  # another thread was first
+                client.close()
+                return now
+            self._known[key] = client
+        if known is not None:
+            known.close()
+        return client
+
+    def close(self) -> None:
+        """Close the connections of this process."""
+        with self._lock:
+            for (pid, _), client in self._known.items():
+                if pid == os.getpid():
+                    client.close()
+            self._known.clear()
+
+
+_clients = _Clients()
+
+
+def _answers(client: docker.DockerClient) -> bool:
+    try:
+        ping = client.api.get(f"{client.api.base_url}/_ping", timeout=FIRST_SECONDS)
+    except (requests.RequestException, OSError):
+        return False
+    return bool(ping.ok)
 
 
 def unavailable(where: str, error: Exception) -> EngineUnavailable:

@@ -14,10 +14,11 @@ from stackproof.engines.base import LogLine, ServiceStatus
 from stackproof.engines.compose.labels import SERVICE
 from stackproof.engines.compose.notes import Notes
 from stackproof.engines.compose.takedown import containers_of
+from stackproof.engines.process.capture import readable
 from stackproof.errors import NoStack
-from stackproof.redaction import Redactor
+from stackproof_redaction import Redactor
 
-NO_CONTAINER = "its container was removed by somebody else"
+NO_CONTAINER = "its container was removed from outside"
 
 STATES = {"created": "waiting", "removing": "stopped", "dead": "failed"}
 """Docker's words that differ from ours."""
@@ -26,6 +27,10 @@ LARGEST_SIGNAL = 128
 
 PART = 16 * 1024
 """Bytes after which Docker cuts a line."""
+
+MOST_PARTS = 64
+MOST_SECONDS = 1.0
+"""So many parts, written in so many seconds, a line may have and be whole among the last ones."""
 
 _PART_STAMP = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z ")
 _STAMP = re.compile(r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?Z ?")
@@ -48,7 +53,8 @@ class Containers:
     def ids(self) -> Mapping[str, str]:
         """Service to container id."""
         return {
-            one["Labels"][SERVICE]: one["Id"] for one in containers_of(self.client, self.run_id)
+            container["Labels"][SERVICE]: container["Id"]
+            for container in containers_of(self.client, self.run_id)
         }
 
     def id_of(self, service: str) -> str:
@@ -72,9 +78,9 @@ class Containers:
     def inspect_all(self) -> dict[str, dict[str, Any]]:
         """The same of all services."""
         found = {}
-        for service, one in self.ids().items():
+        for service, container in self.ids().items():
             try:
-                found[service] = self.client.api.inspect_container(one)
+                found[service] = self.client.api.inspect_container(container)
             except NotFound:
                 continue
         return found
@@ -92,8 +98,9 @@ class Containers:
         Args:
             service: Its name.
             redactor: Masks secrets.
-            since: Only lines from this time on, in seconds since the epoch.
-            tail: Only about so many last lines of each stream.
+            since: Only lines from about this time on, in seconds since the epoch; some come from
+                before it, since Docker takes the parts of a long line for lines.
+            tail: Only so many last lines of each stream.
         """
         container = self.ids().get(service)
         if container is None:
@@ -102,10 +109,12 @@ class Containers:
         for stream in ("out", "err"):
             data = self.client.api.logs(
                 container, stdout=stream == "out", stderr=stream == "err", timestamps=True,
-                since=since, tail="all" if tail is None else tail,
+                since=None if since is None else since - MOST_SECONDS,
+                tail="all" if tail is None else tail + MOST_PARTS,
             )  # fmt: skip
             stamped = [split_stamp(line) for line in joined_parts(data).split("\n")[:-1]]
-            texts = [text.rstrip("\r").replace("\r", "\\r") for _, text in stamped]
+            stamped = stamped if tail is None else stamped[max(len(stamped) - tail, 0) :]
+            texts = [readable(text) for _, text in stamped]
             masked = redactor.lines(texts)
             for (at, _), text in zip(stamped, masked, strict=True):
                 found.append(LogLine(at, service, stream, text))
@@ -196,6 +205,11 @@ def exit_code(state: Mapping[str, Any]) -> int:
     return LARGEST_SIGNAL - code if LARGEST_SIGNAL < code < 2 * LARGEST_SIGNAL else code
 
 
+def has_completed(state: Mapping[str, Any]) -> bool:
+    """Whether it ran to a good end."""
+    return state["Status"] == "exited" and exit_code(state) == 0
+
+
 def how_it_ended(found: Mapping[str, Any]) -> str:
     """The end of a container in words, from what inspecting it gave."""
     state = found["State"]
@@ -209,7 +223,7 @@ def how_it_ended(found: Mapping[str, Any]) -> str:
     if code < 0:
         import signal
 
-        names = {one.value: one.name for one in signal.Signals}
+        names = {Signal.value: Signal.name for Signal in signal.Signals}
         return f"was ended by {names.get(-code, f'signal {-code}')}"
     return f"exited with status {code}"
 

@@ -42,7 +42,7 @@ def why_not_here(client: DockerClient) -> str:
     about = client.info()
     if about.get("OperatingSystem") == "Docker Desktop":
         return "Docker Desktop runs its containers in a virtual machine"
-    if any("rootless" in one for one in about.get("SecurityOptions") or ()):
+    if any("rootless" in option for option in about.get("SecurityOptions") or ()):
         return "the Docker Engine runs without root"
     here = (socket.gethostname(), os.uname().release)
     if (about.get("Name"), about.get("KernelVersion")) != here:
@@ -78,9 +78,9 @@ class Copies:
             return {}
         refused = why_not_here(self.client)
         if refused:
-            return {one.source: refused for one in folders.values()}
+            return {folder.source: refused for folder in folders.values()}
         self._ensure_image()
-        found = {one.source: self._make(key, one) for key, one in folders.items()}
+        found = {folder.source: self._make(key, folder) for key, folder in folders.items()}
         return {source: why for source, why in found.items() if why}
 
     def _make(self, key: str, mount: PlannedMount) -> str:
@@ -170,11 +170,11 @@ def unchanged_copies(client: DockerClient, plan: Plan, labels: Mapping[str, str]
     """
     copies = Copies(client, plan.project, labels)
     names = {f"{plan.project}_{key}" for key in copied_folders(plan)}
-    folders = {one for one in names if copies.is_there(one) and not copies.is_written(one)}
+    folders = {name for name in names if copies.is_there(name) and not copies.is_written(name)}
     files = {
         str(path)
-        for one, path in copied_files(plan)
-        if path.exists() and filecmp.cmp(path, one.source, shallow=False)
+        for file, path in copied_files(plan)
+        if path.exists() and filecmp.cmp(path, file.source, shallow=False)
     }
     return folders | files
 
@@ -182,17 +182,17 @@ def unchanged_copies(client: DockerClient, plan: Plan, labels: Mapping[str, str]
 def copy_files(plan: Plan) -> dict[str, str]:
     """Make the run's copies of single files; gives source to why one could not be made."""
     refused: dict[str, str] = {}
-    for one, path in copied_files(plan):
+    for file, path in copied_files(plan):
         if path.exists():
             continue
         try:
             path.parent.mkdir(exist_ok=True)
-            shutil.copy2(one.source, path)
-            about = Path(one.source).stat()
+            shutil.copy2(file.source, path)
+            about = Path(file.source).stat()
             if os.getuid() == 0:
                 os.chown(path, about.st_uid, about.st_gid)
         except OSError as error:
-            refused[one.source] = str(error)
+            refused[file.source] = str(error)
     return refused
 
 

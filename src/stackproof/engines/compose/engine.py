@@ -6,11 +6,10 @@ import json
 import signal
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from docker import DockerClient
 
-from stackproof.engines.base import Say
+from stackproof.engines.base import Copies, Launch, Lease, Say
 from stackproof.engines.compose import relay
 from stackproof.engines.compose.addresses import refuse_without_addresses
 from stackproof.engines.compose.command_line import CommandLine
@@ -22,8 +21,10 @@ from stackproof.engines.compose.connection import (
 )
 from stackproof.engines.compose.containers import Containers
 from stackproof.engines.compose.copies import why_not_here
-from stackproof.engines.compose.failures import is_there, no_image
+from stackproof.engines.compose.failures import holder, is_there, no_image
+from stackproof.engines.compose.granting import grant
 from stackproof.engines.compose.labels import labels_of
+from stackproof.engines.compose.networks import new_ranges, refuse_taken_ranges
 from stackproof.engines.compose.preparing import Preparing
 from stackproof.engines.compose.running import ComposeRunning
 from stackproof.engines.compose.sharing import join_networks
@@ -33,10 +34,12 @@ from stackproof.engines.compose.supervisor import AT_ONCE
 from stackproof.engines.compose.takedown import KEEP_DATA, containers_of, volumes_of
 from stackproof.errors import CommandFailed, EngineUnavailable, NoStack, Refused, TeardownIncomplete
 from stackproof.plan.model import Plan, ServicePlan
-from stackproof.reaper.launch import Lease, launch, take_down, wait_gone
+from stackproof.reaper.launch import import_path
+from stackproof.reaper.launch import launch as launch_run
 from stackproof.reaper.leftovers import read_run
 from stackproof.reaper.ownership import write_file
 from stackproof.reaper.run_folder import RunFolder
+from stackproof.reaper.takedown import ensure_gone
 
 GONE_SECONDS = 20.0
 """What the reaper gets to remove everything once the containers have been stopped."""
@@ -54,6 +57,10 @@ class ComposeEngine:
     def __init__(self, environment: Mapping[str, str]) -> None:
         self.environment = environment
 
+    def holder_of(self, port: int) -> str:
+        """Who listens on a port of this machine, in words."""
+        return holder(connect(self.environment), port)
+
     def no_copies(self) -> str:
         """Why the Docker Engine can't copy folders of this machine; empty where it can."""
         try:
@@ -64,10 +71,8 @@ class ComposeEngine:
     def open(
         self,
         run: RunFolder,
-        plan: Plan | None = None,  # noqa: ARG002 - copies are made when the containers are
-        *,
-        snapshot: Path | None = None,  # noqa: ARG002 - as above
-        holes: tuple[Path, ...] = (),  # noqa: ARG002 - as above
+        say: Say,
+        copies: Copies | None = None,  # noqa: ARG002 - they are made when the containers are
     ) -> Lease:
         """Start the reaper and the supervisor of a run that is to come.
 
@@ -79,12 +84,17 @@ class ComposeEngine:
         client = connect(self.environment)
         _refuse_strangers(client, run.project)
         module = "stackproof.engines.compose.supervisor"
-        return launch(
+        return launch_run(
             run,
             [sys.executable, "-m", module, "--run-folder", str(run.path)],
-            environment={**docker_environment(self.environment), "LANG": "C.UTF-8"},
+            environment={
+                **docker_environment(self.environment),
+                "LANG": "C.UTF-8",
+                **import_path(self.environment),
+            },
             private=False,
             docker_host=address(self.environment),
+            say=say,
         )
 
     @property
@@ -92,51 +102,28 @@ class ComposeEngine:
         """How it keeps snapshots."""
         return ComposeSnapshots(self.environment)
 
-    def start(
-        self,
-        plan: Plan,
-        run: RunFolder,
-        say: Say,
-        *,
-        lent: Mapping[str, str] | None = None,  # noqa: ARG002 - containers have their own files
-        snapshot: Path | None = None,
-    ) -> ComposeRunning:
+    def start(self, launch: Launch) -> ComposeRunning:
         """Make all containers of a plan, building images that are missing; none runs yet.
-
-        Args:
-            plan: The plan.
-            run: Its run folder, which has been opened.
-            say: Takes lines of progress.
-            lent: Not used: containers have their own files.
-            snapshot: Folder of a snapshot to start from; None for empty data.
 
         Raises:
             ConfigError: If Compose refuses the stack file.
             CommandFailed: If an image can't be built or fetched, or a container can't be made.
             EngineUnavailable: If the Docker Engine has no addresses or no disk space left.
         """
-        kept = SnapshotImages.read(snapshot) if snapshot is not None else None
+        plan, run = launch.plan, launch.run
+        kept = SnapshotImages.read(launch.snapshot) if launch.snapshot is not None else None
         if kept is not None:
             kept.write(run.path)
         running = self._attached(plan, run)
-        self._create(plan, run, plan.services, running, say, ["--no-recreate"])
+        compose = self._prepare(launch, plan.services)
+        self._create(launch, compose, running, plan.services, "--no-recreate")
         if plan.elsewhere:
-            resolved = self._command_line(plan, run).resolve(plan.source)
+            resolved = self._command_line(plan, run).resolve(plan)
             join_networks(running.containers.client, plan, resolved)
         return running
 
     def build(self, plan: Plan, run: RunFolder, say: Say, *, again: bool = False) -> list[str]:
-        """Build the images of a plan that are missing.
-
-        Args:
-            plan: The plan.
-            run: A run folder that has been opened.
-            say: Takes lines of progress.
-            again: Also those that are there.
-
-        Returns:
-            The images that were built.
-        """
+        """Build the images of a plan that are missing (`again`: all), and name them."""
         client = connect(self.environment)
         wanted = _to_build(client, plan.services, again=again)
         if wanted:
@@ -148,9 +135,10 @@ class ComposeEngine:
             compose.run(["build", *options, *wanted.values()], say)
         return sorted(wanted)
 
-    def keep_data(self, plan: Plan, run: RunFolder) -> None:  # noqa: ARG002 - the protocol's
+    def keep_data(self, plan: Plan, run: RunFolder) -> bool:  # noqa: ARG002 - the protocol's
         """Tell the supervisor to leave the named volumes; the next start uses them again."""
         (run.path / KEEP_DATA).touch(mode=0o600)
+        return bool(volumes_of(connect(self.environment), run.project, run.root))
 
     def drop_data(self, run: RunFolder) -> bool:
         """Remove volumes that were kept of an earlier run; tells whether there were any."""
@@ -161,20 +149,23 @@ class ComposeEngine:
         return bool(found)
 
     def replace(
-        self,
-        plan: Plan,
-        names: list[str],
-        run: RunFolder,
-        say: Say,
-        *,
-        lent: Mapping[str, str] | None = None,  # noqa: ARG002 - containers have their own files
+        self, launch: Launch, names: Sequence[str], removed: Sequence[str] = ()
     ) -> ComposeRunning:
-        """Make the containers of some services anew, as the plan has them now, and start them."""
-        running = self._attached(plan, run)
+        """Make the containers of some services anew, and remove those of others."""
+        running = self._attached(launch.plan, launch.run)
         there = running.containers.ids()
-        running.stop([name for name in names if name in there])
-        services = tuple(one for one in plan.services if one.name in names)
-        self._create(plan, run, services, running, say, ["--force-recreate"])
+        gone = [name for name in removed if name in there]
+        stopped = [name for name in there if name in names or name in gone]
+        services = tuple(service for service in launch.plan.services if service.name in names)
+        compose = self._prepare(launch, services)  # while the old ones run
+        if stopped:
+            launch.say(f"stopping {', '.join(stopped)}")
+        running.control("stop", stopped)
+        running.keep_logs(stopped)
+        for name in gone:
+            running.api.remove_container(there[name], v=True)
+        if services:  # no name would stand for all of them
+            self._create(launch, compose, running, services, "--force-recreate")
         return running
 
     def attach(self, plan: Plan, run: RunFolder) -> ComposeRunning:
@@ -194,13 +185,7 @@ class ComposeEngine:
     def shut_down(
         self, run: RunFolder, seconds: float, say: Say, *, disposable: bool = False
     ) -> None:
-        """Stop all services in order and remove everything that the run has made.
-
-        Args:
-            run: The run.
-            seconds: What the services get to end in an orderly way.
-            say: Takes a line where the supervisor has to be ended by force.
-            disposable: Remove the containers as they run.
+        """Stop all services in order (disposable: as they run), and remove all that is there.
 
         Raises:
             EngineUnavailable: If the Docker Engine does not answer; nothing was done then.
@@ -216,11 +201,10 @@ class ComposeEngine:
             supervisor.kill(signal.SIGKILL)
         elif supervisor is not None:
             supervisor.kill(AT_ONCE if disposable else signal.SIGTERM)
-        if not wait_gone(run, seconds=seconds + GONE_SECONDS):
-            take_down(run, seconds=GONE_SECONDS)
+        ensure_gone(run, seconds=seconds + GONE_SECONDS, forced=GONE_SECONDS)
         left = containers_of(client, state.run_id)
         if left:
-            raise TeardownIncomplete([f"container {one['Names'][0][1:]}" for one in left])
+            raise TeardownIncomplete([f"container {found['Names'][0][1:]}" for found in left])
 
     def _attached(self, plan: Plan, run: RunFolder) -> ComposeRunning:
         client = connect(self.environment)
@@ -235,31 +219,38 @@ class ComposeEngine:
     def _command_line(self, plan: Plan, run: RunFolder) -> CommandLine:
         return CommandLine(self.environment, _run_id(run), run.path, plan.project, plan.secrets)
 
-    def _create(
-        self,
-        plan: Plan,
-        run: RunFolder,
-        services: Sequence[ServicePlan],
-        running: ComposeRunning,
-        say: Say,
-        options: Sequence[str],
-    ) -> None:
-        client = running.containers.client
-        preparing = self._preparing(plan, run, client)
-        model = preparing.make(plan, say)
-        compose = preparing.compose  # it alone has the values that the model leaves out
+    def _prepare(self, launch: Launch, services: Sequence[ServicePlan]) -> CommandLine:
+        """What containers need before they are made: the model, free addresses and images."""
+        client = connect(self.environment)
+        preparing = self._preparing(launch.plan, launch.run, client)
+        model = preparing.make(launch.plan, launch.say)
+        there = client.api.networks()
+        refuse_taken_ranges(there, model["networks"])
+        for line in new_ranges(there, preparing.resolved, model["networks"]):
+            launch.say(f"note: {line}")
         refuse_without_addresses(client, model)
         missing = _to_build(client, services, again=False)
         if missing:
-            say(f"building {', '.join(sorted(missing))}")
-            compose.run(["build", *missing.values()], say)
-        names = [one.name for one in services]
+            launch.say(f"building {', '.join(sorted(missing))}")
+            preparing.compose.run(["build", *missing.values()], launch.say)
+        return preparing.compose
+
+    def _create(
+        self,
+        launch: Launch,
+        compose: CommandLine,
+        running: ComposeRunning,
+        services: Sequence[ServicePlan],
+        option: str,
+    ) -> None:
+        names = [service.name for service in services]
         try:
-            compose.run(["create", "--no-build", *options, *names], _only_pulls(say))
+            compose.run(["create", "--no-build", option, *names], _only_pulls(launch.say))
         except CommandFailed as error:
-            raise no_image(client, services, error) or error from None
-        if plan.hermetic:
-            _write_relays(plan, run, running.containers)
+            raise no_image(running.containers.client, services, error) or error from None
+        grant(running.containers.client, running.containers.ids(), services)
+        if launch.plan.hermetic:
+            _write_relays(launch.plan, launch.run, running.containers)
 
 
 def _run_id(run: RunFolder) -> str:
@@ -276,7 +267,7 @@ def _to_build(
     client: DockerClient, services: Sequence[ServicePlan], *, again: bool
 ) -> dict[str, str]:
     """Image to one of the services that build it, for each image that is not there."""
-    wanted = {one.image: one.name for one in services if one.builds}
+    wanted = {service.image: service.name for service in services if service.builds}
     return {image: name for image, name in wanted.items() if again or not is_there(client, image)}
 
 
@@ -284,7 +275,7 @@ def _refuse_strangers(client: DockerClient, project: str) -> None:
     filters = {"label": [f"com.docker.compose.project={project}"]}
     found = client.api.containers(all=True, filters=filters)
     if found:
-        names = ", ".join(one["Names"][0][1:] for one in found)
+        names = ", ".join(container["Names"][0][1:] for container in found)
         raise Refused(
             f"Docker has containers of another project that is called {project}",
             observed=names,

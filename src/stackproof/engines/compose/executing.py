@@ -11,6 +11,7 @@ from typing import IO
 
 from docker.errors import APIError
 
+from stackproof.engines.base import Command, Streams
 from stackproof.engines.compose.containers import Containers
 from stackproof.errors import WaitTimeout
 
@@ -37,40 +38,22 @@ class Executing:
 
     @contextlib.contextmanager
     def command(
-        self,
-        service: str,
-        argv: Sequence[str],
-        *,
-        stdin: int,
-        stdout: int,
-        stderr: int,
-        options: Sequence[str] = (),
-        environment: Mapping[str, str] | None = None,
-        timeout: float | None = None,
+        self, service: str, command: Command, streams: Streams, options: Sequence[str] = ()
     ) -> Iterator[subprocess.Popen[bytes]]:
         """Run a command; leaving the block waits for its end, or ends it.
 
         Args:
             service: In whose container.
-            argv: The command.
-            stdin: What it reads from.
-            stdout: What it writes to.
-            stderr: What it writes errors to.
+            command: What to run; values of variables never stand on a command line.
+            streams: What it is connected to.
             options: Further options of `docker exec`.
-            environment: Variables beside the container's own; values never stand on a command line.
-            timeout: Seconds after which it is ended; None for no bound.
 
         Raises:
             WaitTimeout: If it was ended because of the time-out.
         """
         container = self.containers.id_of(service)
         mark = uuid.uuid4().hex
-        given = {**(environment or {}), MARK: mark}
-        names = [part for name in given for part in ("--env", name)]
-        process = subprocess.Popen(
-            ["docker", "exec", *options, *names, container, *argv],
-            stdin=stdin, stdout=stdout, stderr=stderr, env={**self.environment, **given},
-        )  # fmt: skip
+        process = self._begin(container, command, streams, options, mark)
         late: list[bool] = []
 
         def end() -> None:
@@ -78,8 +61,8 @@ class Executing:
             self._end(container, mark)
             process.kill()
 
-        timer = Timer(timeout or 0.0, end)
-        if timeout is not None:
+        timer = Timer(command.timeout or 0.0, end)
+        if command.timeout is not None:
             timer.start()
         try:
             yield process
@@ -93,7 +76,18 @@ class Executing:
             timer.cancel()
             _close(process.stdout)
         if late:
-            raise WaitTimeout(f"{' '.join(argv)} in {service}", waited=timeout or 0.0)
+            raise WaitTimeout(f"{command} in {service}", waited=command.timeout or 0.0)
+
+    def _begin(
+        self, container: str, command: Command, streams: Streams, options: Sequence[str], mark: str
+    ) -> subprocess.Popen[bytes]:
+        given = {**command.environment, MARK: mark}
+        names = [part for name in given for part in ("--env", name)]
+        return subprocess.Popen(
+            ["docker", "exec", *options, *names, container, *command.argv],
+            stdin=streams.stdin, stdout=streams.stdout, stderr=streams.stderr,
+            env={**self.environment, **given},
+        )  # fmt: skip
 
     def _end(self, container: str, mark: str) -> None:
         api = self.containers.client.api

@@ -28,8 +28,8 @@ def start_failure(service: ServicePlan, error: APIError, client: DockerClient) -
     if _TAKEN.search(text):
         match = _PORT.search(text)
         port = int(match[1]) if match else 0
-        return PortTaken(service.name, port=port, holder=_holder(client, port))
-    remedy = "the Docker Engine's words stand above"
+        return PortTaken(service.name, port=port, holder=holder(client, port))
+    remedy = "see what the Docker Engine said above"
     if "executable file not found" in text or "no such file or directory" in text:
         remedy = "check `command` and `entrypoint`: the program must be in the image"
     elif "no space left" in text:
@@ -67,8 +67,9 @@ def is_there(client: DockerClient, image: str) -> bool:
     return True
 
 
-def _holder(client: DockerClient, port: int) -> str:
-    for one in client.api.containers():
-        if any(known.get("PublicPort") == port for known in one["Ports"]):
-            return f"container {one['Names'][0][1:]}"
+def holder(client: DockerClient, port: int) -> str:
+    """Who listens on a port: the container, where it is one."""
+    for container in client.api.containers():
+        if any(port_map.get("PublicPort") == port for port_map in container["Ports"]):
+            return f"container {container['Names'][0][1:]}"
     return holder_of(port)

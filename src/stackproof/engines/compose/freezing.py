@@ -1,4 +1,4 @@
-"""Freezing all processes of a container, and letting them go on."""
+"""Pausing all processes of a container, and resuming them."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def thaw(api: Any, container: str, service: str) -> None:
     try:
         api.unpause(container)
     except APIError as error:
-        raise _refused("let go on", service, error) from None
+        raise _refused("unpaused", service, error) from None
 
 
 def _refused(what: str, service: str, error: APIError) -> StackproofError:

@@ -25,11 +25,7 @@ def left_in_docker(
         environment: The caller's environment, which says where the Docker Engine is.
     """
     try:
-        client = connect(environment)
-        try:
-            return list(_found(client, run_ids, projects))
-        finally:
-            client.close()
+        return list(_found(connect(environment), run_ids, projects))
     except (EngineUnavailable, DockerException, requests.RequestException) as error:
         return [f"the Docker Engine can't be asked what is left in it: {error}"]
 
@@ -38,15 +34,15 @@ def _found(
     client: DockerClient, run_ids: Collection[str], projects: Collection[str]
 ) -> Iterator[str]:
     mine = {"label": [f"{OWNER}={owner()}"]}
-    for one in client.api.containers(all=True, filters=mine):
-        if _label(one, RUN) in run_ids:
-            yield f"container {one['Names'][0][1:]} of {_label(one, PROJECT)}"
-    for one in client.api.networks(filters=mine):
-        if _label(one, RUN) in run_ids:
-            yield f"network {one['Name']} of {_label(one, PROJECT)}"
-    for one in client.api.volumes(filters=mine)["Volumes"] or []:
-        if _label(one, PROJECT) in projects:
-            yield f"volume {one['Name']} of {_label(one, PROJECT)}"
+    for container in client.api.containers(all=True, filters=mine):
+        if _label(container, RUN) in run_ids:
+            yield f"container {container['Names'][0][1:]} of {_label(container, PROJECT)}"
+    for network in client.api.networks(filters=mine):
+        if _label(network, RUN) in run_ids:
+            yield f"network {network['Name']} of {_label(network, PROJECT)}"
+    for volume in client.api.volumes(filters=mine)["Volumes"] or []:
+        if _label(volume, PROJECT) in projects:
+            yield f"volume {volume['Name']} of {_label(volume, PROJECT)}"
 
 
 def _label(found: Mapping[str, Any], name: str) -> str:

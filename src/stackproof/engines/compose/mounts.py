@@ -10,6 +10,7 @@ from typing import Any
 from stackproof.errors import Refused
 from stackproof.plan.model import Plan, ServicePlan
 from stackproof.plan.mounts.model import PlannedMount
+from stackproof.stack_file.granted_files import FOLDERS
 
 Model = dict[str, Any]
 
@@ -20,19 +21,36 @@ COPIES = "copies"
 def copied_files(plan: Plan) -> Iterator[tuple[PlannedMount, Path]]:
     """The single files that the run has copies of, and where."""
     for service in plan.services:
-        for one in service.outside:
-            if one.action == "copy" and one.is_file:
-                yield one, plan.run_folder / COPIES / one.key
+        for mount in service.outside:
+            if mount.action == "copy" and mount.is_file:
+                yield mount, plan.run_folder / COPIES / mount.key
 
 
 def copied_folders(plan: Plan) -> dict[str, PlannedMount]:
     """The folders and volumes that the run has copies of, by the name of the copy."""
     return {
-        one.key: one
+        mount.key: mount
         for service in plan.services
-        for one in service.outside
-        if one.action == "copy" and not one.is_file
+        for mount in service.outside
+        if mount.action == "copy" and not mount.is_file
     }
+
+
+def grant_files(service: Model, resolved: Model) -> None:
+    """Mount the files of `secrets` and `configs` as Compose does, so that they are decided too.
+
+    Args:
+        service: The service in the model.
+        resolved: The whole of what Compose has read.
+    """
+    for kind, folder in FOLDERS.items():
+        for grant in service.pop(kind, None) or ():
+            target = posixpath.join(folder, grant.get("target") or grant["source"])
+            source = resolved[kind][grant["source"]].get("file")
+            if source is None:  # the engine brings its content into the container
+                continue
+            mount = {"type": "bind", "source": source, "target": target, "read_only": True}
+            service["volumes"] = [*(service.get("volumes") or ()), mount]
 
 
 def own_mounts(service: Model, planned: ServicePlan, volumes: Mapping[str, Any], run: Path) -> None:
@@ -49,9 +67,9 @@ def own_mounts(service: Model, planned: ServicePlan, volumes: Mapping[str, Any],
     """
     if not service.get("volumes"):
         return
-    decided = {one.target: one for one in planned.outside}
-    service["volumes"] = [_mount(one, decided, planned.name, volumes, run)
-                          for one in service["volumes"]]  # fmt: skip
+    decided = {mount.target: mount for mount in planned.outside}
+    service["volumes"] = [_mount(volume, decided, planned.name, volumes, run)
+                          for volume in service["volumes"]]  # fmt: skip
 
 
 def _mount(
@@ -103,7 +121,10 @@ def own_volumes(plan: Plan, labels: Mapping[str, str]) -> dict[str, Model]:
         labels: What they are marked with.
     """
     fresh = {
-        one.key for service in plan.services for one in service.outside if one.action == "fresh"
+        mount.key
+        for service in plan.services
+        for mount in service.outside
+        if mount.action == "fresh"
     }
     empty = {key: {"name": f"{plan.project}_{key}", "labels": dict(labels)} for key in fresh}
     copies = {

@@ -25,11 +25,14 @@ def refuse_others(
     Raises:
         Refused: With the names of all of them.
     """
-    foreign = [f"the {kind} {name}" for name, kind in names.items()
-               if not all(_is_own(one, labels) for one in _found(client, kind, name))]  # fmt: skip
+    foreign = [
+        f"the {kind} {name}"
+        for name, kind in names.items()
+        if not all(_is_own(written, labels) for written in _found(client, kind, name))
+    ]
     if foreign:
         raise Refused(
-            f"Docker has {', '.join(foreign)} already, and this run has not made it",
+            f"Docker already has {', '.join(foreign)}, which this run did not make",
             observed="the labels dev.stackproof.project, .owner and .root are not those of this "
             "copy, user and state folder",
             remedy="give this copy another name (STACKPROOF_PROJECT); if nobody needs it, remove "
@@ -44,7 +47,7 @@ def _is_own(labels: Mapping[str, str], own: Mapping[str, str]) -> bool:
 def _found(client: DockerClient, kind: str, name: str) -> Iterator[Mapping[str, str]]:
     if kind == "network":
         found: list[dict[str, Any]] = client.api.networks(names=[name])
-        yield from (one.get("Labels") or {} for one in found if one["Name"] == name)
+        yield from (network.get("Labels") or {} for network in found if network["Name"] == name)
         return
     try:
         yield client.api.inspect_volume(name).get("Labels") or {}

@@ -33,6 +33,7 @@ class Preparing:
         self.client = client
         self.compose = compose
         self.labels = labels
+        self.resolved: Model = {}
 
     def write_model(self, plan: Plan) -> None:
         """Write the model down for Compose; nothing is made."""
@@ -54,8 +55,8 @@ class Preparing:
         """
         model = self._model(plan)
         folders = {
-            key: one
-            for key, one in copied_folders(plan).items()
+            key: folder
+            for key, folder in copied_folders(plan).items()
             if model["volumes"].get(key, {}).get("external")
         }
         refuse_others(self.client, _names(model, plan, folders), self.labels)
@@ -71,7 +72,8 @@ class Preparing:
 
     def _model(self, plan: Plan) -> Model:
         version = str(self.client.version()["ApiVersion"])
-        model = effective_model(self.compose.resolve(plan.source), plan, self.labels, version)
+        self.resolved = self.compose.resolve(plan)
+        model = effective_model(self.resolved, plan, self.labels, version)
         kept = SnapshotImages.read(self.compose.folder)
         if kept is not None:
             model = model_from_snapshot(model, kept.places, kept.names, self.labels)
@@ -80,8 +82,12 @@ class Preparing:
 
 def _names(model: Model, plan: Plan, copies: Mapping[str, object]) -> dict[str, str]:
     """Names in Docker of what the run makes, with the kind of each."""
-    own = {one["name"]: "volume" for one in model["volumes"].values() if not one.get("external")}
+    own = {
+        volume["name"]: "volume"
+        for volume in model["volumes"].values()
+        if not volume.get("external")
+    }
     for key in copies:
         name = f"{plan.project}_{key}"
         own |= {name: "volume", f"{name}{WRITTEN}": "volume"}
-    return own | {one["name"]: "network" for one in model["networks"].values()}
+    return own | {network["name"]: "network" for network in model["networks"].values()}

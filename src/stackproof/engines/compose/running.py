@@ -5,41 +5,56 @@ from __future__ import annotations
 import heapq
 import os
 import re
-import signal as signals
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from subprocess import DEVNULL, PIPE, STDOUT
-from typing import Any
+from typing import IO, Any
 
 from docker import DockerClient
 
 from stackproof.engines import log_files
-from stackproof.engines.base import CommandResult, LogLine, Say, ServiceStatus, Streams
-from stackproof.engines.compose.connection import docker_environment
+from stackproof.engines.base import (
+    Action,
+    Command,
+    CommandResult,
+    LogLine,
+    Say,
+    ServiceStatus,
+    Streams,
+)
+from stackproof.engines.compose.connection import address, docker_environment
 from stackproof.engines.compose.containers import NO_CONTAINER, Containers, status_of
 from stackproof.engines.compose.executing import Executing
+from stackproof.engines.compose.faults.asking import Disturbing
 from stackproof.engines.compose.freezing import freeze, thaw
+from stackproof.engines.compose.history import history_of
 from stackproof.engines.compose.labels import own_labels
 from stackproof.engines.compose.notes import Notes
+from stackproof.engines.compose.rechecking import note_ready
 from stackproof.engines.compose.starting import Starting
+from stackproof.engines.compose.stopping import kill, stop
+from stackproof.engines.events import ServiceEvent
+from stackproof.engines.network_faults import NetworkFault
+from stackproof.engines.process.capture import readable
 from stackproof.engines.timestamps import Moment, timestamp
 from stackproof.errors import WaitTimeout, masked_errors
 from stackproof.plan.model import Plan
 from stackproof.plan.services.known_images import recognise
 from stackproof.reaper.ownership import PRIVATE_FILE, make_folders
 from stackproof.reaper.run_folder import RunFolder
-from stackproof.reaper.sweep import ProcessId
-from stackproof.redaction import Redactor
-from stackproof.waiting import wait_until
+from stackproof_redaction import Redactor
 
 RESTART_SECONDS = 60.0
 FOLLOW_SECONDS = 0.2
-KILL_SECONDS = 30.0
+
+KEPT_LINES = 100_000
+"""Last lines that are kept of a container when another one takes its place."""
 
 
 class ComposeRunning:
@@ -68,11 +83,13 @@ class ComposeRunning:
         self.notes = Notes(run.path / "notes.json")
         self.redactor = Redactor(plan.secrets)
         self._executing = Executing(self.containers, docker_environment(environment))
+        self._disturbing = Disturbing(run.path, address(environment))
 
     def status(self) -> tuple[ServiceStatus, ...]:
         """What is known of each service."""
         found = self.containers.inspect_all()
-        one_shot = {one.name: one.one_shot for one in self.plan.services}
+        note_ready(self.plan.services, self.containers, self.notes, found, self.redactor)
+        one_shot = {service.name: service.one_shot for service in self.plan.services}
         names = [*one_shot, *sorted(found.keys() - one_shot)]
         states = (
             status_of(name, found[name], self.notes, one_shot=one_shot.get(name, False))
@@ -80,7 +97,7 @@ class ComposeRunning:
             else ServiceStatus(name, "removed", detail=NO_CONTAINER)
             for name in names
         )
-        return tuple(replace(one, detail=self.redactor.text(one.detail)) for one in states)
+        return tuple(replace(state, detail=self.redactor.text(state.detail)) for state in states)
 
     def details(self) -> Mapping[str, Any]:
         """All that Docker knows of each container: settings, health history, how it ended."""
@@ -92,9 +109,8 @@ class ComposeRunning:
         known = recognise(self.plan.service(service).image)
         mounts = self.containers.inspect(service)["Mounts"]
         if known is not None:
-            mounts = [one for one in mounts if PurePosixPath(one["Destination"]).is_relative_to(
-                      known.volume)]  # fmt: skip
-        return all(self.is_own(one) for one in mounts)
+            mounts = [mount for mount in mounts if known.keeps(mount["Destination"])]
+        return all(self.is_own(mount) for mount in mounts)
 
     def is_own(self, mount: Mapping[str, Any]) -> bool:
         """Whether what is mounted was made by this run, or is none that it could harm."""
@@ -126,8 +142,28 @@ class ComposeRunning:
         wanted = (line for line in merged if line.at >= since)
         return iter(deque(wanted, maxlen=tail)) if tail is not None else wanted
 
+    def keep_logs(self, services: Sequence[str]) -> None:
+        """Keep what the containers of services have written, before others take their place."""
+        make_folders(str(self.run_folder.logs))
+        for name in services:
+            with self._log_file(name) as log:
+                for line in self.containers.lines(name, self.redactor, tail=KEPT_LINES):
+                    log.write(f"{line.at} {line.stream} {line.text}\n")
+
+    @contextmanager
+    def _log_file(self, name: str) -> Iterator[IO[str]]:
+        path = self.run_folder.logs / f"{name}.log"
+        with path.open("a", encoding="utf-8", newline="\n") as log:
+            os.fchmod(log.fileno(), PRIVATE_FILE)
+            yield log
+
     def _own(self, name: str, since: float | None, tail: int | None) -> list[LogLine]:
         return list(self.containers.lines(name, self.redactor, since=since, tail=tail))
+
+    def events(self, since: str) -> tuple[ServiceEvent, ...]:
+        """What has happened to containers since a moment."""
+        found = history_of(self.containers, since)
+        return tuple(replace(event, detail=self.redactor.text(event.detail)) for event in found)
 
     def follow(self, services: Sequence[str] = ()) -> Iterator[LogLine]:
         """New lines as they are written, until the stack is gone."""
@@ -152,111 +188,58 @@ class ComposeRunning:
                     yield line
             time.sleep(FOLLOW_SECONDS)
 
-    def run(
-        self, name: str, service: str, argv: Sequence[str], *, timeout: float, say: Say
-    ) -> CommandResult:
+    def run(self, name: str, service: str, command: Command, say: Say) -> CommandResult:
         """Run a command in a service's container, its output kept as the log `name`."""
         make_folders(str(self.run_folder.logs))
         lines: list[str] = []
-        executing = self._executing.command(
-            service, argv, stdin=DEVNULL, stdout=PIPE, stderr=STDOUT, timeout=timeout
-        )
-        with (self.run_folder.logs / f"{name}.log").open("a", encoding="utf-8") as log:
-            os.fchmod(log.fileno(), PRIVATE_FILE)
+        executing = self._executing.command(service, command, Streams(DEVNULL, PIPE, STDOUT))
+        with self._log_file(name) as log:
             try:
                 with executing as process:
                     assert process.stdout is not None  # noqa: S101 - for the type checker: a pipe
                     for raw in process.stdout:
-                        line = self.redactor.text(raw.decode(errors="replace").rstrip("\r\n"))
+                        line = self.redactor.text(
+                            readable(raw.decode(errors="replace").rstrip("\n"))
+                        )
                         lines.append(line)
                         log.write(f"{timestamp()} out {line}\n")
                         say(line)
             except WaitTimeout as error:
-                what = self.redactor.text(f"{name} ({' '.join(argv)})")
+                what = self.redactor.text(f"{name} ({command})")
                 raise WaitTimeout(what, waited=error.waited, trace=lines[-20:]) from None
         return CommandResult(process.returncode, "\n".join(lines))
 
-    def execute(
-        self,
-        service: str,
-        argv: Sequence[str],
-        streams: Streams,
-        *,
-        environment: Mapping[str, str] | None = None,
-        timeout: float | None = None,
-    ) -> int:
+    def execute(self, service: str, command: Command, streams: Streams) -> int:
         """Run a command in a service's container, connected to the caller's streams."""
         is_terminal = os.isatty(streams.stdin) and os.isatty(streams.stdout)
-        with self._executing.command(
-            service,
-            argv,
-            stdin=streams.stdin,
-            stdout=streams.stdout,
-            stderr=streams.stderr,
-            options=["--interactive", *(["--tty"] if is_terminal else [])],
-            environment=environment,
-            timeout=timeout,
-        ) as process:
+        options = ["--interactive", *(["--tty"] if is_terminal else [])]
+        with self._executing.command(service, command, streams, options) as process:
             process.wait()
         return process.returncode
 
-    def start(self, services: Sequence[str]) -> None:
-        """Start stopped services and wait until they are well."""
-        self.wait_ready(RESTART_SECONDS, lambda _: None, services=services)
+    def receipt(self) -> None:
+        """None: an image need not have anything that could try."""
 
-    def stop(self, services: Sequence[str]) -> None:
-        """Stop services, in the way their stack file says."""
-        for name in services:
-            found = self.containers.inspect(name)
-            self.notes.stopped(name)
-            if found["State"]["Paused"]:
-                self.api.unpause(found["Id"])
-            self.api.stop(found["Id"], timeout=found["Config"].get("StopTimeout"))
+    def disturb(self, fault: NetworkFault) -> None:
+        """Let something be wrong between containers on this machine, as root.
 
-    def restart(self, services: Sequence[str]) -> None:
-        """Stop and start services and wait until they are well."""
-        self.stop(services)
-        self.start(services)
-
-    def kill(self, services: Sequence[str], signal: str = "SIGKILL") -> None:
-        """Send a signal to the main process of services.
-
-        A container that Docker itself is told to kill stays down whatever its restart policy says,
-        so the process is ended directly where that is allowed: that is what a crash looks like.
+        Raises:
+            Refused: If it can't be, with the reason.
         """
-        for name in services:
-            found = self.containers.inspect(name)
-            process = _process_of(found)
-            number = int(getattr(signals, signal, 0))
-            if process is None or not number or not process.kill(number):
-                self.api.kill(found["Id"], signal)
-            elif number == signals.SIGKILL and not found["State"]["Paused"]:
-                # The first process of a container ends after all others of it (pid_namespaces(7)).
-                wait_until(process.has_ended, timeout=KILL_SECONDS, what=f"the end of {name}")
+        self._disturbing.ask(fault)
 
-    def pause(self, services: Sequence[str]) -> None:
-        """Freeze all processes of services."""
-        for name in services:
-            freeze(self.api, self.containers.id_of(name), name)
-
-    def unpause(self, services: Sequence[str]) -> None:
-        """Let frozen services go on."""
-        for name in services:
-            thaw(self.api, self.containers.id_of(name), name)
-
-
-def _process_of(found: Mapping[str, Any]) -> ProcessId | None:
-    """The main process of a container, if the Docker Engine runs on this very machine.
-
-    Elsewhere its number is that of another process here; the control group tells them apart.
-    """
-    pid = found["State"]["Pid"]
-    process = ProcessId.of(pid) if pid else None
-    try:
-        groups = Path(f"/proc/{pid}/cgroup").read_text(encoding="utf-8")
-    except OSError:
-        return None
-    return process if found["Id"] in groups else None
+    def control(self, action: Action, services: Sequence[str], *, signal: str = "SIGKILL") -> None:
+        """Start, stop, restart, kill, pause or unpause services."""
+        if action in {"stop", "restart"}:
+            stop(self.containers, self.notes, services)
+        if action in {"start", "restart"}:
+            self.wait_ready(RESTART_SECONDS, lambda _: None, services=services)
+            self._disturbing.renew(services)
+        elif action == "kill":
+            kill(self.containers, services, signal)
+        for name in services if action in {"pause", "unpause"} else ():
+            change = freeze if action == "pause" else thaw
+            change(self.api, self.containers.id_of(name), name)
 
 
 def _seconds(moment: str) -> float:

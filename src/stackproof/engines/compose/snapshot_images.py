@@ -51,7 +51,7 @@ class SnapshotImages:
         """What is kept in a folder; None where it is not there or can't be read."""
         try:
             value = json.loads((folder / FILE).read_text(encoding="utf-8"))
-            places = tuple(Place(**one) for one in value["places"])
+            places = tuple(Place(**place) for place in value["places"])
             return cls(dict(value["names"]), dict(value["ids"]), places)
         except (OSError, ValueError, KeyError, TypeError):
             return None
@@ -59,6 +59,11 @@ class SnapshotImages:
     def write(self, folder: Path) -> None:
         """Keep it in a folder."""
         write_file(str(folder), FILE, json.dumps(asdict(self)).encode())
+
+
+def _labels(plan: Plan, run_id: str) -> Mapping[str, str]:
+    root = plan.run_folder.parents[1]
+    return labels_of(run_id=run_id, project=plan.project, stack=plan.stack, root=root)
 
 
 def take(
@@ -83,39 +88,45 @@ def take(
     """
     found = containers.inspect_all()
     client = containers.client
-    images = {name: client.images.get(one["Image"]).attrs for name, one in found.items()}
-    for one in found.values():
-        one["Mounts"] = [mount for mount in one["Mounts"] if not is_unchanged(mount)]
-    described = [_describe(one, found[one.name], images[one.name]) for one in plan.services]
-    places, left_out = places_of(described, plan.project, is_own)
-    labels = {
-        **labels_of(
-            run_id=containers.run_id,
-            project=plan.project,
-            stack=plan.stack,
-            root=plan.run_folder.parents[1],
-        ),
-        SNAPSHOT: str(entry),
+    images = {
+        name: client.images.get(container["Image"]).attrs for name, container in found.items()
     }
+    for container in found.values():
+        container["Mounts"] = [mount for mount in container["Mounts"] if not is_unchanged(mount)]
+    described = [
+        _describe(service, found[service.name], images[service.name]) for service in plan.services
+    ]
+    places, left_out = places_of(described, plan.project, is_own)
     by_service: dict[str, list[Place]] = {}
     for place in places:
         by_service.setdefault(place.service, []).append(place)
+    marked = {**_labels(plan, containers.run_id), SNAPSHOT: str(entry)}
 
     def make(service: str) -> str:
-        maker = _ImageMaker(client, found[service]["Id"], images[service], labels)
+        maker = _ImageMaker(client, found[service]["Id"], images[service], marked)
         return maker.make(by_service[service])
 
     with ThreadPoolExecutor() as pool:
         ids = dict(zip(by_service, pool.map(make, by_service), strict=True))
-    size = sum(
+    names = _names(plan, ids, entry)
+    _give_names(client, ids, names)
+    return SnapshotImages(names, ids, tuple(places)), _size(client, ids, images), left_out
+
+
+def _size(
+    client: DockerClient, ids: Mapping[str, str], images: Mapping[str, Mapping[str, Any]]
+) -> int:
+    """Bytes that the images have beyond those that they were made of."""
+    return sum(
         client.images.get(image).attrs["Size"] - images[service]["Size"]
         for service, image in ids.items()
     )
-    names = _names(plan, ids, entry)
+
+
+def _give_names(client: DockerClient, ids: Mapping[str, str], names: Mapping[str, str]) -> None:
     for service, name in names.items():
         repository, _, tag = name.rpartition(":")
         client.api.tag(ids[service], repository, tag, force=True)
-    return SnapshotImages(names, ids, tuple(places)), size, left_out
 
 
 def _describe(
@@ -230,5 +241,5 @@ def fault_of(client: DockerClient, folder: Path) -> str:
         except ImageNotFound:
             return f"the image {name} is missing"
         if found["Id"] != kept.ids[service]:
-            return f"the image {name} is another one"
+            return f"the image {name} was replaced"
     return ""

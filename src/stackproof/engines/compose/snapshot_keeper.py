@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from docker import DockerClient
 from docker.errors import APIError, ImageNotFound
@@ -23,7 +23,7 @@ from stackproof.stack_file.model import Service, StackFile
 
 
 class ComposeSnapshots:
-    """Implements `engines.base.SnapshotKeeper`.
+    """Implements `engines.snapshot_keeping.SnapshotKeeper`.
 
     Args:
         environment: The caller's environment.
@@ -39,8 +39,9 @@ class ComposeSnapshots:
         """
         client = connect(self.environment)
         return sorted(
-            f"{one.name} {one.image if one.builds else _image_id(client, one.image, say)}"
-            for one in plan.services
+            f"{service.name} "
+            f"{service.image if service.builds else _image_id(client, service.image, say)}"
+            for service in plan.services
         )
 
     def foreign_data(self, stack_file: StackFile, services: Sequence[str]) -> list[str]:
@@ -49,9 +50,7 @@ class ComposeSnapshots:
         for name in services:
             service = stack_file.services[name]
             known = recognise(service.image or "")
-            if known is None:
-                continue
-            if any(PurePosixPath(one).is_relative_to(known.volume) for one in _in_memory(service)):
+            if known is not None and any(map(known.keeps, _in_memory(service))):
                 found.append(f"{name} has its data in memory (tmpfs)")
         return found
 
@@ -64,8 +63,8 @@ class ComposeSnapshots:
         for service in reversed(plan.services):
             problem = save_memory(service)
             if problem:
-                say(f"note: {service.name} would not save its data: {problem}")
-            running.stop([service.name])
+                say(f"note: {service.name} could not save its data: {problem}")
+            running.control("stop", [service.name])
         snapshot_removal.remove_images(client, str(entry))  # what a killed maker may have left
         labels = labels_of(run_id=run_id, project=plan.project, stack=plan.stack, root=run.root)
         unchanged = unchanged_copies(client, plan, labels)
@@ -108,5 +107,5 @@ def _image_id(client: DockerClient, image: str, say: Say) -> str:
 
 def _in_memory(service: Service) -> list[str]:
     """Paths of a service that are a file system in memory."""
-    mounted = [one.target for one in service.mounts if one.kind == "tmpfs"]
-    return mounted + [one.partition(":")[0] for one in service.tmpfs]
+    mounted = [mount.target for mount in service.mounts if mount.kind == "tmpfs"]
+    return mounted + [mount.partition(":")[0] for mount in service.tmpfs]

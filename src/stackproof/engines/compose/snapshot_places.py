@@ -95,19 +95,21 @@ def places_of(
     users: dict[str, list[_User]] = {}
     left_out: list[str] = []
     declared: list[_User] = []
-    for one in found:
-        for mount in one.mounts:
+    for service in found:
+        for mount in service.mounts:
             if mount["Type"] == "volume" and is_own(mount):
-                users.setdefault(mount["Name"], []).append(_User(one, mount["Destination"]))
+                users.setdefault(mount["Name"], []).append(_User(service, mount["Destination"]))
             elif _is_foreign(mount):
-                left_out.append(f"{one.plan.name}: {mount['Destination']}, which is not the copy's")
-        mounted = [mount["Destination"] for mount in one.mounts]
-        paths = (path for path in one.plan.data if not any(_within(path, m) for m in mounted))
-        declared += [_User(one, path) for path in paths]
+                left_out.append(
+                    f"{service.plan.name}: {mount['Destination']}, which is not the copy's"
+                )
+        mounted = [mount["Destination"] for mount in service.mounts]
+        paths = (path for path in service.plan.data if not any(_within(path, m) for m in mounted))
+        declared += [_User(service, path) for path in paths]
     places: list[Place] = []
     for name, having in users.items():
         places.append(_place(name, having, project, len(places)))
-    places += [Place(one.found.plan.name, "layer", one.target, one.target) for one in declared]
+    places += [Place(user.found.plan.name, "layer", user.target, user.target) for user in declared]
     return places, left_out
 
 
@@ -190,7 +192,7 @@ def model_from_snapshot(
 
 def _unmount(service: Model, target: str) -> None:
     mounts, path = service.get("volumes") or [], PurePosixPath(target)
-    service["volumes"] = [one for one in mounts if PurePosixPath(one["target"]) != path]
+    service["volumes"] = [mount for mount in mounts if PurePosixPath(mount["target"]) != path]
 
 
 def _copy_nothing_into(services: Mapping[str, Model], volume: str) -> None:

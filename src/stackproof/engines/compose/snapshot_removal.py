@@ -23,7 +23,7 @@ COMMENT = "made by stackproof: data of a stack after migrate and seed"
 def entries_with_images(client: DockerClient) -> set[str]:
     """The folders of all snapshots of this user on this machine that have images."""
     found = client.api.images(filters={"label": [SNAPSHOT, f"{OWNER}={owner()}"]})
-    return {str(one["Labels"][SNAPSHOT]) for one in found}
+    return {str(image["Labels"][SNAPSHOT]) for image in found}
 
 
 def remove_images(client: DockerClient, entry: str) -> list[str]:
@@ -39,22 +39,22 @@ def remove_images(client: DockerClient, entry: str) -> list[str]:
 
 def remove_unfinished(client: DockerClient, run_id: str) -> None:
     """Remove the images of a run that was ended before the snapshot that it made was complete."""
-    for one in client.api.images(filters=of_run(run_id)):
-        entry = (one.get("Labels") or {}).get(SNAPSHOT)
+    for image in client.api.images(filters=of_run(run_id)):
+        entry = (image.get("Labels") or {}).get(SNAPSHOT)
         if entry is not None and not Path(entry).is_dir():
-            _remove(client, [one])
+            _remove(client, [image])
 
 
 def _remove(client: DockerClient, images: Sequence[Mapping[str, Any]]) -> list[str]:
     used = []
-    for one in images:
+    for image in images:
         try:
-            found = client.images.get(one["Id"]).attrs
+            found = client.images.get(image["Id"]).attrs
             if found.get("Comment") != COMMENT:
                 continue
             tags = found.get("RepoTags") or []
             own = [name for name in tags if name.startswith(f"{REPOSITORY}/")]
-            for name in own or ([] if tags else [one["Id"]]):
+            for name in own or ([] if tags else [image["Id"]]):
                 client.api.remove_image(name)
         except ImageNotFound:
             continue

@@ -8,14 +8,19 @@ from __future__ import annotations
 import argparse
 import asyncio
 import enum
+import functools
 import importlib
 import os
 import signal
 import sys
 import time
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from stackproof.engines.compose import relay
+from stackproof.engines.compose.faults import carrying_out
 from stackproof.errors import StackproofError
 from stackproof.reaper.removal import remove_abandoned
 
@@ -31,6 +36,20 @@ IDLE_SECONDS = 2.0
 
 def _load() -> None:
     importlib.import_module("stackproof.engines.compose.takedown")
+
+
+@functools.cache
+def _containers(run_id: str) -> Any:
+    from stackproof.engines.compose.connection import connect
+    from stackproof.engines.compose.containers import Containers
+
+    return Containers(connect(os.environ), run_id, "")
+
+
+def _inspect(run_id: str, service: str) -> Mapping[str, Any] | None:
+    """What the Docker Engine knows of the container of a service; None without one."""
+    found: Mapping[str, Any] | None = _containers(run_id).inspect_all().get(service)
+    return found
 
 
 class Reason(enum.Enum):
@@ -104,6 +123,7 @@ async def supervise(folder: Path, run_id: str) -> bool:
         os.set_inheritable(reaper, False)  # noqa: FBT003 - the standard library's signature
         loop.add_reader(reaper, end, Reason.ABANDONED)
     relays = relay.Relays(folder / relay.FILE)
+    carrying_out.serve(folder, os.environ.get("DOCKER_HOST", ""), partial(_inspect, run_id))
     loop.add_signal_handler(signal.SIGHUP, lambda: loop.create_task(relays.load()))
     (folder / "supervisor.ready").touch()
     loading = loop.call_later(IDLE_SECONDS, lambda: loop.run_in_executor(None, _load))

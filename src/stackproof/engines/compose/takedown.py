@@ -55,11 +55,14 @@ def stop_in_order(client: DockerClient, run_id: str) -> None:
         client: The Docker Engine.
         run_id: Identity of the run.
     """
-    known = {one["Labels"].get(SERVICE, one["Id"]): one for one in containers_of(client, run_id)}
+    known = {
+        container["Labels"].get(SERVICE, container["Id"]): container
+        for container in containers_of(client, run_id)
+    }
     ended: dict[str, Future[None]] = {}
     dependants: dict[str, list[str]] = {name: [] for name in known}
-    for name, one in known.items():
-        for dependency in _dependencies(one):
+    for name, container in known.items():
+        for dependency in _dependencies(container):
             dependants.get(dependency, []).append(name)
 
     def end(name: str) -> None:
@@ -113,7 +116,7 @@ def _remove_container(client: DockerClient, container: str) -> None:
 def volumes_of(client: DockerClient, project: str, root: Path) -> list[str]:
     """The volumes that this user's copy of a name has, those that an earlier run kept included."""
     found = client.api.volumes(filters=of_project(project, root))["Volumes"] or []
-    return [str(one["Name"]) for one in found]
+    return [str(volume["Name"]) for volume in found]
 
 
 def remove_run(
@@ -145,7 +148,7 @@ def remove_run(
     end = time.monotonic() + SECONDS
     while failures < ROUNDS and time.monotonic() < end:
         containers = containers_of(client, run_id)
-        if any(_makes_image(one) for one in containers):
+        if any(_makes_image(container) for container in containers):
             late = time.monotonic() + LATE_IMAGE_SECONDS
         left = _containers(client, containers) or _networks(client, run_id)
         left += [] if containers or keep_data else _volumes(client, project, root)
@@ -173,21 +176,24 @@ _Removal = tuple[str, Callable[[], object]]
 
 
 def _containers(client: DockerClient, found: Sequence[Found]) -> list[_Removal]:
-    def remove(one: Found) -> Callable[[], object]:
+    def remove(container: Found) -> Callable[[], object]:
         def act() -> None:
-            if one.get("State") == "paused":
+            if container.get("State") == "paused":
                 with contextlib.suppress(APIError):
-                    client.api.unpause(one["Id"])
-            _remove_container(client, one["Id"])
+                    client.api.unpause(container["Id"])
+            _remove_container(client, container["Id"])
 
         return act
 
-    return [(f"container {one['Names'][0][1:]}", remove(one)) for one in found]
+    return [(f"container {container['Names'][0][1:]}", remove(container)) for container in found]
 
 
 def _networks(client: DockerClient, run_id: str) -> list[_Removal]:
     found: Iterable[Found] = client.api.networks(filters=of_run(run_id))
-    return [(f"network {one['Name']}", partial(remove_network, client, one["Id"])) for one in found]
+    return [
+        (f"network {network['Name']}", partial(remove_network, client, network["Id"]))
+        for network in found
+    ]
 
 
 def _volumes(client: DockerClient, project: str, root: Path) -> list[_Removal]:

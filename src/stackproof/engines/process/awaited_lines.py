@@ -39,7 +39,8 @@ class AwaitedLines:
         """Let some time pass, and no more than it takes until an awaited line is written."""
         self._news.clear()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._news.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._news.wait()
 
     def _look_at(self, line: str) -> None:
         for text, pattern in self._patterns.items():

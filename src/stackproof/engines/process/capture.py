@@ -11,10 +11,15 @@ from pathlib import Path
 
 from stackproof.engines.timestamps import timestamp
 from stackproof.reaper.ownership import make_folders
-from stackproof.redaction import Redactor
+from stackproof_redaction import Redactor
 
 LONGEST_LINE = 16 * 1024
 """Characters after which a line is cut, so that one that never ends costs no memory."""
+
+CUT = "…"
+"""Ends each part of a line that was cut, but the last one."""
+
+PART = LONGEST_LINE - len(CUT)
 
 LARGEST_FILE = 32 * 1024 * 1024
 """Bytes after which a log is put aside as `NAME.log.1`, in place of an older one."""
@@ -52,11 +57,12 @@ class LogFile:
         """Mask and write whole lines that arrived together."""
         self.put(stream, self.redactor.lines(lines))
 
-    def put(self, stream: str, masked: Sequence[str]) -> None:
-        """Write masked lines, cut to a bounded length."""
+    def put(self, stream: str, masked: Sequence[str], *, goes_on: bool = False) -> None:
+        """Write masked lines, cut to a bounded length; `goes_on`: the last one has not ended."""
         prefix = f"{timestamp()} {stream} "
-        texts = map(_readable, masked)
-        lines = [text[at : at + LONGEST_LINE] for text in texts for at in _starts(text)]
+        lines = [part for text in masked for part in parts(readable(text))]
+        if goes_on:
+            lines[-1] += CUT
         self.tail.extend(lines)
         data = "".join(f"{prefix}{line}\n" for line in lines).encode()
         if self._size + len(data) > self.largest:
@@ -81,7 +87,8 @@ class LogFile:
         return list(self.tail)[-count:]
 
 
-def _readable(line: str) -> str:
+def readable(line: str) -> str:
+    """A line without its end, and with what would end it elsewhere as an escape."""
     return line.rstrip("\r").replace("\0", "\\x00").replace("\r", "\\r")
 
 
@@ -137,10 +144,10 @@ class Pipe:
         if len(self._rest) > LONGEST_LINE + redactor.longest:
             masked, self._rest = redactor.part(self._rest)
             text = self._masked + masked
-            whole = len(text) - len(text) % LONGEST_LINE
+            whole = len(text) - len(text) % PART
             self._masked = text[whole:]
             if whole:
-                self._log.put(self._stream, [text[:whole]])
+                self._log.put(self._stream, [text[:whole]], goes_on=True)
 
     def drain(self) -> None:
         """Read what has been written so far, then close."""
@@ -162,5 +169,7 @@ class Pipe:
         self.closed.set_result(None)
 
 
-def _starts(line: str) -> range:
-    return range(0, max(len(line), 1), LONGEST_LINE)
+def parts(line: str) -> list[str]:
+    """A line as parts of a bounded length, all but the last one marked."""
+    cut = [line[at : at + PART] for at in range(0, max(len(line), 1), PART)]
+    return [*(part + CUT for part in cut[:-1]), cut[-1]]

@@ -10,6 +10,10 @@ import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from stackproof.engines.process.world.forking import fork
+from stackproof.engines.process.world.program import keep_streams, reset_signals
+from stackproof.reaper import kernel
+
 
 @dataclass(frozen=True)
 class Child:
@@ -62,9 +66,13 @@ class Children:
         loop: The running event loop, which gets a handler of SIGCHLD.
         run_id: The run's identity; each process carries it in its environment, so that it is found
             whatever becomes of its parents.
+
+    Attributes:
+        mark: The entry of its environment by which a process of the run is found.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, run_id: str) -> None:
+        self.mark = f"STACKPROOF_RUN={run_id}"
         self._loop = loop
         self._run_id = run_id
         self._known: dict[int, Child] = {}
@@ -105,8 +113,40 @@ class Children:
             preexec_fn=_in_the_child(before, uid),  # noqa: PLW1509 - the supervisor has no threads
         )
         process.returncode = 0  # reaped below; Popen must not wait for it
-        child = Child(process.pid, self._loop.create_future())
-        self._known[child.pid] = child
+        return self.adopt(process.pid)
+
+    def call(
+        self, work: Callable[[], None], *, streams: tuple[int, int, int], uid: int | None
+    ) -> Child:
+        """Call a function in a copy of this process, in a session of its own.
+
+        Args:
+            work: Called with nothing open but the three streams.
+            streams: As for `spawn`.
+            uid: As for `spawn`.
+
+        Raises:
+            OSError: If there can't be another process.
+        """
+        child = fork()
+        if child == 0:
+            try:
+                kernel.hide_memory()
+                keep_streams(streams)
+                os.setsid()
+                reset_signals()
+                prepare = _in_the_child(None, uid)
+                if prepare is not None:
+                    prepare()
+                work()
+            finally:
+                os._exit(0)
+        return self.adopt(child)
+
+    def adopt(self, pid: int) -> Child:
+        """Take a process that was started below this one, and has not been waited for."""
+        child = Child(pid, self._loop.create_future())
+        self._known[pid] = child
         return child
 
     def reap(self) -> None:

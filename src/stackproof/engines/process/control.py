@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import socket
 import time
+import weakref
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from contextlib import ExitStack, suppress
+from typing import IO, Any
 
-from stackproof.engines.base import CommandResult, Say, ServiceStatus, Streams
+from stackproof.engines.base import Action, Command, CommandResult, Say, ServiceStatus, Streams
+from stackproof.engines.events import Kind, ServiceEvent
+from stackproof.engines.network_faults import NetworkFault
 from stackproof.engines.process.questions import Answer, Questions
 from stackproof.engines.process.spec import ServiceSpec
+from stackproof.engines.process.world.spec import RoomSpec
+from stackproof.engines.receipt import Receipt
 from stackproof.errors import (
     NoStack,
     NotReady,
@@ -18,11 +25,19 @@ from stackproof.errors import (
     StartFailed,
     WaitTimeout,
 )
+from stackproof.readiness.progress import Awaited, Progress
 from stackproof.reaper.leftovers import read_run
 from stackproof.reaper.run_folder import RunFolder
+from stackproof.waiting import reminding
 
-CONNECT_SECONDS = 10.0
-"""How long a supervisor that was just started gets to open its socket."""
+KINDS: Mapping[str, Kind] = {
+    "restarting": "ended", "exited": "ended", "failed": "ended", "running": "started",
+    "stopped": "stopped", "paused": "paused", "healthy": "healthy", "unhealthy": "unhealthy",
+}  # fmt: skip
+"""The supervisor's events that tell something of a service that ran."""
+
+LOG = "supervisor.log"
+LAST_BYTES = 2000
 
 
 class Control:
@@ -35,59 +50,109 @@ class Control:
     def __init__(self, run: RunFolder) -> None:
         self.run_folder = run
         self.questions = Questions(run)
+        self._held: dict[frozenset[str], socket.socket] = {}
 
-    def wait_for_supervisor(self) -> None:
-        """Wait until a supervisor that was just started answers.
+    def wait_for_supervisor(self, say: Say = lambda _: None) -> None:
+        """Wait until a supervisor that was just started answers, as long as it lives.
+
+        Args:
+            say: Takes a line where that takes long.
 
         Raises:
             StartFailed: If it has ended, with what it wrote.
         """
-        end = time.monotonic() + CONNECT_SECONDS
-        while True:
-            try:
-                self.status()
-            except NoStack:
-                state = read_run(self.run_folder.path)
-                if time.monotonic() > end or state is None or not state.is_alive:
-                    raise self._start_failed() from None
-                time.sleep(0.005)
-            else:
-                return
+        with ExitStack() as opened:
+            log = None
+            with suppress(OSError):  # kept open, since the log goes with the run
+                log = opened.enter_context((self.run_folder.path / LOG).open("rb"))
+            with reminding(say, f"waiting for the supervisor of {self.run_folder.project}"):
+                while not self._answers():
+                    state = read_run(self.run_folder.path)
+                    if state is None or not state.is_alive:
+                        raise _start_failed(log)
+                    time.sleep(0.005)
 
-    def _start_failed(self) -> StartFailed:
-        log = self.run_folder.path / "supervisor.log"
-        text = log.read_text(errors="replace") if log.is_file() else ""
-        return StartFailed(
-            "the supervisor could not be started",
-            observed=text[-2000:] or "it has ended and has written nothing",
-            remedy="run `invoke doctor`, which looks at what it needs on this machine",
-        )
+    def _answers(self) -> bool:
+        try:
+            self.status()
+        except NoStack:
+            return False
+        return True
 
     def _done(self, op: str, **fields: Any) -> Answer:
         *_, answer = self.questions.ask(op, **fields)
         return answer
 
-    def configure(self, secrets: Sequence[str]) -> None:
-        """Say which values must never be written."""
-        self._done("configure", secrets=list(secrets))
+    def configure(
+        self,
+        secrets: Sequence[str],
+        *,
+        hermetic: bool = False,
+        host_ports: Mapping[int, int] | None = None,
+    ) -> None:
+        """Say what holds for the whole stack.
 
-    def start(self, specs: Sequence[ServiceSpec], *, replace: bool = False) -> None:
-        """Add services and begin them; with `replace`, those that run already are stopped first."""
-        op = "replace" if replace else "start"
-        self._done(op, services=[spec.to_json() for spec in specs])
+        Args:
+            secrets: Values that must never be written.
+            hermetic: Whether its services reach nothing but each other, in a private world.
+            host_ports: Ports that they reach at this machine's name → port of this machine.
+        """
+        ports = list((host_ports or {}).items())
+        self._done("configure", secrets=list(secrets), hermetic=hermetic, host_ports=ports)
+
+    def borrow(self, name: str, room: RoomSpec, ports: Mapping[int, int]) -> None:
+        """Let a server of another run answer in the stack's own network.
+
+        Args:
+            name: The service that it is.
+            room: Its place there.
+            ports: Port that it is reached at there → its port of this machine.
+        """
+        pairs = [[target, port] for target, port in ports.items()]
+        self._done("borrow", name=name, room=room.to_json(), ports=pairs)
+
+    def disturb(self, fault: NetworkFault) -> None:
+        """Let something be wrong between services, or right again.
+
+        What is wrong ends with this process at the latest: it holds a connection for it.
+        """
+        pair = {fault.one, fault.other} - {""}
+        if fault.kind != "heal":
+            link = self.questions.hold("disturb", fault=vars(fault))
+            self._let_go(lambda held: held == pair)
+            self._held[frozenset(pair)] = link
+            weakref.finalize(self, link.close)
+        else:
+            self._done("disturb", fault=vars(fault))
+            self._let_go(lambda held: pair <= held)
+
+    def _let_go(self, are_meant: Callable[[frozenset[str]], bool]) -> None:
+        for pair in [pair for pair in self._held if are_meant(pair)]:
+            self._held.pop(pair).close()
+
+    def start(self, specs: Sequence[ServiceSpec]) -> None:
+        """Add services and begin them."""
+        self._done("start", services=[spec.to_json() for spec in specs])
+
+    def replace(self, specs: Sequence[ServiceSpec], removed: Sequence[str]) -> None:
+        """Start services anew, and remove others."""
+        self._done("replace", services=[spec.to_json() for spec in specs], removed=list(removed))
 
     def status(self) -> tuple[ServiceStatus, ...]:
         """What is known of each service."""
-        return tuple(_status(one) for one in self._done("status")["services"])
+        return tuple(_status(service) for service in self._done("status")["services"])
 
     def details(self) -> dict[str, Answer]:
         """All that the supervisor knows of each service."""
-        return {one["name"]: one for one in self._done("status")["services"]}
+        return {service["name"]: service for service in self._done("status")["services"]}
 
     def notices(self) -> list[str]:
-        """What the supervisor could not do as it was told, such as limits."""
-        services = self._done("status")["services"]
-        return [f"{one['name']}: {notice}" for one in services for notice in one["notices"]]
+        """What the supervisor could not do as it was told, such as limits: each thing once."""
+        concerned: dict[str, list[str]] = {}
+        for service in self._done("status")["services"]:
+            for notice in service["notices"]:
+                concerned.setdefault(notice, []).append(service["name"])
+        return [f"{', '.join(names)}: {notice}" for notice, names in concerned.items()]
 
     def wait_ready(
         self, timeout: float, say: Say, *, services: Sequence[str] = (), since: int = 0
@@ -103,62 +168,61 @@ class Control:
         Raises:
             StartFailed: As soon as one can't become ready, or the time is up, with the verdict.
         """
-        began = time.monotonic()
-        told = ""
+        progress = Progress(say, timeout)
         for answer in self.questions.ask("wait", services=list(services), since=since):
-            waited = time.monotonic() - began
             if "event" in answer:
-                say(f"{waited:6.1f} s  {_event_line(answer['event'])}")
+                progress.tell(_event_line(answer["event"]))
             elif "verdict" in answer:
                 raise _failure(answer["verdict"])
-            elif "waiting" in answer and waited > timeout:
-                raise _time_out(answer["waiting"], waited)
             elif "waiting" in answer:
-                line = "; ".join(_waiting_line(one) for one in answer["waiting"])
-                if line != told:
-                    say(f"{waited:6.1f} s  waiting for {line}")
-                    told = line
+                late = progress.overdue([_awaited(service) for service in answer["waiting"]])
+                for service in answer["waiting"]:
+                    if late is not None and service["name"] == late.name:
+                        raise _not_ready(service, progress.waited)
 
     def last_event(self) -> int:
         """Number of the newest event."""
         return int(self._done("events")["seq"])
 
-    def stop(self, services: Sequence[str]) -> None:
-        """Stop services."""
-        self._done("stop", services=list(services))
+    def events(self, since: str) -> tuple[ServiceEvent, ...]:
+        """What has happened to services since a moment."""
+        told = (answer["event"] for answer in self.questions.ask("events", since=0)
+                if "event" in answer)  # fmt: skip
+        return tuple(
+            ServiceEvent(
+                event["at"],
+                event["service"],
+                KINDS[event["kind"]],
+                event["detail"].partition("; again in ")[0],
+            )
+            for event in told
+            if event["kind"] in KINDS and event["at"] >= since
+        )
 
-    def start_services(self, services: Sequence[str]) -> None:
-        """Begin services that were stopped."""
-        self._done("start_services", services=list(services))
-
-    def signal(self, services: Sequence[str], name: str, *, everything: bool = False) -> None:
-        """Send a signal to the main process of services, or to every process of them."""
-        self._done("signal", services=list(services), signal=name, all=everything)
+    def control(self, action: Action, services: Sequence[str], *, signal: str = "SIGKILL") -> None:
+        """Start, stop, restart, kill, pause or unpause services; waits for nothing to be ready."""
+        self._done("control", action=action, services=list(services), signal=signal)
 
     def run(
         self,
         name: str,
-        argv: Sequence[str],
+        command: Command,
         *,
         service: str = "",
-        env: Mapping[str, str] | None = None,
         cwd: str = "",
         uid: int | None = None,
         stdin: str | None = None,
-        seconds: float | None = None,
         on_line: Callable[[str], None] | None = None,
     ) -> CommandResult:
         """Run a command under the supervisor, its output kept as the log `name`.
 
         Args:
             name: Name of the log.
-            argv: The command.
-            service: Whose environment and folder it gets; empty for only `env` and `cwd`.
-            env: Its environment, or what is added to the service's.
+            command: The command.
+            service: Whose environment and folder it gets; empty for only its own and `cwd`.
             cwd: Its folder.
             uid: User and group that it runs as.
             stdin: What it reads.
-            seconds: After which it is ended.
             on_line: Takes each line of output.
 
         Raises:
@@ -167,35 +231,18 @@ class Control:
         lines: list[str] = []
         answer: Answer = {}
         for answer in self.questions.ask(
-            "run",
-            name=name,
-            argv=list(argv),
-            service=service,
-            env=dict(env or {}),
-            cwd=cwd,
-            uid=uid,
-            stdin=stdin,
-            seconds=seconds,
+            "run", name=name, service=service, cwd=cwd, uid=uid, stdin=stdin, **_asked(command)
         ):
             if "line" in answer:
                 lines.append(answer["line"])
                 if on_line is not None:
                     on_line(answer["line"])
         if answer["exit_code"] is None:
-            raise WaitTimeout(
-                f"{name} ({' '.join(argv)})", waited=seconds or 0.0, trace=lines[-20:]
-            )
+            waited = command.timeout or 0.0
+            raise WaitTimeout(f"{name} ({command})", waited=waited, trace=lines[-20:])
         return CommandResult(answer["exit_code"], "\n".join(lines))
 
-    def execute(
-        self,
-        service: str,
-        argv: Sequence[str],
-        streams: Streams,
-        *,
-        environment: Mapping[str, str] | None = None,
-        timeout: float | None = None,
-    ) -> int:
+    def execute(self, service: str, command: Command, streams: Streams) -> int:
         """Run a command in a service's surroundings, connected to the caller's streams.
 
         Raises:
@@ -206,17 +253,24 @@ class Control:
             "execute",
             streams=[streams.stdin, streams.stdout, streams.stderr],
             service=service,
-            argv=list(argv),
-            env=dict(environment or {}),
-            seconds=timeout,
+            **_asked(command),
         )
         if "failure" in answer:
             raise StackproofError(
-                f"{argv[0]} could not be started in {service}", observed=answer["failure"]
+                f"{command.argv[0]} could not be started in {service}", observed=answer["failure"]
             )
         if answer["exit_code"] is None:
-            raise WaitTimeout(f"{' '.join(argv)} in {service}", waited=timeout or 0.0)
+            raise WaitTimeout(f"{command} in {service}", waited=command.timeout or 0.0)
         return int(answer["exit_code"])
+
+    def receipt(self, world: str, home: str) -> Receipt:
+        """Try from inside each service what its surroundings let it do.
+
+        Args:
+            world: What the services see.
+            home: The owner's home.
+        """
+        return Receipt.from_json(world, self._done("receipt", home=home))
 
     def shut_down(self, seconds: float) -> bool:
         """Stop all services in order; tells whether they ended in time.
@@ -231,25 +285,43 @@ class Control:
         return True
 
 
-def _status(one: Answer) -> ServiceStatus:
-    return ServiceStatus(
-        name=one["name"],
-        state=one["state"],
-        health=one["health"],
-        pid=one["pid"],
-        exit_code=one["exit_code"],
-        restarts=one["restarts"],
-        detail=_detail(one),
-        ready_after=one["ready_after"],
+def _start_failed(log: IO[bytes] | None) -> StartFailed:
+    text = log.read().decode(errors="replace").strip() if log is not None else ""
+    return StartFailed(
+        "the supervisor could not be started",
+        observed=text[-LAST_BYTES:] or "it ended and wrote nothing",
+        remedy="run `invoke doctor`, which looks at what it needs on this machine",
     )
 
 
-def _detail(one: Answer) -> str:
-    if one["waiting_for"]:
-        return f"waits for {one['waiting_for']}"
-    if one["state"] in {"failed", "exited", "restarting"}:
-        return str(one["verdict"])
-    return str(one["last_answer"])
+def _asked(command: Command) -> dict[str, Any]:
+    return {
+        "argv": list(command.argv),
+        "env": dict(command.environment),
+        "seconds": command.timeout,
+    }
+
+
+def _status(service: Answer) -> ServiceStatus:
+    return ServiceStatus(
+        name=service["name"],
+        state=service["state"],
+        health=service["health"],
+        pid=service["pid"],
+        exit_code=service["exit_code"],
+        restarts=service["restarts"],
+        detail=_detail(service),
+        ready_after=service["ready_after"],
+        start=service.get("start", ""),  # a supervisor of an earlier version has none
+    )
+
+
+def _detail(service: Answer) -> str:
+    if service["waiting_for"]:
+        return f"waits for {service['waiting_for']}"
+    if service["state"] in {"failed", "exited", "restarting"}:
+        return str(service["verdict"])
+    return str(service["last_answer"])
 
 
 def _event_line(event: Answer) -> str:
@@ -257,9 +329,9 @@ def _event_line(event: Answer) -> str:
     return f"{event['service']:<12} {event['kind']}{detail}"
 
 
-def _waiting_line(one: Answer) -> str:
-    detail = _detail(one)
-    return f"{one['name']} ({detail or one['state']})"
+def _awaited(service: Answer) -> Awaited:
+    doing = _detail(service) or service["state"]
+    return Awaited(service["name"], service["state"] != "waiting", doing)
 
 
 def _failure(verdict: Answer) -> StartFailed:
@@ -275,22 +347,26 @@ def _failure(verdict: Answer) -> StartFailed:
         code=verdict["exit_code"],
         verdict=verdict["verdict"] + repeated,
         log_tail=verdict["tail"],
-        remedy=f"its last lines stand above; `invoke logs --service {name}` has all of them",
     )
 
 
-def _not_ready(one: Answer, waited: float) -> NotReady:
+def _not_ready(service: Answer, waited: float) -> NotReady:
     return NotReady(
-        one["name"],
-        probe=one["probe"] or "started",
+        service["name"],
+        probe=service["probe"] or "started",
         waited=waited,
-        last_failure=one["last_answer"] or _detail(one) or one["state"],
-        log_tail=one["tail"],
-        remedy="if it is only slow, raise timeouts.start (or the health check's start_period)",
+        last_failure=service["last_answer"] or _detail(service) or service["state"],
+        log_tail=service["tail"],
+        **_remedy_of_port(service),
     )
 
 
-def _time_out(waiting: list[Answer], waited: float) -> NotReady:
-    """The service to blame: one that has begun and is not ready, rather than one that waits."""
-    begun = [one for one in waiting if one["state"] != "waiting"]
-    return _not_ready((begun or waiting)[0], waited)
+def _remedy_of_port(service: Answer) -> dict[str, str]:
+    """What to do where a program was not told its port; nothing where that is not the matter."""
+    if not service["own_port"]:
+        return {}
+    setting = f"`ports: {{{service['name']}: {service['own_port']}}}`"
+    return {
+        "remedy": "name its port in its command, or in a variable such as PORT, in the stack "
+        f"file; or write {setting} in the stack config, which gives it that port here"
+    }

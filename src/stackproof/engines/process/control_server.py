@@ -1,120 +1,38 @@
 """The supervisor's side of the control socket: one request a connection, answers as JSON lines.
 
-The last line of an answer has `done`, or `error` with `what`, `observed` and `remedy`. Commands get
-the caller's own streams by SCM_RIGHTS (unix(7)).
+The last line of an answer has `done`, or `error` with `what`, `observed` and `remedy`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
 import signal
 import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from stackproof.engines.process.capture import LogFile
+from stackproof.engines.network_faults import NetworkFault
+from stackproof.engines.process.control_commands import execute_command, run_command
+from stackproof.engines.process.control_connection import (
+    NOT_UNDERSTOOD,
+    BadRequestError,
+    Connection,
+    Request,
+)
+from stackproof.engines.process.receipt.taking import take
 from stackproof.engines.process.service import Service
 from stackproof.engines.process.socket_path import reachable
 from stackproof.engines.process.spec import ServiceSpec
+from stackproof.engines.process.supervision import NETWORK, Supervisor
 from stackproof.engines.process.verdicts import give_verdict, snapshot
+from stackproof.engines.process.world.spec import RoomSpec
 from stackproof.reaper.port_claims import peer
-
-if TYPE_CHECKING:
-    from stackproof.engines.process.supervisor import Supervisor
-
-CHUNK = 65536
-LARGEST_REQUEST = 64 * 1024 * 1024
-"""Bytes of a request; that of a stack with a thousand services has a few million."""
-
-Request = dict[str, Any]
-
-
-class BadRequestError(Exception):
-    """A request can't be carried out; the text says why."""
-
-
-_NOT_UNDERSTOOD = (
-    BadRequestError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError,
-    RecursionError,
-)  # fmt: skip
-"""What comes of a request that has not the form that it should have."""
-
-
-class Connection:
-    """One client with its one request.
-
-    Args:
-        loop: The running event loop.
-        link: The connection.
-        mask: Masks secrets in what is sent: answers end in terminals and artifacts.
-    """
-
-    def __init__(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        link: socket.socket,
-        mask: Callable[[object], object],
-    ) -> None:
-        self.loop = loop
-        self.link = link
-        self.mask = mask
-        self.streams: list[int] = []
-
-    async def request(self) -> Request:
-        """Read the request, and the streams that came with it."""
-        received = bytearray()
-        while not received.endswith(b"\n"):
-            await self._readable()
-            data, handles, _, _ = socket.recv_fds(self.link, CHUNK, 3)
-            self.streams += handles
-            if not data:
-                raise BadRequestError("the request was cut off")
-            received += data
-            if len(received) > LARGEST_REQUEST:
-                raise BadRequestError(f"it is larger than {LARGEST_REQUEST >> 20} MiB")
-        value = json.loads(received)
-        if not isinstance(value, dict):
-            raise BadRequestError("a request is a JSON object")
-        return value
-
-    async def _readable(self) -> None:
-        ready: asyncio.Future[None] = self.loop.create_future()
-        self.loop.add_reader(self.link, _settle, ready)
-        try:
-            await ready
-        finally:
-            self.loop.remove_reader(self.link)
-
-    async def send(self, answer: dict[str, object]) -> None:
-        """Send one line."""
-        masked = json.dumps(self.mask(answer)).encode()
-        await self.loop.sock_sendall(self.link, masked + b"\n")
-
-    async def gone(self) -> None:
-        """Wait until the client has closed its side."""
-        with contextlib.suppress(OSError):
-            while await self.loop.sock_recv(self.link, CHUNK):
-                pass
-
-    def close(self) -> None:
-        """Close the connection and the streams that came with it."""
-        for handle in self.streams:
-            os.close(handle)
-        self.streams.clear()
-        self.link.close()
 
 
 async def _unknown(_connection: Connection, request: Request) -> None:
     raise BadRequestError(f"there is no operation {request.get('op')!r}")
-
-
-def _settle(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        future.set_result(None)
 
 
 class ControlServer:
@@ -129,19 +47,22 @@ class ControlServer:
         self.supervisor = supervisor
         self.path = path
         self._clients: set[asyncio.Task[None]] = set()
+        self._holding: set[asyncio.Task[None]] = set()
+        self._disturbing: dict[frozenset[str], Connection] = {}
         self._operations: dict[str, Callable[[Connection, Request], Awaitable[None]]] = {
             "ping": self._ping,
             "configure": self._configure,
+            "borrow": self._borrow,
+            "disturb": self._disturb,
             "start": self._start,
             "replace": self._replace,
             "status": self._status,
             "wait": self._wait,
             "events": self._events,
-            "stop": self._stop,
-            "start_services": self._start_services,
-            "signal": self._signal,
+            "control": self._control,
             "run": self._run,
             "execute": self._execute,
+            "receipt": self._receipt,
             "shutdown": self._shutdown,
         }
 
@@ -185,7 +106,7 @@ class ControlServer:
             request = await connection.request()
             operation = self._operations.get(str(request.get("op")), _unknown)
             await operation(connection, request)
-        except _NOT_UNDERSTOOD as error:
+        except NOT_UNDERSTOOD as error:
             text = str(error) if isinstance(error, BadRequestError) else repr(error)
             with contextlib.suppress(OSError):
                 await connection.send({"error": {"what": f"bad request: {text}"}})
@@ -205,19 +126,68 @@ class ControlServer:
         await connection.send({"done": True})
 
     async def _configure(self, connection: Connection, request: Request) -> None:
-        self.supervisor.configure([str(secret) for secret in request["secrets"]])
+        secrets = [str(secret) for secret in request["secrets"]]
+        self.supervisor.configure(secrets)
+        ports = {int(port): int(here) for port, here in request.get("host_ports", ())}
+        try:
+            await self.supervisor.networks.allow(
+                hermetic=bool(request.get("hermetic")), host_ports=ports
+            )
+        except OSError as error:
+            raise BadRequestError(str(error)) from error
         await connection.send({"done": True})
 
+    async def _borrow(self, connection: Connection, request: Request) -> None:
+        room = RoomSpec.from_json(request["room"])
+        ports = {int(target): int(port) for target, port in request["ports"]}
+        try:
+            await self.supervisor.networks.borrow(str(request["name"]), room, ports)
+        except OSError as error:
+            raise BadRequestError(str(error)) from error
+        await connection.send({"done": True})
+
+    async def _disturb(self, connection: Connection, request: Request) -> None:
+        fault = NetworkFault(**request["fault"])
+        try:
+            await self.supervisor.networks.disturb(fault)
+        except OSError as error:
+            raise BadRequestError(str(error)) from error
+        self.supervisor.note(fault.one or NETWORK, "network", str(fault))
+        pair = frozenset((fault.one, fault.other))
+        if fault.kind != "heal":
+            self._disturbing[pair] = connection
+            await connection.send({"done": True})
+            await self._heal_after(connection, pair)
+            return
+        for healed in [held for held in self._disturbing if pair - {""} <= held]:
+            del self._disturbing[healed]
+        await connection.send({"done": True})
+
+    async def _heal_after(self, connection: Connection, pair: frozenset[str]) -> None:
+        """End a fault with whoever has asked for it, unless somebody else has asked since."""
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - for the type checker
+        self._clients.discard(task)  # nobody waits for an answer any more
+        self._holding.add(task)
+        task.add_done_callback(self._holding.discard)
+        await connection.gone()
+        if self._disturbing.get(pair) is connection:
+            del self._disturbing[pair]
+            with contextlib.suppress(OSError):  # a service may have gone
+                one, other = pair
+                await self.supervisor.networks.disturb(NetworkFault("heal", one, other))
+
     async def _start(self, connection: Connection, request: Request) -> None:
-        self.supervisor.start([ServiceSpec.from_json(one) for one in request["services"]])
+        self.supervisor.start([ServiceSpec.from_json(service) for service in request["services"]])
         await connection.send({"done": True})
 
     async def _replace(self, connection: Connection, request: Request) -> None:
-        await self.supervisor.replace([ServiceSpec.from_json(one) for one in request["services"]])
+        specs = [ServiceSpec.from_json(service) for service in request["services"]]
+        await self.supervisor.replace(specs, request["removed"])
         await connection.send({"done": True})
 
     async def _status(self, connection: Connection, _request: Request) -> None:
-        services = [snapshot(one) for one in self.supervisor.services.values()]
+        services = [snapshot(service) for service in self.supervisor.services.values()]
         await connection.send({"done": True, "services": services})
 
     async def _wait(self, connection: Connection, request: Request) -> None:
@@ -226,8 +196,12 @@ class ControlServer:
         told = int(request.get("since", 0))
         while True:
             told = await self._tell_events(connection, told)
-            chosen = [one for one in self.supervisor.services.values() if one.spec.name in wanted]
-            if all(one.state.is_ready for one in chosen):
+            chosen = [
+                service
+                for service in self.supervisor.services.values()
+                if service.spec.name in wanted
+            ]
+            if all(service.state.is_ready for service in chosen):
                 await connection.send({"done": True, "seq": told})
                 return
             verdict = give_verdict(chosen, self.supervisor.services)
@@ -248,7 +222,9 @@ class ControlServer:
             raise ConnectionResetError
         if change not in done:  # said once a second: what each one is waited for
             waiting = [
-                snapshot(one) for one in self.supervisor.services.values() if not one.state.is_ready
+                snapshot(service)
+                for service in self.supervisor.services.values()
+                if not service.state.is_ready
             ]
             await connection.send({"waiting": waiting})
 
@@ -265,113 +241,49 @@ class ControlServer:
         last = await self._tell_events(connection, int(request.get("since", 0)))
         await connection.send({"done": True, "seq": last})
 
-    async def _stop(self, connection: Connection, request: Request) -> None:
-        await asyncio.gather(*(service.stop() for service in self._chosen(request)))
+    async def _control(self, connection: Connection, request: Request) -> None:
+        action, services = str(request["action"]), self._chosen(request)
+        if action in {"stop", "restart"}:
+            await asyncio.gather(*(service.stop() for service in services))
+        if action in {"start", "restart"}:
+            for service in services:
+                service.start()
+        elif action != "stop":
+            number = _signal_of(action, request)
+            for service in services:
+                await self._signal(service, number, for_all=action != "kill")
         await connection.send({"done": True})
 
-    async def _start_services(self, connection: Connection, request: Request) -> None:
-        for service in self._chosen(request):
-            service.start()
-        await connection.send({"done": True})
-
-    async def _signal(self, connection: Connection, request: Request) -> None:
-        number = signal.Signals[str(request["signal"])]
-        for service in self._chosen(request):
-            if request.get("all"):
-                await service.signal_all(number)
-            else:
-                service.signal(number)
-            self.supervisor.changed(service, "signal", number.name)
-            service.note_pause(number)
-        await connection.send({"done": True})
+    async def _signal(self, service: Service, number: signal.Signals, *, for_all: bool) -> None:
+        if for_all or number == signal.SIGKILL:
+            await service.processes.signal(number)
+        else:
+            service.signal(number)
+        self.supervisor.changed(service, "signal", number.name)
+        service.note_pause(number)
 
     async def _run(self, connection: Connection, request: Request) -> None:
-        """Run a command for a client: lines while it runs, then its exit status."""
-        supervisor = self.supervisor
-        log = LogFile(supervisor.folder / "logs" / f"{request['name']}.log", supervisor.redactor)
-        lines: asyncio.Queue[str] = asyncio.Queue()
-        log.on_line = lines.put_nowait
-        running = asyncio.ensure_future(
-            supervisor.run_command(
-                request["argv"],
-                env=self._environment(request),
-                cwd=self._folder(request),
-                uid=request.get("uid"),
-                log=log,
-                seconds=request.get("seconds"),
-                given=request.get("stdin"),
-            )
-        )
-        await self._while_it_runs(connection, running, lines)
-        log.close()
-
-    async def _while_it_runs(
-        self,
-        connection: Connection,
-        running: asyncio.Future[int | None],
-        lines: asyncio.Queue[str],
-    ) -> None:
-        goodbye = asyncio.ensure_future(connection.gone())
-        try:
-            while not (running.done() and lines.empty()):
-                line = asyncio.ensure_future(lines.get())
-                first = asyncio.FIRST_COMPLETED
-                watched: set[asyncio.Future[Any]] = {running, line, goodbye}
-                await asyncio.wait(watched, return_when=first)
-                if goodbye.done():
-                    raise ConnectionResetError
-                if line.done():
-                    await connection.send({"line": line.result()})
-                else:
-                    line.cancel()
-            await connection.send({"done": True, "exit_code": running.result()})
-        finally:
-            goodbye.cancel()
-            if not running.done():
-                running.cancel()
-                await asyncio.wait([running])
-
-    def _environment(self, request: Request) -> dict[str, str]:
-        base: dict[str, str] = {}
-        if request.get("service"):
-            (service,) = self._chosen({"services": [request["service"]]})
-            base = dict(service.spec.env)
-        return {**base, **request.get("env", {})}
-
-    def _folder(self, request: Request) -> str:
-        if request.get("cwd"):
-            return str(request["cwd"])
-        return self.supervisor.services[request["service"]].spec.cwd
+        named = self._chosen({"services": [request["service"]] if request.get("service") else []})
+        await run_command(self.supervisor, named[0] if named else None, connection, request)
 
     async def _execute(self, connection: Connection, request: Request) -> None:
         (service,) = self._chosen({"services": [request["service"]]})
-        if len(connection.streams) != 3:  # noqa: PLR2004 - stdin, stdout, stderr
-            raise BadRequestError("a command needs three streams")
-        stdin, stdout, stderr = connection.streams
+        await execute_command(self.supervisor, service, connection, request)
+
+    async def _receipt(self, connection: Connection, request: Request) -> None:
         try:
-            child = self.supervisor.children.spawn(
-                request["argv"],
-                env=self._environment(request),
-                cwd=service.spec.cwd,
-                streams=(stdin, stdout, stderr),
-                uid=service.spec.uid,
-                before=service.group.joiner(),
-            )
+            found = await take(self.supervisor, str(request["home"]))
         except OSError as error:
-            await connection.send({"done": True, "exit_code": 127, "failure": str(error)})
-            return
-        goodbye = asyncio.ensure_future(connection.gone())
-        watched: set[asyncio.Future[Any]] = {child.ended, goodbye}
-        try:
-            await asyncio.wait(
-                watched, timeout=request.get("seconds"), return_when=asyncio.FIRST_COMPLETED
-            )
-        finally:
-            goodbye.cancel()
-            ended = child.ended.done()
-            await self.supervisor.end_tree(child.pid)
-        await connection.send({"done": True, "exit_code": child.ended.result() if ended else None})
+            raise BadRequestError(f"no isolation receipt could be taken: {error}") from error
+        await connection.send({"done": True, **found})
 
     async def _shutdown(self, connection: Connection, _request: Request) -> None:
         await self.supervisor.shut_down()
         await connection.send({"done": True})
+
+
+def _signal_of(action: str, request: Request) -> signal.Signals:
+    known = {"kill": str(request["signal"]), "pause": "SIGSTOP", "unpause": "SIGCONT"}
+    if action not in known:
+        raise BadRequestError(f"there is no action {action!r}")
+    return signal.Signals[known[action]]

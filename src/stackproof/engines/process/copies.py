@@ -30,22 +30,22 @@ def overlays_of(
         holes: Further paths that stay as they are, such as that of the artifacts.
     """
     shared = {
-        Path(one.source)
+        Path(mount.source)
         for service in plan.services
-        for one in service.outside
-        if one.action == "share"
+        for mount in service.outside
+        if mount.action == "share"
     }
     return {
         "copies": [
             {
-                "source": one.source,
-                "upper": str(run.data / COPIES / one.key),
-                "work": str(run.path / COPIES / one.key),
-                "seed": _seed(one, earlier),
+                "source": mount.source,
+                "upper": str(run.data / COPIES / mount.key),
+                "work": str(run.path / COPIES / mount.key),
+                "seed": _seed(mount, earlier),
             }
-            for one in _outermost(plan)
+            for mount in _outermost(plan)
         ],
-        "holes": [str(one) for one in sorted({*shared, *holes})],
+        "holes": [str(path) for path in sorted({*shared, *holes})],
     }
 
 
@@ -57,19 +57,19 @@ def _seed(mount: PlannedMount, earlier: Path | None) -> str:
 def _outermost(plan: Plan) -> Iterator[PlannedMount]:
     """Each source once, without those inside another: they are copied with it."""
     found = {
-        Path(one.source): one
+        Path(mount.source): mount
         for service in plan.services
-        for one in service.outside
-        if one.action == "copy"
+        for mount in service.outside
+        if mount.action == "copy"
     }
-    for path, one in found.items():
+    for path, mount in found.items():
         if not any(parent in found for parent in path.parents):
-            yield one
+            yield mount
 
 
 def note_copies(plan: Plan, run: RunFolder) -> None:
     """Keep which sources the run was started with: nothing can be laid over another one later."""
-    sources = [one.source for one in _outermost(plan)]
+    sources = [mount.source for mount in _outermost(plan)]
     (run.path / NOTE).write_text(json.dumps(sources), encoding="utf-8")
 
 
@@ -80,13 +80,13 @@ def require_copies(plan: Plan, run: RunFolder) -> None:
         Refused: If the stack has to be started anew for it.
     """
     try:
-        known = {Path(one) for one in json.loads((run.path / NOTE).read_text(encoding="utf-8"))}
+        known = {Path(kept) for kept in json.loads((run.path / NOTE).read_text(encoding="utf-8"))}
     except FileNotFoundError:
         known = set()
-    for one in _outermost(plan):
-        if not known & {Path(one.source), *Path(one.source).parents}:
+    for mount in _outermost(plan):
+        if not known & {Path(mount.source), *Path(mount.source).parents}:
             raise Refused(
-                f"{one.label} can't be copied for a stack that is up",
+                f"{mount.label} can't be copied for a stack that is up",
                 observed="copies are made when a stack starts, and this one started without it",
                 remedy="`invoke up --fresh` takes it down and starts it again",
             )

@@ -3,40 +3,48 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import signal
 import sys
-import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 
-from stackproof.engines.base import Say
-from stackproof.engines.cache import reachable_by_others
+from stackproof.engines.base import Copies, Launch, Lease, Say
 from stackproof.engines.process.control import Control
 from stackproof.engines.process.copies import note_copies, overlays_of, require_copies
-from stackproof.engines.process.environments import ensure_environment, script_folder
-from stackproof.engines.process.images import Step, native_image
-from stackproof.engines.process.running import ProcessRunning
-from stackproof.engines.process.snapshot_keeper import DATA, ProcessSnapshots, lay_out, take_back
+from stackproof.engines.process.images import image_of, no_steps
+from stackproof.engines.process.images.unfit_data import refuse_unfit_data
+from stackproof.engines.process.listeners import holder_of
+from stackproof.engines.process.preparation import Preparation
+from stackproof.engines.process.receipt.trial import take_alone
+from stackproof.engines.process.run_data import (
+    DATA,
+    can_be_seen,
+    copy_out,
+    lay_out,
+    layers_of,
+    never_overlaid,
+    note_overlaid,
+    overlaid,
+    take_back,
+)
+from stackproof.engines.process.running import ProcessRunning, owner_home
+from stackproof.engines.process.snapshot_keeper import ProcessSnapshots
 from stackproof.engines.process.spec import ServiceSpec
-from stackproof.errors import CommandFailed, EngineUnavailable, NoAnswer, NoStack
-from stackproof.plan.model import Plan, Runtime, ServicePlan
-from stackproof.reaper.launch import Lease, launch, take_down, wait_gone
+from stackproof.engines.process.world.allowed import refusal
+from stackproof.engines.receipt import Receipt
+from stackproof.errors import NoAnswer, NoStack
+from stackproof.plan.builds.model import SYSTEM_PATH
+from stackproof.plan.model import Plan, ServicePlan
+from stackproof.plan.world.model import WorldName
+from stackproof.reaper.launch import import_path
+from stackproof.reaper.launch import launch as launch_run
 from stackproof.reaper.leftovers import read_run
 from stackproof.reaper.namespace import namespaces_allowed
 from stackproof.reaper.ownership import make_folders
-from stackproof.reaper.run_folder import RunFolder
-
-SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-
-PASSED_ON = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "STACKPROOF_CACHE_DIR")
-"""The only variables of the caller that services see: whom this machine trusts."""
-
-TOOLS_ENVIRONMENT = ("HOME", "UV_INDEX_URL", "UV_DEFAULT_INDEX", "UV_CACHE_DIR", "PIP_INDEX_URL")
-"""Further variables of the caller for the tools that prepare a start, such as uv."""
+from stackproof.reaper.run_folder import RunFolder, state_root
+from stackproof.reaper.takedown import ensure_gone
 
 PARALLEL_PREPARATIONS = 4
 
@@ -58,105 +66,166 @@ class ProcessEngine:
         self.environment = environment
         self.cache = cache
 
+    def holder_of(self, port: int) -> str:
+        """Who listens on a port of this machine, in words."""
+        return holder_of(port)
+
     def no_copies(self) -> str:
         """Why there is no mount namespace to make copies in; empty where there is."""
         return namespaces_allowed()
 
-    def open(
-        self,
-        run: RunFolder,
-        plan: Plan | None = None,
-        *,
-        snapshot: Path | None = None,
-        holes: tuple[Path, ...] = (),
-    ) -> Lease:
+    def no_world(self) -> str:
+        """Why services can't have a private world here; empty where they can."""
+        return refusal(state_root(self.environment))
+
+    def open(self, run: RunFolder, say: Say, copies: Copies | None = None) -> Lease:
         """Start the reaper of a run that is to come; the supervisor follows."""
-        earlier = run.kept if snapshot is None else snapshot / DATA
-        overlays = overlays_of(plan, run, earlier=earlier, holes=holes) if plan else {}
-        for folder in holes if overlays.get("copies") else ():
-            folder.mkdir(parents=True, exist_ok=True)
+        overlays: dict[str, object] = {}
+        if copies is not None:
+            snapshot, holes = copies.snapshot, copies.holes
+            earlier = run.kept if snapshot is None else snapshot / DATA
+            overlays = overlays_of(copies.plan, run, earlier=earlier, holes=holes)
+            for folder in holes if overlays.get("copies") else ():
+                folder.mkdir(parents=True, exist_ok=True)
+        is_private = copies is not None and copies.plan.world == "private"
+        if copies is None or not is_private or copies.snapshot is None or copies.data == "copy":
+            return self._launch(run, say, is_private=is_private, overlays=overlays)
+        return self._launch_over(copies.snapshot, run, say, overlays, tuple(copies.plan.elsewhere))
+
+    def _launch_over(
+        self,
+        snapshot: Path,
+        run: RunFolder,
+        say: Say,
+        overlays: Mapping[str, object],
+        without: Sequence[str],
+    ) -> Lease:
+        """Start the reaper of a run whose data lie over those of a snapshot, where that can be."""
+        layers = layers_of(snapshot, run, without=without)
+        copied = overlays.get("copies")
+        more = [*(copied if isinstance(copied, list) else ()), *layers]
+        wanted = {**overlays, "copies": more, "held": str(snapshot)}
+        lease = self._launch(run, say, is_private=True, overlays=wanted)
+        why = [
+            *note_overlaid(run, layers, lease.refused),
+            *never_overlaid(snapshot, without=without),
+        ]
+        if not can_be_seen(run):
+            why = ["this process can't see what the supervisor has mounted"]
+            self.shut_down(run, 0.0, say, disposable=True)
+            lease.close()
+            lease = self._launch(run, say, is_private=True, overlays=overlays)
+        for reason in why:
+            say(f"note: the data of the snapshot are copied: {reason}")
+        return lease
+
+    def _launch(
+        self, run: RunFolder, say: Say, *, is_private: bool, overlays: Mapping[str, object]
+    ) -> Lease:
         argv = [sys.executable, "-m", "stackproof.engines.process.supervisor"]
-        return launch(
+        return launch_run(
             run,
             [*argv, "--run-folder", str(run.path)],
-            environment={"PATH": SYSTEM_PATH, "LANG": "C.UTF-8"},
+            environment={
+                "PATH": SYSTEM_PATH,
+                "LANG": "C.UTF-8",
+                **import_path(self.environment),
+            },
+            world=is_private,
             overlays=overlays,
+            say=say,
         )
+
+    def try_isolation(self, run: RunFolder, world: WorldName, *, hermetic: bool) -> Receipt:
+        """The isolation receipt of a run of one service that does nothing; nothing is left of it.
+
+        Args:
+            run: A run that does not exist.
+            world: What the service is to see.
+            hermetic: Whether it reaches nothing outside the stack.
+        """
+
+        def say(_: str) -> None:
+            pass
+
+        lease = self._launch(run, say, is_private=world == "private", overlays={})
+        with contextlib.closing(lease):
+            try:
+                return take_alone(run, world, hermetic=hermetic, home=owner_home())
+            finally:
+                self.shut_down(run, 0.0, say, disposable=True)
 
     @property
     def snapshots(self) -> ProcessSnapshots:
         """How it keeps snapshots."""
-        return ProcessSnapshots()
+        return ProcessSnapshots(self.cache)
 
-    def start(
-        self,
-        plan: Plan,
-        run: RunFolder,
-        say: Say,
-        *,
-        lent: Mapping[str, str] | None = None,
-        snapshot: Path | None = None,
-    ) -> ProcessRunning:
+    def start(self, launch: Launch) -> ProcessRunning:
         """Prepare and begin all services of a plan.
-
-        Args:
-            plan: The plan.
-            run: Its run folder, which has been opened.
-            say: Takes lines of progress.
-            lent: Variables that every service of a Python project gets; PYTHONPATH goes in front.
-            snapshot: Folder of a snapshot to start from; None for empty data.
 
         Raises:
             EngineUnavailable: If a server or an interpreter is missing.
             CommandFailed: If a preparation fails.
         """
+        plan, run = launch.plan, launch.run
         note_copies(plan, run)
-        if snapshot is not None:
-            lay_out(snapshot, run, without=plan.elsewhere)
+        if launch.snapshot is not None:
+            lay_out(launch.snapshot, run, without=plan.elsewhere)
         elif run.kept.is_dir():
-            say("going on with the data that were kept")
+            self._refuse_unfit(plan, run.kept)
+            launch.say("using the data that were kept")
             take_back(run)
             with contextlib.suppress(OSError):  # others have kept data there too
                 run.kept.parent.rmdir()
         control = Control(run)
-        for spec in self._prepare(plan, plan.services, run, control, say, lent or {}):
+        for spec in self._prepare(launch, plan.services, control):
             control.start([spec])
         for notice in control.notices():
-            say(f"note: {notice}")
+            launch.say(f"note: {notice}")
         return ProcessRunning(plan, run, control)
 
+    def _refuse_unfit(self, plan: Plan, data: Path) -> None:
+        """Refuse data that a server could not read, as long as they lie where they were."""
+        for service in plan.services:
+            runtime = service.runtime
+            if runtime is not None and runtime.kind == "image":
+                image = image_of(runtime)
+                server = image.locate(runtime, self.cache, no_steps)
+                refuse_unfit_data(service.name, image.data_fault(data / service.name, server))
+
     def replace(
-        self,
-        plan: Plan,
-        names: list[str],
-        run: RunFolder,
-        say: Say,
-        *,
-        lent: Mapping[str, str] | None = None,
+        self, launch: Launch, names: Sequence[str], removed: Sequence[str] = ()
     ) -> ProcessRunning:
-        """Start some services of a running stack anew, as the plan has them now.
+        """Start some services of a running stack anew, and remove others.
 
         Raises:
             Refused: If one would write to a folder that the stack has no copy of.
         """
+        plan, run = launch.plan, launch.run
         require_copies(plan, run)
         control = Control(run)
-        services = tuple(one for one in plan.services if one.name in names)
-        specs = list(self._prepare(plan, services, run, control, say, lent or {}))
-        control.start(specs, replace=True)
-        return ProcessRunning(plan, run, control)
+        since = control.last_event()
+        services = tuple(service for service in plan.services if service.name in names)
+        specs = list(self._prepare(launch, services, control))
+        control.replace(specs, removed)
+        return ProcessRunning(plan, run, control, since=since)
 
     def build(self, plan: Plan, run: RunFolder, say: Say, *, again: bool = False) -> list[str]:  # noqa: ARG002 - the protocol's
         """Nothing: virtualenvs are made when a service is started, once for each lock."""
         return []
 
-    def keep_data(self, plan: Plan, run: RunFolder) -> None:
+    def keep_data(self, plan: Plan, run: RunFolder) -> bool:
         """Stop all services and put their data aside, where the next start finds them."""
-        Control(run).stop([one.name for one in plan.services])
+        Control(run).control("stop", [service.name for service in plan.services])
         self.drop_data(run)
-        if run.data.is_dir():
-            make_folders(str(run.kept.parent))
+        if not run.data.is_dir():
+            return False
+        make_folders(str(run.kept.parent))
+        if overlaid(run):
+            copy_out(run, run.kept)
+        else:
             run.data.rename(run.kept)
+        return True
 
     def drop_data(self, run: RunFolder) -> bool:
         """Remove data that were kept of an earlier run; tells whether there were any."""
@@ -176,28 +245,18 @@ class ProcessEngine:
         """
         control = Control(run)
         try:
-            control.status()
+            since = control.last_event()
         except NoStack:
             raise NoStack(
                 f"{plan.project} is not up",
                 remedy=f"start it with `invoke up --stack {plan.stack}`",
             ) from None
-        return ProcessRunning(plan, run, control)
+        return ProcessRunning(plan, run, control, since=since)
 
     def shut_down(
         self, run: RunFolder, seconds: float, say: Say, *, disposable: bool = False
     ) -> None:
-        """Stop all services in order and remove everything that the run has made.
-
-        Args:
-            run: The run.
-            seconds: What the services get to end in an orderly way.
-            say: Takes a line where the supervisor has to be ended by force.
-            disposable: Kill the supervisor, which ends all of them at once.
-
-        Raises:
-            TeardownIncomplete: If something is left.
-        """
+        """Stop all services in order, or kill the supervisor, which ends all of them at once."""
         state = read_run(run.path)
         if disposable and state is not None and state.supervisor is not None:
             state.supervisor.kill(signal.SIGKILL)
@@ -208,191 +267,15 @@ class ProcessEngine:
                 say(f"{error.what}; ended it by force")
                 if state is not None and state.supervisor is not None:
                     state.supervisor.kill(signal.SIGKILL)
-        if not wait_gone(run, seconds=GONE_SECONDS):
-            take_down(run, seconds=GONE_SECONDS)
+        ensure_gone(run, seconds=GONE_SECONDS, forced=GONE_SECONDS)
 
     def _prepare(
-        self,
-        plan: Plan,
-        services: tuple[ServicePlan, ...],
-        run: RunFolder,
-        control: Control,
-        say: Say,
-        lent: Mapping[str, str],
+        self, launch: Launch, services: tuple[ServicePlan, ...], control: Control
     ) -> Iterator[ServiceSpec]:
         """Each service when it and those before it in the order of starts are prepared."""
-        preparation = _Preparation(self, plan, run, control, say, lent)
+        preparation = Preparation(launch, control, self.environment, self.cache)
         with ThreadPoolExecutor(PARALLEL_PREPARATIONS) as pool:
             ready = pool.map(preparation.spec, services)
             preparation.wait_for_supervisor()
+            preparation.borrow()
             yield from ready
-
-
-class _Preparation:
-    """Makes what one start needs: folders, virtualenvs, data folders, specs."""
-
-    def __init__(
-        self,
-        engine: ProcessEngine,
-        plan: Plan,
-        run: RunFolder,
-        control: Control,
-        say: Say,
-        lent: Mapping[str, str],
-    ) -> None:
-        self.engine = engine
-        self.plan = plan
-        self.run = run
-        self.control = control
-        self.say = say
-        self.lent = lent
-        self._lock = threading.Lock()
-        self._supervised = False
-
-    def wait_for_supervisor(self) -> None:
-        """Wait until the supervisor runs and knows the secrets; preparations begin before that."""
-        with self._lock:
-            if not self._supervised:
-                self.control.wait_for_supervisor()
-                self.control.configure(self.plan.secrets)
-                self._supervised = True
-
-    def step(self, step: Step) -> None:
-        """Run a preparation under the supervisor, so that a killed owner leaves nothing."""
-        self.wait_for_supervisor()
-        self.say(f"preparing: {step.name}")
-        caller = self.engine.environment
-        tools = {name: caller[name] for name in (*PASSED_ON, *TOOLS_ENVIRONMENT) if name in caller}
-        done = self.control.run(
-            f"prepare-{step.name.replace(' ', '-').replace('/', '-')}",
-            step.argv,
-            env={"PATH": SYSTEM_PATH, "LANG": "C.UTF-8", **tools, **step.env},
-            cwd=str(step.cwd or self.run.path),
-            uid=step.uid,
-            stdin=step.stdin,
-        )
-        if done.exit_code:
-            raise CommandFailed(
-                f"preparing {step.name} failed with status {done.exit_code}",
-                exit_code=done.exit_code,
-                output=done.stdout[-2000:],
-                remedy="`invoke doctor` checks what this machine needs",
-            )
-
-    def spec(self, service: ServicePlan) -> ServiceSpec:
-        """Everything that the supervisor has to know of a service."""
-        runtime = service.runtime
-        if runtime is None:
-            raise AssertionError(f"{service.name} was planned for another engine")
-        for folder in service.folders:
-            make_folders(str(folder))
-        if runtime.kind == "image":
-            return self._image_spec(service, runtime)
-        return self._project_spec(service, runtime)
-
-    def _image_spec(self, service: ServicePlan, runtime: Runtime) -> ServiceSpec:
-        image = native_image(runtime.image)
-        server = image.locate(runtime, self.engine.cache, self.step)
-        self.say(f"{service.name}: {server.description}")
-        ready = image.prepare(service, server, self.run, self.engine.cache, self.step)
-        if ready.uid is not None and not reachable_by_others(self.run.data):
-            raise EngineUnavailable(
-                f"{service.name} can't reach its data folder: it does not run as root",
-                checked=[f"{self.run.data}, which only its owner can pass through"],
-                remedy="set STACKPROOF_STATE_DIR to a folder that others can pass through",
-            )
-        own = self._own_folders(service, ready.uid)
-        environment = {
-            **own,
-            "PATH": f"{server.bindir}:{SYSTEM_PATH}",
-            **service.environment,
-            **ready.env,
-        }
-        for notice in ready.notices:
-            self.say(f"note: {service.name}: {notice}")
-        spec = self._spec(service, ready.argv, environment, str(ready.cwd), ready.uid)
-        return replace(spec, socket=str(ready.socket or ""))
-
-    def _project_spec(self, service: ServicePlan, runtime: Runtime) -> ServiceSpec:
-        own = self._own_folders(service, None)
-        if runtime.own_environment:
-            folders, virtualenv = [Path(sys.executable).parent], Path(sys.prefix)
-        else:
-            made = ensure_environment(runtime, self.engine.cache, self.step)
-            scripts = script_folder(runtime, made, self.engine.cache)
-            folders = [*([scripts] if scripts else []), made.bin]
-            virtualenv = made.path
-        search = ":".join([*map(str, folders), SYSTEM_PATH])
-        imported = [self.lent.get("PYTHONPATH", ""), *map(str, runtime.source_roots)]
-        environment = {
-            **own,
-            **self.lent,
-            "PATH": search,
-            "VIRTUAL_ENV": str(virtualenv),
-            "PYTHONUNBUFFERED": "1",
-            "PYTHONDONTWRITEBYTECODE": "1",
-            **service.environment,
-        }
-        imported.append(service.environment.get("PYTHONPATH", ""))
-        environment["PYTHONPATH"] = ":".join(filter(None, dict.fromkeys(imported)))
-        argv = _absolute(service.argv, search)
-        cwd = service.working_dir or runtime.project or self.run.path
-        return self._spec(service, argv, environment, str(cwd), None)
-
-    def _own_folders(self, service: ServicePlan, uid: int | None) -> dict[str, str]:
-        known = {target: path for path, target in service.folders.items()}
-        home = self.run.home(service.name)
-        temporary = known.get("/tmp", self.run.tmp(service.name))  # noqa: S108 - in the container
-        for folder in (home, temporary):
-            make_folders(str(folder))
-            if uid is not None:
-                os.chown(folder, uid, uid)
-        caller = self.engine.environment
-        return {
-            **{name: caller[name] for name in PASSED_ON if name in caller},
-            "HOME": str(home),
-            "TMPDIR": str(temporary),
-            "LANG": "C.UTF-8",
-            "TZ": "UTC",
-            "STACKPROOF_SERVICE": f"{self.plan.project}/{service.name}",
-        }
-
-    def _spec(
-        self,
-        service: ServicePlan,
-        argv: tuple[str, ...],
-        environment: Mapping[str, str],
-        cwd: str,
-        uid: int | None,
-    ) -> ServiceSpec:
-        names = {one.name for one in self.plan.services}
-        return ServiceSpec(
-            name=service.name,
-            argv=argv,
-            env=environment,
-            cwd=cwd,
-            depends_on={key: str(one) for key, one in service.depends_on.items() if key in names},
-            probe=service.probe,
-            timing=service.timing,
-            restart=service.restart.policy,
-            max_retries=service.restart.max_retries,
-            stop_signal=service.stop_signal,
-            stop_grace=service.stop_grace,
-            one_shot=service.one_shot,
-            uid=uid,
-            ports=tuple(one.port for one in service.endpoints),
-            cpus=service.limits.cpus,
-            memory=service.limits.memory,
-            pids=service.limits.pids,
-            tmpfs={
-                str(path): service.sizes[target]
-                for path, target in service.folders.items()
-                if target in service.sizes
-            },
-        )
-
-
-def _absolute(argv: tuple[str, ...], search: str) -> tuple[str, ...]:
-    """The command with its program's absolute path, found as the service would find it."""
-    found = shutil.which(argv[0], path=search)
-    return (found or argv[0], *argv[1:])

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from stackproof.engines.process.spec import ServiceSpec
@@ -40,17 +41,11 @@ class Group:
 
     def joiner(self) -> Callable[[], None] | None:
         """What a new process has to call to join; None if there is nothing to join."""
-        if not self.folders:
-            return None
-        files = [str(folder / "cgroup.procs") for folder in self.folders]
+        return partial(join_groups, self.files()) if self.folders else None
 
-        def join() -> None:
-            for file in files:
-                handle = os.open(file, os.O_WRONLY)
-                os.write(handle, b"0")  # 0 stands for the writing process
-                os.close(handle)
-
-        return join
+    def files(self) -> tuple[str, ...]:
+        """The files that a process writes itself to."""
+        return tuple(str(folder / "cgroup.procs") for folder in self.folders)
 
     def oom_kills(self) -> int:
         """How many of its processes the kernel has killed for want of memory."""
@@ -62,6 +57,21 @@ class Group:
                 if name == "oom_kill":
                     return int(value)
         return 0
+
+
+def join_groups(files: Sequence[str]) -> None:
+    """Put the calling process into control groups.
+
+    Args:
+        files: Those of `Group.files`.
+
+    Raises:
+        OSError: If the kernel refuses.
+    """
+    for file in files:
+        handle = os.open(file, os.O_WRONLY)
+        os.write(handle, b"0")  # 0 stands for the writing process
+        os.close(handle)
 
 
 class ControlGroups:
@@ -83,14 +93,17 @@ class ControlGroups:
         group = Group([], None, [])
         wanted = {"cpu": spec.cpus, "memory": spec.memory, "pids": spec.pids}
         limits = {name: value for name, value in wanted.items() if value is not None}
+        refused: dict[str, list[str]] = {}
         for name, value in limits.items():
             try:
                 self._limit(group, spec.name, name, value)
             except OSError as error:
-                group.notices.append(
-                    f"limit of {name} is not enforced: {error.strerror or error} "
-                    "(control groups can't be written here)"
-                )
+                refused.setdefault(error.strerror or str(error), []).append(name)
+        group.notices += [
+            f"no limit of {', '.join(names)} is enforced: control groups can't be written here "
+            f"({why})"
+            for why, names in refused.items()
+        ]
         return group
 
     def _limit(self, group: Group, service: str, name: str, value: float) -> None:

@@ -9,7 +9,8 @@ import contextlib
 import os
 from collections.abc import Iterable, Iterator
 
-LISTEN = "0A"
+from stackproof.readiness.sockets import listeners
+
 PROC = "/proc"
 
 
@@ -22,12 +23,9 @@ def listening(port: int | None = None) -> dict[str, int]:
     found = {}
     for name in ("tcp", "tcp6"):
         with contextlib.suppress(OSError), open(f"{PROC}/net/{name}", encoding="ascii") as file:
-            next(file, None)
-            for line in file:
-                fields = line.split()
-                number = int(fields[1].rpartition(":")[2], 16)
-                if fields[3] == LISTEN and port in {None, number}:
-                    found[fields[9]] = number
+            for listener in listeners(file.read()):
+                if port in {None, listener.port}:
+                    found[listener.inode] = listener.port
     return found
 
 

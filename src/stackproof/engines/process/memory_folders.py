@@ -46,7 +46,7 @@ class MemoryFolders:
     def _renew(self, path: str, size: str) -> str:
         told = f"{path} may hold more than {size}: "
         if not self._private:
-            return f"{told}a mount would need a namespace of its own, which there is none of here"
+            return f"{told}this machine allows no namespace to mount it in"
         self._unmount(path)
         try:
             self._mount(path, size)

@@ -85,8 +85,35 @@ class Questions:
             yield answer
             if answer.get("done"):
                 return
-        raise NoStack(
-            f"{self.run_folder.project} has ended while it was being asked to {op}",
+        raise self._ended(op)
+
+    def hold(self, op: str, **fields: Any) -> socket.socket:
+        """Send a request whose effect ends when the connection is closed; gives the connection.
+
+        Raises:
+            NoStack: If there is no supervisor.
+            StackproofError: If it can't do what it is asked for.
+        """
+        request = json.dumps({"op": op, **fields}).encode() + b"\n"
+        link = self._connect(self._ensure_it_answers)
+        try:
+            _send(link, request, (), self._ensure_it_answers)
+            answer = json.loads(next(_lines(link, self._ensure_it_answers), b"{}"))
+        except (BrokenPipeError, ConnectionResetError):
+            answer = {}
+        except BaseException:
+            link.close()
+            raise
+        if answer.get("done"):
+            return link
+        link.close()
+        if "error" in answer:
+            raise StackproofError(answer["error"]["what"])
+        raise self._ended(op)
+
+    def _ended(self, op: str) -> NoStack:
+        return NoStack(
+            f"{self.run_folder.project} ended before it had answered `{op}`",
             remedy="start it with `invoke up`",
         )
 
@@ -182,7 +209,7 @@ def _no_answer(
     project: str, process: ProcessId | None, waited: float, *, is_stopped: bool
 ) -> NoAnswer:
     name = "its process" if process is None else f"process {process.pid}"
-    state = "is stopped (state T in /proc)" if is_stopped else "is not stopped, but keeps silent"
+    state = "is stopped (state T in /proc)" if is_stopped else "is running, but does not answer"
     go_on = f"`kill -CONT {process.pid}` lets it go on; " if process and is_stopped else ""
     return NoAnswer(
         f"the supervisor of {project}",

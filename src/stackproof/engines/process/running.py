@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from stackproof.engines import log_files
-from stackproof.engines.base import CommandResult, LogLine, Say, ServiceStatus, Streams
+from stackproof.engines.base import (
+    Action,
+    Command,
+    CommandResult,
+    LogLine,
+    Say,
+    ServiceStatus,
+    Streams,
+)
+from stackproof.engines.events import ServiceEvent
+from stackproof.engines.network_faults import NetworkFault
 from stackproof.engines.process.control import Control
 from stackproof.engines.process.listeners import holder_of
-from stackproof.errors import PortTaken
+from stackproof.engines.receipt import Receipt
+from stackproof.errors import PortTaken, Refused
 from stackproof.plan.model import Plan
 from stackproof.reaper.leftovers import read_run
 from stackproof.reaper.run_folder import RunFolder
@@ -27,22 +39,23 @@ class ProcessRunning:
     Args:
         plan: What was started.
         run: Its run folder.
-        control: Its supervisor.
+        supervisor: What runs its services.
     """
 
-    def __init__(self, plan: Plan, run: RunFolder, control: Control) -> None:
+    def __init__(self, plan: Plan, run: RunFolder, supervisor: Control, *, since: int = 0) -> None:
         self.plan = plan
+        self.since = since
         self.run_folder = run
-        self.control = control
+        self.supervisor = supervisor
 
     def status(self) -> tuple[ServiceStatus, ...]:
         """What is known of each service, with process numbers as this machine sees them."""
         outer = self._outer_pids()
-        states = self.control.status()
-        known = {one.name: one for one in states}
-        ordered = [known[one.name] for one in self.plan.services if one.name in known]
-        ordered += [one for one in states if one not in ordered]
-        return tuple(replace(one, pid=outer.get(one.pid or 0, one.pid)) for one in ordered)
+        states = self.supervisor.status()
+        known = {state.name: state for state in states}
+        ordered = [known[service.name] for service in self.plan.services if service.name in known]
+        ordered += [state for state in states if state not in ordered]
+        return tuple(replace(state, pid=outer.get(state.pid or 0, state.pid)) for state in ordered)
 
     def _outer_pids(self) -> dict[int, int]:
         """Numbers inside the PID namespace → outside, by NSpid of /proc/PID/status (proc(5))."""
@@ -50,11 +63,11 @@ class ProcessRunning:
         found: dict[int, int] = {}
         if state is None or state.supervisor is None:
             return found
+        level = len(_numbers(state.supervisor.pid)) - 1
         for process in descendants(state.supervisor.pid):
-            with contextlib.suppress(OSError), Path(f"/proc/{process.pid}/status").open() as file:
-                for line in file:
-                    if line.startswith("NSpid:"):
-                        found[int(line.split()[-1])] = process.pid
+            numbers = _numbers(process.pid)
+            if len(numbers) > level:  # a room has a namespace of its own, which counts anew
+                found[numbers[level]] = process.pid
         return found
 
     def wait_ready(self, timeout: float, say: Say, *, services: Sequence[str] = ()) -> None:
@@ -63,11 +76,11 @@ class ProcessRunning:
         Raises:
             StartFailed: With the verdict, as soon as there is one.
         """
-        self._wait(timeout, say, services, since=0)
+        self._wait(timeout, say, services, since=self.since)
 
     def _wait(self, timeout: float, say: Say, services: Sequence[str], *, since: int) -> None:
         try:
-            self.control.wait_ready(timeout, say, services=services, since=since)
+            self.supervisor.wait_ready(timeout, say, services=services, since=since)
         except PortTaken as error:  # from inside its namespace the supervisor can't see who it is
             raise PortTaken(error.service, port=error.port, holder=holder_of(error.port)) from None
 
@@ -77,29 +90,21 @@ class ProcessRunning:
         """Lines of services (none named: all logs), merged by time."""
         return log_files.read(self.run_folder.logs, services, tail=tail, since=since)
 
+    def events(self, since: str) -> tuple[ServiceEvent, ...]:
+        """What has happened to services since a moment."""
+        return self.supervisor.events(since)
+
     def follow(self, services: Sequence[str] = ()) -> Iterator[LogLine]:
         """New lines as they are written, until the stack is gone."""
         return log_files.follow(self.run_folder.logs, services)
 
-    def run(
-        self, name: str, service: str, argv: Sequence[str], *, timeout: float, say: Say
-    ) -> CommandResult:
+    def run(self, name: str, service: str, command: Command, say: Say) -> CommandResult:
         """Run a command in a service's surroundings, its output kept as the log `name`."""
-        return self.control.run(name, argv, service=service, seconds=timeout, on_line=say)
+        return self.supervisor.run(name, command, service=service, on_line=say)
 
-    def execute(
-        self,
-        service: str,
-        argv: Sequence[str],
-        streams: Streams,
-        *,
-        environment: Mapping[str, str] | None = None,
-        timeout: float | None = None,
-    ) -> int:
+    def execute(self, service: str, command: Command, streams: Streams) -> int:
         """Run a command in a service's surroundings, connected to the caller's streams."""
-        return self.control.execute(
-            service, argv, streams, environment=environment, timeout=timeout
-        )
+        return self.supervisor.execute(service, command, streams)
 
     def owns_data(self, service: str) -> bool:  # noqa: ARG002 - all data are made for the run
         """Whether the data of a service were made by this run: always."""
@@ -107,34 +112,48 @@ class ProcessRunning:
 
     def details(self) -> Mapping[str, Any]:
         """What the supervisor knows of each service."""
-        return self.control.details()
+        return self.supervisor.details()
 
-    def start(self, services: Sequence[str]) -> None:
-        """Start stopped services and wait until they are well."""
-        since = self.control.last_event()
-        self.control.start_services(services)
-        self._wait(RESTART_SECONDS, lambda _: None, services, since=since)
+    def receipt(self) -> Receipt:
+        """What its services could do to their surroundings, tried from inside."""
+        return self.supervisor.receipt(self.plan.world, owner_home())
 
-    def stop(self, services: Sequence[str]) -> None:
-        """Stop services."""
-        self.control.stop(services)
+    def disturb(self, fault: NetworkFault) -> None:
+        """Let something be wrong between services of a private world.
 
-    def restart(self, services: Sequence[str]) -> None:
-        """Stop and start services and wait until they are well."""
-        self.stop(services)
-        self.start(services)
-
-    def kill(self, services: Sequence[str], signal: str = "SIGKILL") -> None:
-        """Send a signal to the main process of services; SIGKILL ends all of their processes.
-
-        So it is with containers, whose other processes end with the first one.
+        Raises:
+            Refused: If the stack runs in the host world.
         """
-        self.control.signal(services, signal, everything=signal == "SIGKILL")
+        if self.plan.world != "private":
+            raise Refused(
+                "what services say to each other can't be disturbed here",
+                observed=f"{self.plan.project} runs in the host world: its services share this "
+                "machine's network",
+                remedy="write `world: private` in the stack config",
+            )
+        self.supervisor.disturb(fault)
 
-    def pause(self, services: Sequence[str]) -> None:
-        """Freeze all processes of services."""
-        self.control.signal(services, "SIGSTOP", everything=True)
+    def control(self, action: Action, services: Sequence[str], *, signal: str = "SIGKILL") -> None:
+        """Start, stop, restart, kill, pause or unpause services.
 
-    def unpause(self, services: Sequence[str]) -> None:
-        """Let frozen services go on."""
-        self.control.signal(services, "SIGCONT", everything=True)
+        SIGKILL ends all processes of a service, as those of a container end with the first one.
+        """
+        since = self.supervisor.last_event()
+        self.supervisor.control(action, services, signal=signal)
+        if action in {"start", "restart"}:
+            self._wait(RESTART_SECONDS, lambda _: None, services, since=since)
+
+
+def owner_home() -> str:
+    """The home of who calls; empty where there is none."""
+    found = os.path.expanduser("~")  # noqa: PTH111 - `Path.home` fails without one
+    return found if found.startswith("/") else ""
+
+
+def _numbers(pid: int) -> list[int]:
+    """The numbers of a process, from this namespace inwards; none where it has ended."""
+    with contextlib.suppress(OSError), Path(f"/proc/{pid}/status").open() as file:
+        for line in file:
+            if line.startswith("NSpid:"):
+                return [int(number) for number in line.split()[1:]]
+    return []

@@ -3,37 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import signal
 import subprocess
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 from stackproof.engines.process.awaited_lines import AwaitedLines
 from stackproof.engines.process.capture import LogFile, Pipe
 from stackproof.engines.process.children import Child, Children
-from stackproof.engines.process.guard.port import GuardedPort
+from stackproof.engines.process.fork_server.asking import ColdError
 from stackproof.engines.process.limits import ControlGroups, Group
-from stackproof.engines.process.listeners import holder_of, ports_of
 from stackproof.engines.process.memory_folders import MemoryFolders
+from stackproof.engines.process.own_processes import OwnProcesses
+from stackproof.engines.process.place import Place, Start, Streams
+from stackproof.engines.process.service_state import State, how_it_ended
 from stackproof.engines.process.spec import ServiceSpec
-from stackproof.readiness.asking import Surroundings, ask
-from stackproof.readiness.probes import AllProbes, CommandProbe
-from stackproof.reaper import sweep
-from stackproof.reaper.port_claims import is_free
-
-FIRST_PAUSE = 0.02
-PAUSE_GROWTH = 1.3
-LONGEST_WITHOUT_PROCESS = 0.1
-"""Seconds between two checks of a starting service that need no process of their own."""
-
-ATTEMPTS = 400
-ATTEMPT_PAUSE = 0.005
-"""How long killed processes are waited for: 2 s; only one in the kernel's hands takes longer."""
+from stackproof.engines.process.warm_start import WarmStart
+from stackproof.readiness.asking import Surroundings
+from stackproof.readiness.watching import HealthWatch
 
 FIRST_BACK_OFF = 0.1
 LONGEST_BACK_OFF = 60.0
@@ -55,52 +44,12 @@ class Host(Protocol):
         """Wait until every condition that the service depends on holds."""
 
     async def run_probe_command(
-        self, service: Service, argv: tuple[str, ...], seconds: float
+        self, name: str, argv: tuple[str, ...], seconds: float
     ) -> tuple[int, str]:
-        """Run a command in the service's surroundings; gives its exit status and output."""
+        """Run a command in the surroundings of a service; gives its exit status and output."""
 
-
-@dataclass
-class State:
-    """What is known of a service; sent to clients as it is.
-
-    Attributes:
-        state: One of waiting, starting, running, restarting, exited, failed, stopped, completed,
-            paused.
-        health: starting, healthy, unhealthy, or empty where nothing is checked.
-        pid: Its process.
-        exit_code: Status of its last end.
-        restarts: How often its restart policy has started it again.
-        waiting_for: What it waits for.
-        last_answer: Its probe's last answer; empty after a good one.
-        verdict: Why it has failed, in words.
-        holder: Who has its port, where that is why it failed.
-        port: That port.
-        ready_after: Seconds from its start to ready.
-        exits_in_a_row: Ends without having been ready in between.
-        asked_for: Seconds that its probe has been asked for.
-    """
-
-    state: str = "waiting"
-    health: str = ""
-    pid: int | None = None
-    exit_code: int | None = None
-    restarts: int = 0
-    waiting_for: str = ""
-    last_answer: str = ""
-    verdict: str = ""
-    holder: str = ""
-    port: int = 0
-    ready_after: float | None = None
-    exits_in_a_row: int = 0
-    asked_for: float = 0.0
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether nothing is left to wait for."""
-        return self.state == "completed" or (
-            self.state == "running" and self.health in {"", "healthy"}
-        )
+    def place_of(self, spec: ServiceSpec, processes: OwnProcesses, log: LogFile) -> Place:
+        """Where a service runs."""
 
 
 class Service:
@@ -126,14 +75,20 @@ class Service:
         self.log = log
         self.now = now
         self.state = State()
-        self.child: Child | None = None
         self.group: Group = host.groups.make(spec)
+        self.processes = OwnProcesses(spec, self.group, host.children)
         self.memory_folders = MemoryFolders(spec.tmpfs, private=os.getpid() == 1)
         self.memory_folders.renew()  # what can't be bounded is known before it starts
-        self._guard = GuardedPort(spec, host.loop, host.children, log)
+        self.place = host.place_of(spec, self.processes, log)
         self._life: asyncio.Task[None] | None = None
         self._started = 0.0
+        self.warm = WarmStart(spec)
         self._lines = AwaitedLines(log)
+
+    @property
+    def child(self) -> Child | None:
+        """The process that was started last."""
+        return self.processes.main
 
     def start(self) -> None:
         """Begin its life; nothing happens if it has begun already."""
@@ -159,42 +114,39 @@ class Service:
         back_off = FIRST_BACK_OFF
         while True:
             began = self.now()
-            if not self._spawn():
+            if not await self._spawn():
                 return
             code = await self._until_it_ends()
-            await self.end_at_once()  # what it has left behind would keep its ports
+            await self.processes.end()  # what it has left behind would keep its ports
+            lived = self.now() - began
+            if self.warm.has_failed(code, was_ready=self._was_ready(lived)):
+                self.warm.failed(f"a fork {self.state.verdict} before it was ready")
+                self._tell_cold()
+                continue
+            if self._was_ready(lived):
+                self.warm.is_ready()
             if not self._starts_again(code):
                 self._end(code)
                 return
-            if self.now() - began > LONG_ENOUGH:
+            if lived > LONG_ENOUGH:
                 back_off = FIRST_BACK_OFF
-            self._set("restarting", f"{self._how_it_ended(code)}; again in {back_off:.1f} s")
+            self._set("restarting", f"{self.state.verdict}; again in {back_off:.1f} s")
             await asyncio.sleep(back_off)
             back_off = min(back_off * 2, LONGEST_BACK_OFF)
             self.state.restarts += 1
 
-    def _spawn(self) -> bool:
-        for port in self.spec.ports:
-            if not is_free(port):
-                self.state.port, self.state.holder = port, holder_of(port)
-                self._fail(f"can't have port {port}: {self.state.holder}")
-                return False
+    async def _spawn(self) -> bool:
+        if not await self._has_place():
+            return False
         self._lines.forget()
+        self.place.ports.forget()
         self.memory_folders.renew()
         out = Pipe(self.host.loop, self.log, "out")
         err = Pipe(self.host.loop, self.log, "err")
         nothing = os.open(os.devnull, os.O_RDONLY)
         self._set("starting")
         try:
-            self._guard.start()
-            self.child = self.host.children.spawn(
-                self.spec.argv,
-                env=self.spec.env,
-                cwd=self.spec.cwd,
-                streams=(nothing, out.writing, err.writing),
-                uid=self.spec.uid,
-                before=self.group.joiner(),
-            )
+            child = self.processes.main = self._begin((nothing, out.writing, err.writing))
         except (OSError, ValueError, subprocess.SubprocessError) as error:
             self._fail(f"could not be started: {self.spec.argv[0]}: {error}")
             return False
@@ -202,16 +154,38 @@ class Service:
             os.close(nothing)
             out.started()
             err.started()
-        self._guard.watch(self.child)
         self._started = self.now()
-        self.state.pid = self.child.pid
-        self.state.exit_code = None
-        self.state.ready_after = None
-        self.state.health = "starting" if self.spec.probe is not None else ""
-        if self.spec.probe is None:
-            self.state.ready_after = 0.0
+        self.state.begin(child.pid, is_checked=self.spec.probe is not None)
         self._set("running")
         return True
+
+    def _begin(self, streams: Streams) -> Child:
+        start = Start(self.spec.argv, self.spec.env, self.spec.cwd, self.spec.uid)
+        if forked := self.warm.begins():
+            try:
+                return self.place.fork(start, forked, streams, self.group.files())
+            except ColdError as error:
+                self.warm.refused(str(error))
+                self._tell_cold()
+        return self.place.start(start, streams, self.group.joiner())
+
+    def _was_ready(self, lived: float) -> bool:
+        """Whether its last process was ready; without a probe, one that has lived for a while."""
+        return self.state.ready_after is not None if self.spec.probe else lived >= LONG_ENOUGH
+
+    def _tell_cold(self) -> None:
+        self.host.changed(self, "cold", f"without what is imported ahead: {self.warm.told[6:]}")
+
+    async def _has_place(self) -> bool:
+        try:
+            await self.place.open()
+        except OSError as error:
+            self._fail(f"its surroundings could not be made: {error}")
+            return False
+        self.state.port, self.state.holder = self.place.taken()
+        if self.state.port:
+            self._fail(f"can't have port {self.state.port}: {self.state.holder}")
+        return not self.state.port
 
     def _fail(self, verdict: str) -> None:
         self.state.verdict = verdict
@@ -226,24 +200,10 @@ class Service:
             code = await asyncio.shield(self.child.ended)
         finally:
             health.cancel()
-        await asyncio.sleep(0)
-        if self.state.health != "healthy" and self.spec.probe is not None:
-            self.state.exits_in_a_row += 1
-        self.state.pid = None
-        self.state.exit_code = code
-        self.state.health = ""
-        out_of_memory = self.group.oom_kills() > kills
-        self.state.verdict = self._how_it_ended(code, out_of_memory=out_of_memory)
+        is_out_of_memory = self.group.oom_kills() > kills
+        memory = (self.spec.memory or 0) if is_out_of_memory else None
+        self.state.end(code, how_it_ended(code, memory=memory))
         return code
-
-    def _how_it_ended(self, code: int, *, out_of_memory: bool = False) -> str:
-        if out_of_memory:
-            limit = (self.spec.memory or 0) / (1 << 20)
-            return f"was killed: out of memory (its limit is {limit:.0f} MiB)"
-        if code < 0:
-            with contextlib.suppress(ValueError):
-                return f"was ended by {signal.Signals(-code).name}"
-        return f"exited with status {code}"
 
     def _starts_again(self, code: int) -> bool:
         policy = self.spec.restart
@@ -254,7 +214,7 @@ class Service:
         return policy == "on-failure" and code != 0 and in_bound
 
     def _end(self, code: int) -> None:
-        if code == 0 and (self.spec.one_shot or self.spec.restart in {"no", "on-failure"}):
+        if code == 0 and self.spec.one_shot:
             self.state.ready_after = self.now() - self._started
             self._set("completed")
         else:
@@ -265,104 +225,67 @@ class Service:
         if probe is None:
             return
         around = Surroundings(
-            lambda argv: self.host.run_probe_command(self, argv, timing.timeout),
+            lambda argv, name: self.host.run_probe_command(
+                name or self.spec.name, argv, timing.timeout
+            ),
             self._lines.has,
             lambda: self.now() - self._started,
+            self.place.ports.listening,
         )
-        longest = max(timing.start_interval, FIRST_PAUSE)
-        if not isinstance(probe, CommandProbe | AllProbes):
-            longest = min(longest, LONGEST_WITHOUT_PROCESS)
-        pause, failures = FIRST_PAUSE, 0
-        while True:
-            try:
-                answer = await asyncio.wait_for(ask(probe, around), timing.timeout)
-            except TimeoutError:
-                answer = f"no answer within {timing.timeout:g} s"
-            if self.state.health != "healthy":
-                answer = answer or self._identity()
-            self.state.asked_for = self.now() - self._started
-            failures = self._note_answer(answer, failures)
-            if self.state.health == "starting":
-                await self._lines.pause(pause)
-                pause = min(pause * PAUSE_GROWTH, longest)
-            else:
-                await asyncio.sleep(timing.interval)
+        watch = HealthWatch(probe, timing, around, self._lines.pause, self.place.ports.doubt)
+        async for health in watch.checks():
+            self.state.last_answer, self.state.asked_for = watch.answer, watch.asked_for
+            if health == "starting" and self._is_mistaken():
+                return
+            if health == "unhealthy" and self._is_hung_fork():
+                return
+            if health != self.state.health:
+                self.state.health = health
+                if health == "healthy":
+                    self.state.exits_in_a_row = 0
+                    self.state.ready_after = self.state.ready_after or watch.asked_for
+                    self.warm.is_ready()
+                self.host.changed(self, health, watch.answer)
 
-    def _note_answer(self, answer: str, failures: int) -> int:
-        self.state.last_answer = answer
-        if not answer:
-            if self.state.health != "healthy":
-                self.state.health = "healthy"
-                self.state.exits_in_a_row = 0
-                self.state.ready_after = self.state.ready_after or self.now() - self._started
-                self.host.changed(self, "healthy", "")
-            return 0
-        timing = self.spec.timing
-        if self.state.health == "starting":
-            allowed = timing.start_period + timing.interval * timing.retries
-            if self.state.asked_for > allowed:
-                self.state.health = "unhealthy"
-                self.host.changed(self, "unhealthy", answer)
-        elif self.state.health == "healthy" and failures + 1 >= timing.retries:
-            self.state.health = "unhealthy"
-            self.host.changed(self, "unhealthy", answer)
-        return failures + 1
+    def _is_hung_fork(self) -> bool:
+        """Whether a fork is not ready in time; a new process gets that time then."""
+        if self.state.ready_after is not None or self.child is None or not self.warm.gives_up():
+            return False
+        self.child.send(signal.SIGKILL)
+        return True
 
-    def _identity(self) -> str:
-        """Why a good answer can't have come from this service; empty if it can."""
-        missing = set(self.spec.ports) - ports_of(self.own_pids())
-        if not missing:
-            return ""
-        port = min(missing)
-        elsewhere = sorted(ports_of(self.own_pids()))
-        if elsewhere:
-            listed = ", ".join(map(str, elsewhere))
-            return f"it listens on {listed} instead of {port}; a stranger answers on {port}"
-        return f"a stranger answers on {port}: {holder_of(port)}"
-
-    def own_pids(self) -> list[int]:
-        """Every process of this service: its tree, its session, and what carries its mark."""
-        return [process.pid for process in self._own_processes()]
-
-    def _own_processes(self) -> list[sweep.ProcessId]:
-        found = dict.fromkeys(sweep.marked(self.mark))
-        if self.child is not None:
-            main = sweep.ProcessId.of(self.child.pid)
-            tree = sweep.descendants(self.child.pid)
-            found |= dict.fromkeys([*([main] if main else []), *tree])
-        for folder in self.group.folders:
-            found |= dict.fromkeys(_members(folder))
-        return list(found)
-
-    @property
-    def mark(self) -> str:
-        """The environment entry that all its processes carry."""
-        return f"STACKPROOF_SERVICE={self.spec.env.get('STACKPROOF_SERVICE', self.spec.name)}"
+    def _is_mistaken(self) -> bool:
+        """Whether it listens where its container would, so that it will never be ready here."""
+        inside, _ = self.place.ports.mistaken()
+        if inside:
+            self.state.own_port, self.state.health = inside, "unhealthy"
+            self.state.last_answer = self.place.ports.doubt()
+            self.host.changed(self, "unhealthy", self.state.last_answer)
+        return bool(inside)
 
     async def stop(self, number: int | None = None) -> None:
         """Stop it as its stack file says, and end whatever is left of it."""
         if self._life is not None:
             self._life.cancel()
         if self.child is not None and not self.child.ended.done():
-            self.child.send(number or signal.Signals[self.spec.stop_signal].value)
+            asked = number or signal.Signals[self.spec.stop_signal].value
+            heard = self.place.hears(asked)  # else nothing would come of waiting
+            self.child.send(asked)
             self.child.send_group(signal.SIGCONT)
-            await asyncio.wait([self.child.ended], timeout=self.spec.stop_grace)
-        await self.end_at_once()
+            await asyncio.wait([self.child.ended], timeout=self.spec.stop_grace if heard else 0.0)
+        await self.processes.end()
+        if self.child is not None and self.child.ended.done():
+            self.state.exit_code = self.child.ended.result()
         if self.state.state not in {"exited", "failed", "completed"}:
             self.state.pid, self.state.health = None, ""
             self._set("stopped")
 
-    async def end_at_once(self) -> None:
-        """SIGKILL every process of it, again and again until there is none."""
-        for _ in range(ATTEMPTS):
-            left = self._own_processes()
-            if not left:
-                break
-            sweep.kill_all(left)
-            self.host.children.reap()
-            await asyncio.sleep(ATTEMPT_PAUSE)
-        if self.child is not None and self.child.ended.done():
-            self.state.exit_code = self.child.ended.result()
+    async def give_up(self, verdict: str) -> None:
+        """End it for good, since it has lost what it can't do without."""
+        await self.stop(signal.SIGKILL)
+        await self.place.close()
+        self.log.write("err", [f"stackproof: {verdict}"])
+        self._fail(verdict)
 
     def signal(self, number: int) -> None:
         """Send its main process a signal."""
@@ -375,24 +298,3 @@ class Service:
             self._set("paused")
         elif number == signal.SIGCONT and self.state.state == "paused":
             self._set("running")
-
-    async def signal_all(self, number: int) -> None:
-        """Send every process of it a signal; after SIGKILL, wait until they are gone."""
-        processes = self._own_processes()
-        if number != signal.SIGKILL:
-            for process in processes:
-                process.kill(number)
-            return
-        sweep.kill_all(processes)
-        for _ in range(ATTEMPTS):
-            if not any(process.is_alive() for process in processes):
-                break
-            await asyncio.sleep(ATTEMPT_PAUSE)
-
-
-def _members(folder: Path) -> list[sweep.ProcessId]:
-    with contextlib.suppress(OSError, ValueError):
-        listed = (folder / "cgroup.procs").read_text(encoding="ascii").split()
-        found = [sweep.ProcessId.of(int(pid)) for pid in listed]
-        return [process for process in found if process is not None]
-    return []

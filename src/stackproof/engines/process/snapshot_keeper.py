@@ -2,38 +2,43 @@
 
 from __future__ import annotations
 
-import contextlib
-import shutil
-import subprocess
-import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from stackproof.engines.base import Say
 from stackproof.engines.cache import content_key
 from stackproof.engines.process.control import Control
-from stackproof.engines.process.copies import COPIES
+from stackproof.engines.process.images import image_of, no_steps
+from stackproof.engines.process.run_data import DATA, copy_out
 from stackproof.engines.saving import save_memory
-from stackproof.errors import StackproofError
 from stackproof.plan.model import Plan
 from stackproof.reaper.ownership import make_folders
 from stackproof.reaper.run_folder import RunFolder
 from stackproof.stack_file.model import StackFile
 
-DATA = "data"
 LISTING = "listing"
 """A digest of the names, sizes and times of all files: a damaged folder is noticed at once."""
 
 
 class ProcessSnapshots:
-    """Implements `engines.base.SnapshotKeeper`."""
+    """Implements `engines.snapshot_keeping.SnapshotKeeper`.
+
+    Args:
+        cache: Where programs are copied that a server's user could not reach.
+    """
+
+    def __init__(self, cache: Path) -> None:
+        self.cache = cache
 
     def inputs(self, plan: Plan, say: Say) -> list[str]:  # noqa: ARG002 - the protocol's
-        """The kinds and versions of the servers that run natively."""
-        runtimes = [one.runtime for one in plan.services if one.runtime is not None]
-        return sorted(
-            f"{one.image} {one.version} {one.bindir}" for one in runtimes if one.kind == "image"
-        )
+        """The servers that were really found: their programs and versions, not those asked for."""
+        found = []
+        for service in plan.services:
+            runtime = service.runtime
+            if runtime is not None and runtime.kind == "image":
+                server = image_of(runtime).locate(runtime, self.cache, no_steps)
+                found.append(f"{service.name} {server.name} {server.version} {server.bindir}")
+        return sorted(found)
 
     def foreign_data(self, stack_file: StackFile, services: Sequence[str]) -> list[str]:  # noqa: ARG002 - the protocol's
         """Nothing: native servers always have a data folder of the copy's own."""
@@ -45,15 +50,15 @@ class ProcessSnapshots:
         for service in reversed(plan.services):
             problem = save_memory(service)
             if problem:
-                say(f"note: {service.name} would not save its data: {problem}")
-            control.stop([service.name])
+                say(f"note: {service.name} could not save its data: {problem}")
+            control.control("stop", [service.name])
         data = draft / DATA
         if run.data.is_dir():
-            copy_data(run.data, data)
+            copy_out(run, data)
         else:
             make_folders(str(data))
         (draft / LISTING).write_text(_listing(data), encoding="utf-8")
-        return sum(one.lstat().st_blocks * 512 for one in data.rglob("*"))
+        return sum(path.lstat().st_blocks * 512 for path in data.rglob("*"))
 
     def fault(self, entry: Path) -> str:
         """Why the data of a snapshot can't be used; empty where they can."""
@@ -70,59 +75,6 @@ class ProcessSnapshots:
     def entries(self) -> set[str]:
         """None: all is in the snapshots' folders."""
         return set()
-
-
-def lay_out(snapshot: Path, run: RunFolder, *, without: Collection[str] = ()) -> None:
-    """Give a run the data of a snapshot to start with.
-
-    Args:
-        snapshot: The snapshot's folder, which nobody removes meanwhile.
-        run: The run; it must have no data yet, but for its copies.
-        without: Native servers whose data are left out, since another run has them.
-
-    Raises:
-        StackproofError: If they can't be copied.
-    """
-    if not without and not run.data.exists():
-        copy_data(snapshot / DATA, run.data)
-        return
-    make_folders(str(run.data))
-    for path in (snapshot / DATA).iterdir():
-        if path.name not in {*without, COPIES}:  # the reaper has laid out the copies
-            copy_data(path, run.data / path.name)
-
-
-def take_back(run: RunFolder) -> None:
-    """Give a run the data that an earlier one has kept."""
-    make_folders(str(run.data))
-    for path in run.kept.iterdir():
-        if path.name != COPIES:  # the reaper has laid out the copies
-            path.rename(run.data / path.name)
-    shutil.rmtree(run.kept)
-    with contextlib.suppress(OSError):  # others have kept data as well
-        run.kept.parent.rmdir()
-
-
-def copy_data(source: Path, target: Path) -> None:
-    """Copy a data folder, sharing blocks where the file system can.
-
-    Args:
-        source: The folder.
-        target: Where to; must not exist.
-
-    Raises:
-        StackproofError: If it can't be copied.
-    """
-    flags = ("-ac",) if sys.platform == "darwin" else ("-a", "--reflink=auto")
-    done = subprocess.run(
-        ["cp", *flags, str(source), str(target)], capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        raise StackproofError(
-            f"the data of a snapshot could not be copied to {target}",
-            observed=done.stderr.strip(),
-            remedy="`invoke snapshots --clear` removes all of them; they are made again",
-        )
 
 
 def _listing(folder: Path) -> str:

@@ -6,9 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 from stackproof.engines.process.service import Service
-
-HOPELESS_EXITS = 3
-"""Ends in a row, without having been ready, after which a restart policy is given no more time."""
+from stackproof.readiness.watching import HOPELESS_EXITS
 
 SHOWN_LINES = 20
 
@@ -19,6 +17,7 @@ def snapshot(service: Service) -> dict[str, object]:
     return {
         "name": spec.name,
         **asdict(service.state),
+        "start": service.warm.told,
         "ready": service.state.is_ready,
         "probe": "" if spec.probe is None else str(spec.probe),
         "notices": [*service.group.notices, *service.memory_folders.notices],
@@ -59,7 +58,7 @@ def _is_needed(
     service: Service, wanted: Sequence[Service], all_services: Mapping[str, Service]
 ) -> bool:
     seen: set[str] = set()
-    waiting = [one.spec.name for one in wanted]
+    waiting = [service.spec.name for service in wanted]
     while waiting:
         name = waiting.pop()
         if name == service.spec.name:

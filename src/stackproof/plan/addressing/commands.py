@@ -6,9 +6,9 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from stackproof.plan.addressing.clients import CLIENTS, Client, client_arguments
 from stackproof.plan.addressing.hosts import is_host, is_loopback, parse_port, plain_host
 from stackproof.plan.addressing.schemes import (
-    Kind,
     kind_of_name,
     kind_port,
 )
@@ -21,47 +21,6 @@ _SHELLS = frozenset({"sh", "bash", "ash", "dash", "zsh", "ksh", "busybox"})
 _SAYING = frozenset({"echo", "printf", ":", "#"})
 _BINDING = frozenset({"--bind", "-b", "--listen", "--address", "--origins", "--allow-origins"})
 _DEEPEST = 4
-
-
-@dataclass(frozen=True)
-class _Client:
-    """How a client program is told its server.
-
-    Attributes:
-        kind: Of the server.
-        host: Options that name the host.
-        port: Options that name the port.
-        name: Options that name the database.
-        position: Which argument without a dash names the database or the server's address; None
-            for none.
-    """
-
-    kind: Kind
-    host: tuple[str, ...] = ("-h", "--host")
-    port: tuple[str, ...] = ("-p", "--port")
-    name: tuple[str, ...] = ()
-    position: int | None = None
-
-
-_POSTGRES = _Client("postgresql", name=("-d", "--dbname"), position=0)
-_MYSQL = _Client("mysql", port=("-P", "--port"), name=("-D", "--database"), position=0)
-_REDIS = _Client("redis")
-_MONGO = _Client("mongodb", name=("-d", "--db"), position=0)
-_CLIENTS: Mapping[str, _Client] = {
-    **dict.fromkeys(("psql", "pg_dump", "pgbench", "pgcli", "createdb", "dropdb"), _POSTGRES),
-    **dict.fromkeys(
-        ("pg_restore", "pg_isready", "vacuumdb", "reindexdb", "pg_dumpall", "createuser"),
-        replace(_POSTGRES, position=None),
-    ),
-    **dict.fromkeys(("mysql", "mariadb", "mysqldump", "mariadb-dump"), _MYSQL),
-    **dict.fromkeys(("mysqladmin", "mariadb-admin"), replace(_MYSQL, position=None)),
-    **dict.fromkeys(("redis-cli", "valkey-cli"), _REDIS),
-    **dict.fromkeys(("mongosh", "mongo"), _MONGO),
-    **dict.fromkeys(("mongodump", "mongorestore"), replace(_MONGO, position=None)),
-    "sqlcmd": _Client("sqlserver", host=("-S",), port=(), name=("-d",)),
-    "clickhouse-client": _Client("database"),
-}
-_WITHOUT_VALUE = frozenset("-q -A -t -X -x -v0 -w -W -a -e -E -s -n -N -B -f1 -1 -At -Xq".split())
 
 
 def command_targets(
@@ -95,14 +54,14 @@ class _Reading:
         if not words or words[0] in _SAYING:
             return
         program = words[0].rsplit("/", 1)[-1]
-        script = _script(words) if program in _SHELLS else None
+        script = shell_script(words) if program in _SHELLS else None
         if script is not None and depth < _DEEPEST:
-            for part in _commands(script):
+            for part in shell_commands(script):
                 yield from self.words([self._expanded(word) for word in part], depth + 1)
             return
-        if program in _CLIENTS:
-            yield from self._client(_CLIENTS[program], words[1:])
-        yield from self._plain(words, is_client=program in _CLIENTS)
+        if program in CLIENTS:
+            yield from self._client(CLIENTS[program], words[1:])
+        yield from self._plain(words, is_client=program in CLIENTS)
         if depth < _DEEPEST:
             yield from self._behind(words, depth)
 
@@ -118,7 +77,7 @@ class _Reading:
         """A client or shell that is started by another program: `timeout 5 psql …`, `exec …`."""
         for number, word in enumerate(words[1:], 1):
             name = word.rsplit("/", 1)[-1]
-            if name in _CLIENTS or (name in _SHELLS and _script(words[number:]) is not None):
+            if name in CLIENTS or (name in _SHELLS and shell_script(words[number:]) is not None):
                 yield from self.words(words[number:], depth + 1)
                 return
             if _is_assignment(word) and words[0].rsplit("/", 1)[-1] in {"env", "export", "exec"}:
@@ -157,8 +116,8 @@ class _Reading:
                 kind = kind_of_name(option.strip("-").replace("-", "_"))
                 yield Target(self.place, kind, host, kind_port(kind), None, f"{option} {host}")
 
-    def _client(self, client: _Client, words: list[str]) -> Iterator[Target]:
-        host, port, name, address = _arguments(client, words)
+    def _client(self, client: Client, words: list[str]) -> Iterator[Target]:
+        host, port, name, address = client_arguments(client, words)
         if address is not None and ("://" in address or "=" in address or ":" in address):
             return  # read as a URL, connection string or pair with the other words
         if host is None and client.kind == "postgresql" and _has_default(self.environment):
@@ -166,7 +125,7 @@ class _Reading:
                 return  # the environment's own targets say it all
             host = bare(self.environment.get("PGHOST") or self.environment.get("PGHOSTADDR") or "")
         plain = plain_host(self._expanded(host or DEFAULT_HOST))
-        if any(one in plain for one in "$`("):
+        if any(char in plain for char in "$`("):
             return
         if self.default_is_own and port is None and is_loopback(plain):
             plain = DEFAULT_HOST  # its own port is what PGPORT says there
@@ -179,7 +138,7 @@ class _Reading:
 
 
 def _has_default(environment: Mapping[str, str]) -> bool:
-    return any(environment.get(one) for one in ("PGHOST", "PGHOSTADDR", "PGSERVICE"))
+    return any(environment.get(name) for name in ("PGHOST", "PGHOSTADDR", "PGSERVICE"))
 
 
 def _variable(part: str) -> tuple[str, str]:
@@ -217,7 +176,7 @@ def _assignments(words: list[str]) -> tuple[dict[str, str], list[str]]:
     return found, []
 
 
-def _script(words: Sequence[str]) -> str | None:
+def shell_script(words: Sequence[str]) -> str | None:
     """The text after `-c`, also of `-lc` and `-ec`."""
     for number, word in enumerate(words[1:], 1):
         if word.startswith("-") and not word.startswith("--") and word.endswith("c"):
@@ -225,7 +184,7 @@ def _script(words: Sequence[str]) -> str | None:
     return None
 
 
-def _commands(script: str) -> Iterator[list[str]]:
+def shell_commands(script: str) -> Iterator[list[str]]:
     """The single commands of a shell text; one that can't be read is divided at blanks."""
     lexer = shlex.shlex(script.replace("\n", ";"), posix=True, punctuation_chars=";&|()")
     lexer.whitespace_split = True
@@ -244,44 +203,3 @@ def _commands(script: str) -> Iterator[list[str]]:
             part.append(token)
     if part:
         yield part
-
-
-def _arguments(
-    client: _Client, words: Sequence[str]
-) -> tuple[str | None, str | None, str | None, str | None]:
-    """Host, port and database that the options name, and the argument that could be an address."""
-    found: dict[str, str] = {}
-    free: list[str] = []
-    rest = iter(words)
-    for word in rest:
-        option, equals, value = word.partition("=")
-        for what in ("host", "port", "name"):
-            options: tuple[str, ...] = getattr(client, what)
-            short = next((one for one in options if len(one) == 2 and word.startswith(one)), None)  # noqa: PLR2004 - a dash and a letter
-            if equals and option in options:
-                found[what] = value
-            elif word in options:
-                found[what] = next(rest, "")
-            elif short is not None:
-                found[what] = word.removeprefix(short)
-            else:
-                continue
-            break
-        else:
-            if word.startswith("-"):
-                if not equals and len(word) == 2 and word not in _WITHOUT_VALUE:  # noqa: PLR2004 - a dash and a letter
-                    next(rest, None)
-            else:
-                free.append(word)
-    position = client.position
-    free_word = free[position] if position is not None and len(free) > position else None
-    given = found.get("name")
-    address = given if given and _is_address(given) else free_word
-    name = given if given and not _is_address(given) else None
-    if name is None and free_word is not None and not _is_address(free_word):
-        name = free_word
-    return found.get("host"), found.get("port"), name, address
-
-
-def _is_address(word: str) -> bool:
-    return "://" in word or "=" in word

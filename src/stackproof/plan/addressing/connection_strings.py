@@ -77,7 +77,7 @@ def read_connection_string(text: str) -> ConnectionString | None:
         database=next((found[key] for key in _NAME_KEYS if key in found), None),
         service=found.get("service", ""),
         user=next(
-            (found[one] for one in ("user", "uid", "user id", "username") if one in found), ""
+            (found[key] for key in ("user", "uid", "user id", "username") if key in found), ""
         ),
     )
 

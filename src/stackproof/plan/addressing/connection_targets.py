@@ -12,23 +12,23 @@ from stackproof.plan.addressing.targets import Target
 FILES_OF_SQLITE = (".sqlite", ".sqlite3", ".db", ".db3")
 
 
-def connection_targets(one: ConnectionString, place: str, hint: Kind) -> Iterator[Target]:
+def connection_targets(string: ConnectionString, place: str, hint: Kind) -> Iterator[Target]:
     """Every place that a connection string leads to.
 
     Args:
-        one: What it says.
+        string: What it says.
         place: Where it stands.
         hint: What the variable's name speaks of, where the string tells no product.
     """
-    kind: Kind = kind_of_scheme(one.scheme)
+    kind: Kind = kind_of_scheme(string.scheme)
     if kind == "database" and hint != "unknown":
         kind = hint
     default = kind_port(kind)
-    name = one.database or (one.user if kind == "postgresql" and one.user else None)
-    if one.service:
-        yield Target(place, "postgresql", f"service={one.service}", None, name,
-                     f"service={one.service}")  # fmt: skip
-    for written, number in one.hosts or (() if one.service else (("", ""),)):
+    name = string.database or (string.user if kind == "postgresql" and string.user else None)
+    if string.service:
+        yield Target(place, "postgresql", f"service={string.service}", None, name,
+                     f"service={string.service}")  # fmt: skip
+    for written, number in string.hosts or (() if string.service else (("", ""),)):
         host, port = plain_host(written), parse_port(number)
         if host.endswith(FILES_OF_SQLITE) or host == ":memory:":
             if host != ":memory:":

@@ -12,12 +12,11 @@ from stackproof.plan.addressing.addresses import LOOPBACK, WILDCARD
 from stackproof.plan.addressing.hosts import NO_PORT, parse_port
 from stackproof.plan.addressing.urls import find_urls
 from stackproof.plan.services.drafts import Draft
-from stackproof.plan.services.extension import location
 from stackproof.settings.layers import variable_part
 from stackproof.settings.model import Settings
-from stackproof.settings.suggestion import did_you_mean
 from stackproof.stack_file.model import StackFile
-from stackproof.stack_file.scalars import whole_number
+from stackproof.stack_file.reading.scalars import whole_number
+from stackproof.stack_file.reading.suggestion import did_you_mean
 
 LOWEST_PAIR = 80
 """A smaller number after a name is a tag or version, unless the port is declared."""
@@ -33,10 +32,12 @@ class HostPort:
     Attributes:
         number: The port.
         origin: Where it was written, for errors.
+        key: The key that it stands under; empty for a free port.
     """
 
     number: int
     origin: str
+    key: str = ""
 
 
 def service_names(drafts: Sequence[Draft]) -> dict[str, str]:
@@ -44,7 +45,7 @@ def service_names(drafts: Sequence[Draft]) -> dict[str, str]:
     names: dict[str, str] = {}
     for draft in drafts:
         service = draft.service
-        aliases = (one for group in service.networks.values() for one in group)
+        aliases = (alias for group in service.networks.values() for alias in group)
         for name in (service.container_name, service.hostname, *aliases):
             if name:
                 names.setdefault(name.lower(), service.name)
@@ -70,14 +71,15 @@ def container_ports(settings: Settings, drafts: Sequence[Draft]) -> dict[str, tu
     found: dict[str, tuple[int, ...]] = {}
     for draft in drafts:
         service = draft.service
-        ports = [port.target for port in service.ports if port.protocol == "tcp"]
-        ports += [draft.known.port] if draft.known else []
+        ports = [draft.known.port] if draft.known else []
+        ports += [port.target for port in service.ports if port.protocol == "tcp"]
         ports += [*service.expose, *draft.extension.ports, *mentioned.get(draft.name, ())]
         configured = settled[draft.name]
         if isinstance(configured, Mapping):
             ports += configured
         if draft.image and service.command is None and draft.extension.command is None:
             ports += draft.image.ports
+        ports += draft.known.internal if draft.known else ()
         found[draft.name] = tuple(dict.fromkeys(ports))
     return found
 
@@ -106,10 +108,10 @@ def _texts(draft: Draft) -> Iterator[str]:
 def _addresses(text: str) -> Iterator[tuple[str, int]]:
     """Hosts with a port in URLs; a pair outside a URL counts only as a whole value."""
     for url in find_urls(text):
-        for one in url.hosts:
-            port = parse_port(one.port)
-            if one.host and port is not None and port != NO_PORT:
-                yield one.host, port
+        for host in url.hosts:
+            port = parse_port(host.port)
+            if host.host and port is not None and port != NO_PORT:
+                yield host.host, port
     pair = patterns.PAIR.fullmatch(text)
     if pair is not None and int(pair["port"]) >= LOWEST_PAIR:
         yield pair["host"], int(pair["port"])
@@ -130,7 +132,9 @@ def _own_ports(names: Mapping[str, str], draft: Draft) -> Iterator[int]:
                 yield int(match["port"])
     if ready and ready.kind == "tcp":
         yield ready.value
-    asks_peer = any(one["host"].lower() in names for one in patterns.HOST_FLAG.finditer(command))
+    asks_peer = any(
+        match["host"].lower() in names for match in patterns.HOST_FLAG.finditer(command)
+    )
     for match in patterns.PORT_FLAG.finditer(command):
         if not asks_peer and re.match(r"--port$|--bind$|-b$", match["flag"]):
             yield int(match["port"])
@@ -178,26 +182,26 @@ def fixed_ports(
     for draft in drafts:
         for index, port in enumerate(draft.service.ports):
             if port.protocol == "tcp" and port.published and port.published.isdecimal():
-                place = location(stack_file, f"services.{draft.name}.ports[{index}]")
+                key = f"services.{draft.name}.ports[{index}]"
+                place = stack_file.location(key)
                 origin = f"{place.source}:{place.line}" if place else "the stack file"
-                found.setdefault((draft.name, port.target), HostPort(int(port.published), origin))
+                written = HostPort(int(port.published), origin, key)
+                found.setdefault((draft.name, port.target), written)
         wanted = settled[draft.name]
         if wanted is None:
             continue
-        origin = settings.source(("ports", draft.name))
+        key = f"ports.{draft.name}"
+        origin = settings.source(key)
         if isinstance(wanted, Mapping):
             for target, number in wanted.items():
-                found[draft.name, target] = HostPort(number, origin)
+                found[draft.name, target] = HostPort(number, origin, key)
         elif targets[draft.name]:
-            found[draft.name, targets[draft.name][0]] = HostPort(wanted, origin)
+            found[draft.name, targets[draft.name][0]] = HostPort(wanted, origin, key)
         else:
-            place_of = settings.origin(("ports", draft.name))
-            raise ConfigError(
-                f"{draft.name} gets the port {wanted}, but it listens on none",
-                source=place_of.name,
-                line=place_of.line,
-                key=f"ports.{draft.name}",
-                remedy=f"write which one: `{draft.name}: {{container port: {wanted}}}`",
+            raise settings.refusal(
+                ("ports", draft.name),
+                f"{draft.name} is given port {wanted}, but it has no container port",
+                remedy=f"name the container port: `{draft.name}: {{container port: {wanted}}}`",
             )
     return found
 
@@ -215,7 +219,7 @@ def refuse_shared_ports(ports: Mapping[PortKey, HostPort]) -> None:
         if port.number in taken:
             (first, target), other = taken[port.number]
             raise ConfigError(
-                f"{first} and {key[0]} would both have port {port.number} of this machine",
+                f"{first} and {key[0]} would both use port {port.number} of this machine",
                 source=port.origin,
                 observed=f"{first} (container port {target}): {other.origin}\n"
                 f"{key[0]} (container port {key[1]}): {port.origin}",
@@ -223,6 +227,10 @@ def refuse_shared_ports(ports: Mapping[PortKey, HostPort]) -> None:
                 f"STACKPROOF_PORT_{variable_part(key[0])}",
             )
         taken[port.number] = (key, port)
+
+
+OF_LEFT_OUT = frozenset({"ports", "environment", "limits", "one_shots"})
+"""Settings that a service may have which is left out: they wait for it to come back."""
 
 
 def refuse_unknown_services(settings: Settings, known: Sequence[str]) -> None:
@@ -241,20 +249,19 @@ def refuse_unknown_services(settings: Settings, known: Sequence[str]) -> None:
     ]
     wanted += [(("environment", name), name) for name in settings.environment]
     wanted += [(("limits", "services", name), name) for name in settings.service_limits]
-    wanted += [(("migrate", "service"), one.service) for one in settings.migrate]
-    wanted += [(("seed", "service"), one.service) for one in settings.seed]
+    wanted += [(("migrate", "service"), command.service) for command in settings.migrate]
+    wanted += [(("seed", "service"), command.service) for command in settings.seed]
     wanted += [(("isolation", "shared"), name) for name in settings.isolation.shared]
+    wanted += [(("isolation", "cold"), name) for name in settings.isolation.cold]
+    wanted += [(("one_shots",), name) for name in settings.one_shots]
     if settings.database:
         wanted.append((("database", "service"), settings.database.service))
     if settings.gateway_service:
         wanted.append((("gateway", "service"), settings.gateway_service))
+    spared = {*settings.excluded, *(variable_part(name) for name in settings.excluded)}
     for path, name in wanted:
+        if path[0] in OF_LEFT_OUT and not spared.isdisjoint({name, variable_part(name)}):
+            continue
         if name not in names:
-            origin = settings.origin(path)
-            raise ConfigError(
-                f"the stack file has no service {name!r}",
-                source=origin.name,
-                line=origin.line,
-                key=".".join(path),
-                remedy=did_you_mean(name, known),
-            )
+            what = f"the stack file has no service {name!r}"
+            raise settings.refusal(path, what, remedy=did_you_mean(name, known))

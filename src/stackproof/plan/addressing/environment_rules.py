@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from stackproof.plan.addressing.addresses import HOST, LOOPBACK, WILDCARD
 from stackproof.plan.addressing.translation import Kind, Translator
 from stackproof.plan.model import Translation
-from stackproof.stack_file.scalars import whole_number
+from stackproof.stack_file.reading.scalars import whole_number
 
 HOST_NAME = re.compile(
-    r"^(?P<prefix>.*?)(?:HOST|HOSTNAME|SERVER|ADDR|ADDRESS|ENDPOINT)$", re.IGNORECASE
+    r"^(?!(?:.*_)?VHOST$)(?P<prefix>.*?)(?:HOST|HOSTNAME|SERVER|ADDR|ADDRESS|ENDPOINT)$",
+    re.IGNORECASE,
 )
 _PORT_NAME = re.compile(r"^(?P<prefix>.*)PORT$", re.IGNORECASE)
 _BIND_NAME = re.compile(r"(?:HOST|BIND|ADDR|ADDRESS|LISTEN|INTERFACE|IP)$", re.IGNORECASE)
@@ -91,8 +92,8 @@ class _Work:
         target = whole_number(written)
         if target is None or self.addresses.port(peer, target) is None:
             self._notice(
-                f"{name} names {peer}, but {port_name}={written} is no container port of it; "
-                f"add it under `expose` of {peer}"
+                f"{name} names {peer}, but {port_name}={written} is not one of its container "
+                f"ports; add it under `expose` of {peer}"
             )
 
     def _add_port(self, name: str, peer: str, port_name: str) -> None:
@@ -100,8 +101,7 @@ class _Work:
         port = None if target is None else self.addresses.port(peer, target)
         if target is None or port is None:
             self._notice(
-                f"{name} names {peer}, whose port is not known here; add {port_name} to its "
-                f"environment"
+                f"{name} names {peer}, whose port is unknown; add {port_name} to its environment"
             )
             return
         self._set(port_name, str(port), "port")
@@ -118,9 +118,9 @@ class _Work:
         if match is None or target is None:
             return False
         prefix = match["prefix"]
-        hosts = [self.before[one] for one in self._host_names(prefix) if one in self.before]
-        peers = [peer for one in hosts if (peer := self.addresses.service(one)) is not None]
-        if not peers and any(one not in LOOPBACK | WILDCARD for one in hosts):
+        hosts = [self.before[name] for name in self._host_names(prefix) if name in self.before]
+        peers = [peer for host in hosts if (peer := self.addresses.service(host)) is not None]
+        if not peers and any(host not in LOOPBACK | WILDCARD for host in hosts):
             return True  # it belongs to a host outside the stack
         by_prefix = self.addresses.by_variable.get(prefix.rstrip("_").upper(), ())
         for candidate in (*peers, *by_prefix, self.service):
@@ -140,8 +140,8 @@ class _Work:
             return True
         if _ALLOWED_HOSTS.search(name) and HOST not in value and "*" not in value:
             self._notice(
-                f"{name} does not hold {HOST}, which services and tests ask it by; add it under "
-                f"`environment` of {self.service} in the stack config"
+                f"{name} does not contain {HOST}, the address that services and tests use; add it "
+                f"under `environment` of {self.service} in the stack config"
             )
         return False
 

@@ -21,8 +21,8 @@ from stackproof.plan.addressing.targets import DEFAULT_HOST, UNREADABLE, Target
 from stackproof.plan.addressing.variables import environment_targets
 from stackproof.plan.model import Plan, ServicePlan
 from stackproof.readiness.probes import CommandProbe
-from stackproof.redaction import Redactor
 from stackproof.settings.model import SAFE_ENDINGS
+from stackproof_redaction import Redactor
 
 WRITING = frozenset({"migrate", "seed", "reset"})
 """Actions that write to databases, to those outside the stack as well."""
@@ -75,14 +75,14 @@ def refuse_foreign_targets(plan: Plan, action: str) -> None:
     found = foreign_targets(plan, writes=action in WRITING)
     if not found:
         return
-    outside = [one for one in found if one.is_outside]
-    named = [one for one in found if not one.is_outside]
+    outside = [finding for finding in found if finding.is_outside]
+    named = [finding for finding in found if not finding.is_outside]
     count = len(found)
     what = f"{count} addresses of its services are" if count > 1 else "an address of a service is"
     redactor = Redactor(plan.secrets)
     raise Refused(
         f"{action} is refused: {what} not the stack's own",
-        observed=redactor.text("\n".join(dict.fromkeys(str(one) for one in found))),
+        observed=redactor.text("\n".join(dict.fromkeys(str(finding) for finding in found))),
         remedy="; ".join(
             [
                 *_outside_remedy(plan, outside),
@@ -94,15 +94,15 @@ def refuse_foreign_targets(plan: Plan, action: str) -> None:
 
 
 def _outside_remedy(plan: Plan, outside: list[Finding]) -> Iterator[str]:
-    readable = [one.target for one in outside if one.target.host != UNREADABLE]
+    readable = [mount.target for mount in outside if mount.target.host != UNREADABLE]
     if len(outside) > len(readable):
         yield "write @ as %40 and / as %2F in user and password"
     if not readable:
         return
     hosts = dict.fromkeys([*plan.external, *map(_allowance, readable)])
-    line = ", ".join(one if _PLAIN.fullmatch(one) else f'"{one}"' for one in hosts)
+    line = ", ".join(host if _PLAIN.fullmatch(host) else f'"{host}"' for host in hosts)
     yield (
-        "let these name services of the stack file; if the stack may use them, write in "
+        "use services of the stack file instead; if the stack may use these, write in "
         f"config/{plan.stack}.yaml: `external: [{line}]`"
     )
 
@@ -135,9 +135,9 @@ def foreign_targets(plan: Plan, *, writes: bool = False) -> tuple[Finding, ...]:
     if plan.engine == "attached":
         return ()
     written = _written(plan)
-    targets = {one.name: list(_targets(plan, one, written)) for one in plan.services}
+    targets = {service.name: list(_targets(plan, service, written)) for service in plan.services}
     own = Ownership(plan, _with_own_stores(plan, targets))
-    writing = {one.service for one in (*plan.migrate, *plan.seed)} if writes else set()
+    writing = {command.service for command in (*plan.migrate, *plan.seed)} if writes else set()
     must_be_safe = writes or plan.database is not None
     found: dict[Finding, None] = {}
     for service in plan.services:
@@ -161,8 +161,8 @@ def _with_own_stores(plan: Plan, targets: Mapping[str, list[Target]]) -> frozens
         service.name
         for service in plan.services
         if any(
-            one.kind == "web" and names_own_store(one.place) and own.has(service, one)
-            for one in targets[service.name]
+            target.kind == "web" and names_own_store(target.place) and own.has(service, target)
+            for target in targets[service.name]
         )
     )
 
@@ -178,16 +178,16 @@ def refuse_other_database(plan: Plan, service: str) -> None:
         Refused: If the service names databases, and the configured one is not among them.
     """
     found = _targets(plan, plan.service(service), _written(plan))
-    targets = [one for one in found if one.kind in NAMED]
-    names = sorted({one.database for one in targets if one.database})
+    targets = [target for target in found if target.kind in NAMED]
+    names = sorted({target.database for target in targets if target.database})
     if plan.database is None or not names or plan.database in names:
         return
-    place = next(one.place for one in targets if one.database)
+    place = next(target.place for target in targets if target.database)
     raise Refused(
         f"{place} of {service} names the database {names[0]!r}, but the configuration says "
         f"{plan.database!r}",
         observed=f"`database.name` in config/{plan.stack}.yaml is {plan.database}",
-        remedy="let both name the same database",
+        remedy="use the same name in both",
     )
 
 
@@ -201,9 +201,11 @@ def _targets(
     commands = [("command", service.argv)]
     if isinstance(service.probe, CommandProbe):
         commands.append((HEALTH_CHECK, tuple(service.probe.argv)))
-    commands += [("migrate", one.argv) for one in plan.migrate if one.service == service.name]
-    commands += [("seed", one.argv) for one in plan.seed if one.service == service.name]
-    is_server = any(one.scheme == "postgresql" for one in service.endpoints)
+    commands += [
+        ("migrate", command.argv) for command in plan.migrate if command.service == service.name
+    ]
+    commands += [("seed", command.argv) for command in plan.seed if command.service == service.name]
+    is_server = any(endpoint.scheme == "postgresql" for endpoint in service.endpoints)
     for place, argv in commands:
         yield from command_targets(argv, environment, place, default_is_own=is_server)
 
@@ -215,8 +217,11 @@ def _written(plan: Plan) -> Mapping[str, Mapping[str, str]]:
     could not be told from one that means the service itself.
     """
     found: dict[str, dict[str, str]] = {}
-    for one in plan.translations:
-        if one.place.startswith("environment ") and DOCKER_HOST in one.before.lower():
-            name = one.place.removeprefix("environment ")
-            found.setdefault(one.service, {})[name] = one.before
+    for translation in plan.translations:
+        if (
+            translation.place.startswith("environment ")
+            and DOCKER_HOST in translation.before.lower()
+        ):
+            name = translation.place.removeprefix("environment ")
+            found.setdefault(translation.service, {})[name] = translation.before
     return found

@@ -55,12 +55,12 @@ def is_host(text: str) -> bool:
         except ValueError:
             return False
         return True
-    return all(one in _LABEL for one in text) and not text.isdecimal() and text[0].isalnum()
+    return all(char in _LABEL for char in text) and not text.isdecimal() and text[0].isalnum()
 
 
 def is_unreadable(host: str) -> bool:
     """Whether a host is a blank for something else, such as `${HOST}` or `{host}`."""
-    return any(one in _UNREADABLE for one in host.partition("%")[0])
+    return any(char in _UNREADABLE for char in host.partition("%")[0])
 
 
 def is_loopback(host: str) -> bool:

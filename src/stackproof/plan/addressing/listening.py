@@ -39,7 +39,7 @@ def tell_port(
         What was added, and the sentence that says so.
     """
     target, port = next(iter(ports.items()), (0, 0))
-    if target == port or any(_names_port(one) for one in translations):
+    if target == port or any(_names_port(translation) for translation in translations):
         return [], []
     words = set(re.findall(r"[\w.-]+", " ".join(argv)))
     wanted = ["PORT", *(name for program, name in PORT_VARIABLES.items() if program in words)]
@@ -48,14 +48,13 @@ def tell_port(
         return [], []
     for name in added:
         environment[name] = str(port)
+    shown = str(port or "a free port")
     notice = (
         f"{service}: nothing in its command or environment names its port {target}, so "
-        f"{' and '.join(added)} was set to {port}; if it listens on {target} all the same, name "
+        f"{' and '.join(added)} was set to {shown}; if it listens on {target} all the same, name "
         f"the port in its command, or write `ports: {{{service}: {target}}}` in the stack config"
     )
-    changes = [
-        Translation(service, f"environment {name}", "", str(port), "own port") for name in added
-    ]
+    changes = [Translation(service, f"environment {name}", "", shown, "own port") for name in added]
     return changes, [notice]
 
 

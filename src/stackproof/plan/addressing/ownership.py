@@ -57,7 +57,7 @@ class Ownership:
 
     def _is_own_name(self, host: str) -> bool:
         """Whether a service's name leads to it: names of processes are left only untranslated."""
-        return self.plan.engine != "process" or "." not in host
+        return not self.plan.is_translated or "." not in host
 
     def _has_host(self, service: ServicePlan, target: Target, host: str) -> bool:
         if host in DOCKER_HOSTS:
@@ -76,7 +76,7 @@ class Ownership:
             if allowed in places:
                 return True
             if allowed.startswith("*.") and any(
-                one.endswith(allowed[1:]) for one in places if not one.startswith("/")
+                place.endswith(allowed[1:]) for place in places if not place.startswith("/")
             ):
                 return True
         return False
@@ -93,17 +93,18 @@ class Ownership:
 
     @cached_property
     def _ports(self) -> set[int]:
-        return {one.port for service in self.plan.services for one in service.endpoints}
+        return {endpoint.port for service in self.plan.services for endpoint in service.endpoints}
 
     @cached_property
     def _published(self) -> set[int]:
-        """Ports as a container would write them: published, and not moved to another number."""
+        """Ports of this machine that lead to the stack, as its services write them."""
         published = self.plan.addresses.published
-        return set(published) if self.plan.engine == "process" else set(published.values())
+        is_led_there = self.plan.is_translated or self.plan.world == "private"
+        return set(published) if is_led_there else set(published.values())
 
     def _has_loopback(self, service: ServicePlan, target: Target, host: str) -> bool:
         """An address of the service's own machine: the container's, or, for a process, this one."""
-        if self.plan.engine != "process" and not service.reach.host_network:
+        if not self.plan.is_translated and not service.reach.host_network:
             return True
         if host in {"127.0.0.1", "localhost"} or not host:
             is_socket = not host and target.kind == "postgresql"
@@ -116,13 +117,13 @@ class Ownership:
     def _has_socket(self, service: ServicePlan, target: Target, path: str) -> bool:
         if target.kind == "web":
             return True
-        if self.plan.engine == "process":
+        if self.plan.is_translated:
             return _is_below(path, self.plan.run_folder)
-        return not any(_is_below(path, Path(one)) for one in service.reach.binds)
+        return not any(_is_below(path, Path(bind)) for bind in service.reach.binds)
 
     def _has_file(self, service: ServicePlan, path: str) -> bool:
-        """A file of SQLite; with containers mounts decide, which have rules of their own."""
-        if self.plan.engine != "process":
+        """A file of SQLite; in a file system of its own mounts decide, which have rules."""
+        if not self.plan.is_translated:
             return True
         folder = service.working_dir or (service.runtime.project if service.runtime else None)
         if folder is None:
@@ -136,7 +137,7 @@ class Ownership:
 
 def serves(service: ServicePlan, target: Target) -> bool:
     """Whether a service is itself a server of a target's kind."""
-    return any(one.scheme == target.kind for one in service.endpoints)
+    return any(endpoint.scheme == target.kind for endpoint in service.endpoints)
 
 
 def names_own_store(place: str) -> bool:

@@ -150,7 +150,7 @@ def holds_data(kind: Kind) -> bool:
 def kind_of_scheme(scheme: str) -> Kind:
     """The kind of server that a URL's scheme stands for; drivers such as `+psycopg` don't count."""
     lower = scheme.lower()
-    known = [kind for one in (lower, *lower.split("+")) if (kind := _KIND_OF.get(one)) is not None]
+    known = [_KIND_OF[part] for part in (lower, *lower.split("+")) if part in _KIND_OF]
     return known[0] if known else "unknown"
 
 
@@ -162,14 +162,14 @@ def kind_of_port(port: int | None) -> Kind:
 def kind_of_name(name: str) -> Kind:
     """The kind of server that a variable's name speaks of, such as that of `SHOP_REDIS_HOST`."""
     found = [kind for word in name.upper().split("_") if (kind := _KIND_OF_WORD.get(word))]
-    exact = [one for one in found if one != "database"]
+    exact = [kind for kind in found if kind != "database"]
     return exact[-1] if exact else found[-1] if found else "unknown"
 
 
 def scheme_port(scheme: str) -> int | None:
     """The default port of a URL scheme, drivers such as `+psycopg` left out."""
     lower = scheme.lower()
-    found = [DEFAULT_PORTS[one] for one in (lower, *lower.split("+")) if one in DEFAULT_PORTS]
+    found = [DEFAULT_PORTS[part] for part in (lower, *lower.split("+")) if part in DEFAULT_PORTS]
     return found[0] if found else _PORT_OF_KIND.get(kind_of_scheme(lower))
 
 

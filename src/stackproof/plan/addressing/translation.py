@@ -40,6 +40,11 @@ class Translated:
     problems: list[str] = field(default_factory=list)
 
 
+def rules_of(parts: Sequence[Translated]) -> str:
+    """The rules that changed something, in words."""
+    return ", ".join(dict.fromkeys(rule for part in parts for rule in part.rules))
+
+
 class Translator:
     """Translates the texts of one service.
 
@@ -115,27 +120,27 @@ class _Work:
     def _rewrite(
         self, pattern: re.Pattern[str], replace: Callable[[re.Match[str]], str | None]
     ) -> None:
-        def one(match: re.Match[str]) -> str:
+        def translated(match: re.Match[str]) -> str:
             after = replace(match)
             return match[0] if after is None else after
 
-        self.text = pattern.sub(one, self.text)
+        self.text = pattern.sub(translated, self.text)
 
     def _urls(self) -> None:
         parts: list[str] = []
         place = 0
         for url in find_urls(self.text):
             preferred = scheme_port(url.scheme)
-            for one in url.hosts:
-                before = self.text[one.start : one.end]
-                after = self._authority(before, one, preferred)
-                if after != before and one.start >= place:
-                    parts += [self.text[place : one.start], self._put(before, after, "url")]
-                    place = one.end
+            for host in url.hosts:
+                before = self.text[host.start : host.end]
+                after = self._authority(before, host, preferred)
+                if after != before and host.start >= place:
+                    parts += [self.text[place : host.start], self._put(before, after, "url")]
+                    place = host.end
         self.text = "".join([*parts, self.text[place:]])
 
-    def _authority(self, written: str, one: Written, preferred: int | None) -> str:
-        host, named = one.host, parse_port(one.port)
+    def _authority(self, written: str, place: Written, preferred: int | None) -> str:
+        host, named = place.host, parse_port(place.port)
         if named == NO_PORT:
             return written
         service = self.addresses.service(host)
@@ -220,13 +225,13 @@ class _Work:
         return f"{between}-p{between}{self._put('', str(port), 'port')}"
 
     def _ports(self, pattern: re.Pattern[str], service: str, rule: str) -> None:
-        def one(match: re.Match[str]) -> str | None:
+        def translated(match: re.Match[str]) -> str | None:
             port = self.addresses.port(service, int(match["port"]))
             if port is None:
                 return None
             return match["flag"] + match["between"] + self._put(match["port"], str(port), rule)
 
-        self._rewrite(pattern, one)
+        self._rewrite(pattern, translated)
 
     def _host_and_port(self, match: re.Match[str]) -> str | None:
         service = self.addresses.service(match["host"])

@@ -78,8 +78,8 @@ def _options(url: Url) -> dict[str, str]:
 def _places(url: Url, kind: Kind, options: dict[str, str]) -> Iterator[tuple[str, int | None]]:
     """Hosts and ports: those of the authority, and those that options put in their place."""
     default = scheme_port(url.scheme)
-    written = [place for one in (*url.hosts, *url.others) for place in _authority(one)]
-    named = [one for one in written if one[0]]
+    written = [place for host in (*url.hosts, *url.others) for place in _authority(host)]
+    named = [path for path in written if path[0]]
     overrides = list(_overrides(options, default)) if kind not in {"web", "store"} else []
     if not named and not overrides and kind != "web":
         if url.scheme.lower() in _HOSTED:
@@ -93,13 +93,13 @@ def _places(url: Url, kind: Kind, options: dict[str, str]) -> Iterator[tuple[str
     yield from overrides
 
 
-def _authority(one: Written) -> Iterator[tuple[str, int | None]]:
+def _authority(host: Written) -> Iterator[tuple[str, int | None]]:
     """Host and port of one written host; MySQL's `address=(host=h)(port=1)` included."""
-    if "(" in one.host or "=" in one.host:
-        for part in (f"{one.host}:{one.port}" if one.port else one.host).split("host=")[1:]:
+    if "(" in host.host or "=" in host.host:
+        for part in (f"{host.host}:{host.port}" if host.port else host.host).split("host=")[1:]:
             yield plain_host(re.split(r"[(),:]", part, maxsplit=1)[0]), None
         return
-    yield plain_host(one.host.partition("\\")[0]), parse_port(one.port)
+    yield plain_host(host.host.partition("\\")[0]), parse_port(host.port)
 
 
 def _overrides(options: dict[str, str], default: int | None) -> Iterator[tuple[str, int | None]]:
@@ -119,7 +119,7 @@ def _names(url: Url, kind: Kind, options: dict[str, str]) -> list[str | None]:
     if kind not in {"postgresql", "mysql", "sqlserver", "mongodb"}:
         return [None]
     path = url.path.partition(";")[0].lstrip("/").rstrip(")]},")
-    found = {unquote(one) for one in (path, path.partition("#")[0]) if one}
+    found = {unquote(text) for text in (path, path.partition("#")[0]) if text}
     found |= {options[key] for key in _NAME_OPTIONS if options.get(key)}
     if not found and kind == "postgresql" and url.user:
         found = {unquote(url.user)}  # libpq: the name of the user

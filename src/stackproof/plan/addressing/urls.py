@@ -130,7 +130,7 @@ def _read(text: str, start: int, colon: int, end: int, *, limit: int, is_nested:
             stop = others[-1].end
             after = _END.search(text, stop, limit)
             end = max(end, after.start() if after else limit)
-            hosts = tuple(one for one in hosts if parse_port(one.port) != NO_PORT)
+            hosts = tuple(host for host in hosts if _may_be_one(host))
     question = text.find("?", stop, end)
     path_end = question if question >= 0 else end
     return Url(
@@ -148,6 +148,12 @@ def _read(text: str, start: int, colon: int, end: int, *, limit: int, is_nested:
     )
 
 
+def _may_be_one(written: Written) -> bool:
+    """Whether it is no user and password, which look like a host with a port that is none."""
+    is_address = written.host.startswith("[") or ":" not in written.host
+    return is_address and parse_port(written.port) != NO_PORT
+
+
 def _second_reading(
     text: str, stop: int, limit: int, hosts: tuple[Written, ...], *, is_first: bool
 ) -> tuple[Written, ...]:
@@ -157,7 +163,7 @@ def _second_reading(
     first reading gives a port that is none, it is the password that was read. Blanks and quotes end
     a URL that stands within a text.
     """
-    is_broken = any(one.port and parse_port(one.port) == NO_PORT for one in hosts)
+    is_broken = any(host.port and parse_port(host.port) == NO_PORT for host in hosts)
     may_hold = text[stop] not in "/?" if is_first else text[stop] in "#;"
     if not may_hold and not is_broken:
         return ()

@@ -109,10 +109,10 @@ def _short_jdbc(text: str, place: str) -> Iterator[Target]:
 
 def _pairs(text: str, place: str, kind: Kind) -> Iterator[Target]:
     """A list of `host:port`, perhaps followed by options such as `,ssl=False`."""
-    members = [one for one in _MEMBERS.split(text) if one]
-    read = [read_pair(one) for one in members]
-    rest = [one for one, pair in zip(members, read, strict=True) if pair is None]
-    if any("=" not in one for one in rest):
+    members = [part for part in _MEMBERS.split(text) if part]
+    read = [read_pair(member) for member in members]
+    rest = [member for member, pair in zip(members, read, strict=True) if pair is None]
+    if any("=" not in member for member in rest):
         return
     for pair in read:
         if pair is None:

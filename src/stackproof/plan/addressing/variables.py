@@ -31,7 +31,7 @@ _TOLD_TO_OTHERS = frozenset(
     "CORS ORIGIN ORIGINS ALLOWED ALLOW TRUSTED REDIRECT CALLBACK PUBLIC AUDIENCE NAMESPACE XMLNS "
     "VIRTUAL LETSENCRYPT REFERER REFERRER AGENT DOCS HOMEPAGE CANONICAL COOKIE NO SCHEMA CONTEXT "
     "REGISTRY INDEX GOPROXY IMAGE TAG VERSION COPYRIGHT LICENSE TERMS PRIVACY SUPPORT HELP "
-    "ADVERTISED ADVERTISE EXTERNAL WHITELIST ALLOWLIST BIND LISTEN COMMIT".split()
+    "VHOST VHOSTS ADVERTISED ADVERTISE EXTERNAL WHITELIST ALLOWLIST BIND LISTEN COMMIT".split()
 )
 """Words of variables whose values are told to others, or compared, rather than connected to."""
 
@@ -104,22 +104,22 @@ def _inside(value: Any, place: str, depth: int) -> Iterator[Target]:
     if depth > _DEEPEST:
         return
     if isinstance(value, Mapping):
-        texts = {str(key): str(one) for key, one in value.items() if isinstance(one, str | int)}
+        texts = {str(key): str(item) for key, item in value.items() if isinstance(item, str | int)}
         for target in environment_targets(_with_engine(texts, place)):
             yield Target(place, target.kind, target.host, target.port, target.database,
                          target.shown)  # fmt: skip
-        for one in value.values():
-            yield from _inside(one, place, depth + 1) if isinstance(one, dict | list) else ()
+        for item in value.values():
+            yield from _inside(item, place, depth + 1) if isinstance(item, dict | list) else ()
     elif isinstance(value, list):
-        for one in value:
-            if isinstance(one, str):
+        for item in value:
+            if isinstance(item, str):
                 yield from (
                     target
-                    for target in text_targets(bare(one), place, kind_of_name(place))
+                    for target in text_targets(bare(item), place, kind_of_name(place))
                     if holds_data(target.kind) or not is_told_to_others(place)
                 )
             else:
-                yield from _inside(one, place, depth + 1)
+                yield from _inside(item, place, depth + 1)
 
 
 def _with_engine(texts: Mapping[str, str], place: str) -> Mapping[str, str]:
@@ -192,7 +192,7 @@ def _host_targets(name: str, text: str, partners: Mapping[str, str]) -> Iterator
 def _prefix(name: str) -> str | None:
     """What stands before HOST and its like; None where there is nothing, or no such end."""
     upper = name.upper()
-    ending = next((one for one in _HOST_ENDINGS if upper.endswith(one)), None)
+    ending = next((known for known in _HOST_ENDINGS if upper.endswith(known)), None)
     if ending is None or upper == ending:
         return None
     return upper[: -len(ending)]

@@ -114,7 +114,7 @@ def data_paths(
         return None
     listed = [path for paths in found for path in paths]
     named = [*_named_by_variables(environment), *_named_by_arguments(argv)]
-    return DataPaths(tuple(dict.fromkeys([*listed, *(posixpath.normpath(one) for one in named)])))
+    return DataPaths(tuple(dict.fromkeys([*listed, *(posixpath.normpath(path) for path in named)])))
 
 
 def is_unmistakable(target: str) -> bool:
@@ -138,16 +138,16 @@ def _of_image(reference: str) -> Sequence[str] | None:
 def _named_by_variables(environment: Mapping[str, str]) -> Iterator[str]:
     for name, value in environment.items():
         if name in _VARIABLES or _VARIABLE.search(name):
-            yield from (one for one in re.split(r"[,\s]+", value) if one.startswith("/"))
+            yield from (part for part in re.split(r"[,\s]+", value) if part.startswith("/"))
 
 
 def _named_by_arguments(argv: Sequence[str]) -> Iterator[str]:
-    words = [word for one in argv for word in one.split()]
+    words = [word for argument in argv for word in argument.split()]
     for word, following in zip(words, [*words[1:], ""], strict=False):
         option, equals, value = word.partition("=")
         if option.lstrip("-") in _OPTIONS:
             found = value if equals else following
-            yield from (one for one in found.split(",") if one.startswith("/"))
+            yield from (part for part in found.split(",") if part.startswith("/"))
 
 
 def _within(path: str, folder: str) -> bool:

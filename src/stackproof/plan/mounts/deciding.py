@@ -5,28 +5,29 @@ Pure but for one look at what a source is. Both engines follow it, in the same w
 
 from __future__ import annotations
 
-import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Literal, NoReturn
 
-from stackproof.errors import ConfigError
+from stackproof.errors import ConfigError, Mistakes
 from stackproof.plan.mounts.data_paths import DataPaths, is_unmistakable
-from stackproof.plan.mounts.model import PlannedMount
-from stackproof.settings.model import Origin
-from stackproof.settings.suggestion import did_you_mean
-from stackproof.stack_file.model import Mount, NamedVolume, Service, StackFile
+from stackproof.plan.mounts.model import PlannedMount, UndecidedMount
+from stackproof.plan.mounts.sources import (
+    LIVE,
+    SOCKETS,
+    Kind,
+    is_below,
+    mount_from_outside,
+)
+from stackproof.settings.model import Settings
+from stackproof.stack_file.model import Mount, Service, StackFile
 from stackproof.stack_file.mounts import host_path
-
-Kind = Literal["folder", "file", "missing", "special"]
+from stackproof.stack_file.reading.suggestion import did_you_mean
 
 INIT_FOLDER = "/docker-entrypoint-initdb.d"
 """Start-up files of database images: only read, by stackproof itself on the process engine."""
-
-_LIVE = ("/proc", "/sys", "/dev")
-_SOCKETS = ("/run", "/var/run")
-"""Folders of this machine that hold no files to copy."""
 
 _SETTING = "`mounts` in the stack config"
 
@@ -36,39 +37,17 @@ class Project:
     """What decides about mounts beside the stack file.
 
     Attributes:
-        root: The project's folder.
+        settings: The settings; of these the root, and `mounts`: source, volume or service:/target,
+            to `share`, `copy` or `refuse`.
         engine: `process` or `compose`.
-        place: Where a setting of `mounts` was written.
-        settings: `mounts`: source, volume or service:/target, to `share`, `copy` or `refuse`.
         own: Folders that stackproof itself has named, such as that of the cassettes.
         look: What a path of this machine is.
     """
 
-    root: Path
+    settings: Settings
     engine: str
-    place: Callable[[str], Origin]
-    settings: Mapping[str, str]
     own: frozenset[str]
     look: Callable[[str], Kind]
-
-
-def look_at(path: str) -> Kind:
-    """What a path of this machine is, links followed."""
-    try:
-        mode = Path(path).stat().st_mode
-    except FileNotFoundError:
-        return "missing"
-    except (OSError, ValueError):
-        return "special"
-    if path == "/" or _is_below(path, (*_LIVE, *_SOCKETS)):
-        return "special"
-    if stat.S_ISDIR(mode):
-        return "folder"
-    return "file" if stat.S_ISREG(mode) else "special"
-
-
-def _is_below(path: str, folders: Sequence[str]) -> bool:
-    return any(f"{path}/".startswith(f"{one}/") for one in folders)
 
 
 def decide_mounts(
@@ -88,14 +67,18 @@ def decide_mounts(
     """
     work = _Deciding(stack_file, servers, project)
     work.refuse_unknown_settings()
-    found = {name: list(work.service(stack_file.services[name])) for name in servers}
+    found, mistakes = {}, Mistakes()
+    for name in servers:
+        with mistakes.noted():
+            found[name] = list(work.service(stack_file.services[name]))
+    mistakes.refuse()
     sources: dict[tuple[str, object], list[PlannedMount]] = {}
-    for mount in (one for mounts in found.values() for one in mounts):
+    for mount in (mount for mounts in found.values() for mount in mounts):
         if mount.action in {"fresh", "copy"}:
             sources.setdefault((mount.kind, mount.source), []).append(mount)
     by_action = {key: _strictness(same) for key, same in sources.items()}
     return {
-        name: tuple(_linked(one, by_action.get((one.kind, one.source))) for one in mounts)
+        name: tuple(_linked(mount, by_action.get((mount.kind, mount.source))) for mount in mounts)
         for name, mounts in found.items()
     }
 
@@ -105,9 +88,9 @@ def _strictness(
 ) -> tuple[Literal["fresh", "copy"], bool]:
     """What the run has in the place of a source, and whether one mount would refuse otherwise."""
     action: Literal["fresh", "copy"] = (
-        "fresh" if any(one.action == "fresh" for one in same) else "copy"
+        "fresh" if any(mount.action == "fresh" for mount in same) else "copy"
     )
-    return action, any(one.otherwise == "refuse" for one in same if one.action == action)
+    return action, any(mount.otherwise == "refuse" for mount in same if mount.action == action)
 
 
 def _linked(
@@ -130,24 +113,25 @@ class _Deciding:
         self.stack_file = stack_file
         self.servers = servers
         self.project = project
-        self.root = str(project.root.resolve())
+        self.root = str(project.settings.root.resolve())
 
     def refuse_unknown_settings(self) -> None:
         known: dict[str, None] = {}
         for service in self.stack_file.services.values():
             for mount in service.mounts:
                 names = (mount.written, mount.source, f"{service.name}:{mount.target}")
-                known |= dict.fromkeys(one for one in names if one)
-        paths = {self.path_of(one) for one in known}
-        for key in self.project.settings:
+                known |= dict.fromkeys(name for name in names if name)
+        paths = {self.path_of(source) for source in known}
+        for key in self.project.settings.mounts:
             if key not in known and self.path_of(key) not in paths:
-                shown = [one for one in known if one.startswith(".") or not one.startswith("/")]
-                origin = self.project.place(key)
-                raise ConfigError(
+                shown = [
+                    source
+                    for source in known
+                    if source.startswith(".") or not source.startswith("/")
+                ]
+                raise self.project.settings.refusal(
+                    ("mounts", key),
                     f"no service mounts {key}",
-                    source=origin.name,
-                    line=origin.line,
-                    key="mounts",
                     remedy=did_you_mean(key, shown or known),
                 )
 
@@ -158,41 +142,12 @@ class _Deciding:
 
     def service(self, service: Service) -> Iterator[PlannedMount]:
         for mount in service.mounts:
-            found = self._outside(mount)
+            found = mount_from_outside(self.stack_file, mount)
             if found is not None:
-                yield _One(self, service, mount, found).decide()
-
-    def _outside(self, mount: Mount) -> PlannedMount | None:
-        """The mount with its true source; None for one that the run makes for itself."""
-        where = f"{mount.where.source.name}:{mount.where.line}" if mount.where else ""
-        about = PlannedMount(
-            mount.target, "bind", mount.source or "", "keep",
-            read_only=mount.read_only, written=mount.written or mount.source or "", where=where,
-        )  # fmt: skip
-        if mount.kind == "bind":
-            return about
-        volume = self.stack_file.volumes.get(mount.source or "") if mount.source else None
-        if mount.kind != "volume" or volume is None:
-            return None
-        if volume.external:
-            return replace(about, kind="volume", source=volume.name or mount.source or "")
-        device = volume.options.get("device", "")
-        if volume.driver in {None, "", "local"}:
-            if not volume.options or volume.options.get("type") == "tmpfs":
-                return None
-            if _is_bind(volume) and device:
-                path = str(host_path(device, self.stack_file.project_directory))
-                is_read_only = "ro" in volume.options.get("o", "").split(",")
-                return replace(about, source=path, read_only=about.read_only or is_read_only)
-        return replace(about, kind="volume", source=mount.source or "")
+                yield _Decision(self, service, mount, found).decide()
 
 
-def _is_bind(volume: NamedVolume) -> bool:
-    words = volume.options.get("o", "").split(",")
-    return bool({"bind", "rbind"} & set(words)) or volume.options.get("type") == "bind"
-
-
-class _One:
+class _Decision:
     """The decision on one mount from outside."""
 
     def __init__(
@@ -209,16 +164,18 @@ class _One:
         self.kind = whole.project.look(about.source) if about.kind == "bind" else "folder"
         key = f"{service.name}:{mount.target}"
         keys = [
-            one for one in whole.project.settings
-            if one in {key, mount.written, mount.source} or whole.path_of(one) == about.source
-        ]  # fmt: skip
+            setting
+            for setting in whole.project.settings.mounts
+            if setting in {key, mount.written, mount.source}
+            or whole.path_of(setting) == about.source
+        ]
         self.setting = keys[0] if keys else ""
-        self.wanted = whole.project.settings[keys[0]] if keys else ""
+        self.wanted = whole.project.settings.mounts[keys[0]] if keys else ""
         if not keys and about.source in whole.project.own:
             self.wanted = "share"
-        self.is_inside = about.kind == "bind" and _is_below(
+        self.is_inside = about.kind == "bind" and is_below(
             str(Path(about.source).resolve()) if self.kind != "missing" else about.source,
-            (whole.root, str(whole.project.root)),
+            (whole.root, str(whole.project.settings.root)),
         )
         self.about = replace(
             about, is_data=is_data, is_file=self.kind == "file", asked=self.setting
@@ -265,7 +222,7 @@ class _One:
 
     def _is_read_by_stackproof(self) -> bool:
         return (
-            not self._is_compose and self.is_server and _is_below(self.about.target, (INIT_FOLDER,))
+            not self._is_compose and self.is_server and is_below(self.about.target, (INIT_FOLDER,))
         )
 
     def _data(self) -> PlannedMount:
@@ -280,17 +237,15 @@ class _One:
         if self.wanted == "copy":
             self._not_honoured("it is a socket, a device or a folder of them; there are no files "
                                "to copy")  # fmt: skip
-        if self.about.read_only and not _is_below(self.about.source, _SOCKETS) and (
-            self.about.source == "/" or _is_below(self.about.source, _LIVE)
+        if self.about.read_only and not is_below(self.about.source, SOCKETS) and (
+            self.about.source == "/" or is_below(self.about.source, LIVE)
         ):  # fmt: skip
             return self.about
         if self.is_inside:
             return replace(self.about, action="share", read_only=False)
-        return self._refuse(
-            "it is a socket or device of this machine, or a folder of them: no copy of it can be "
-            "made, and :ro does not keep a program from using it",
-            f"allow it by {_SETTING}: {{{self._key!r}: share}}",
-        )
+        return self._refuse("it is a socket or device of this machine, or a folder of them: no "
+                            "copy of it can be made, and :ro does not keep a program from using "
+                            "it")  # fmt: skip
 
     def _missing(self) -> PlannedMount:
         if not self.mount.create_host_path:
@@ -311,18 +266,19 @@ class _One:
             return replace(self.about, action="share")
         if self.wanted == "copy":
             self._not_honoured("a volume of another driver, or of another machine, can't be copied")
-        return self._refuse(
-            "its volume is kept by another driver or on another machine, and may be somebody's",
-            f"allow it by {_SETTING}: {{{self._key!r}: share}}",
-        )
+        return self._refuse("its volume is kept by another driver or on another machine, and may "
+                            "hold somebody's data")  # fmt: skip
 
     @property
     def _key(self) -> str:
         return self.about.written or self.about.source
 
-    def _refuse(self, why: str, remedy: str) -> NoReturn:
+    def _refuse(self, why: str, remedy: str = "") -> NoReturn:
+        """Refuse the mount; without a remedy, until a person allows it."""
         where = self.mount.where
-        raise ConfigError(
+        kind = ConfigError if remedy else partial(UndecidedMount, self._key)
+        remedy = remedy or f"allow it by {_SETTING}: {{{self._key!r}: share}}"
+        raise kind(
             f"{self.service.name} may not write to {self._key}",
             source=where.source if where else None,
             line=where.line if where else None,
@@ -332,13 +288,10 @@ class _One:
         )
 
     def _not_honoured(self, why: str) -> NoReturn:
-        origin = self.project.place(self.setting)
-        raise ConfigError(
+        raise self.project.settings.refusal(
+            ("mounts", self.setting),
             f"{self._key} at {self.about.target} of {self.service.name} can't be "
             f"{'shared' if self.wanted == 'share' else 'copied'}",
-            source=origin.name,
-            line=origin.line,
-            key="mounts",
             observed=why,
             remedy="remove the setting",
         )

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from stackproof.errors import ConfigError
-from stackproof.plan.services.extension import location
 from stackproof.stack_file.model import Service, StackFile
 
 
@@ -38,14 +36,7 @@ def refuse_joins(stack_file: StackFile, service: Service, engine: str) -> None:
 
 def _refuse(stack_file: StackFile, service: Service, key: str, what: str, remedy: str) -> None:
     path = f"services.{service.name}.{key}"
-    place = location(stack_file, path)
-    raise ConfigError(
-        f"{service.name} {what}",
-        source=place.source if place else None,
-        line=place.line if place else None,
-        key=path,
-        remedy=remedy,
-    )
+    raise stack_file.refusal(path, f"{service.name} {what}", remedy=remedy)
 
 
 def replaced_joins(stack_file: StackFile, service: Service) -> Iterator[str]:
@@ -57,13 +48,39 @@ def replaced_joins(stack_file: StackFile, service: Service) -> Iterator[str]:
     """
     for key, value in service.joins.items():
         if value == "host":
-            yield f"{service.name}: `{key}: host` is left out: it keeps to the run's own"
+            yield f"{service.name}: `{key}: host` is ignored; the service stays inside this run"
     for name in service.networks:
         network = stack_file.networks.get(name)
-        if network is not None and network.external:
-            place = location(stack_file, f"networks.{name}")
-            where = f" ({place.source.name}:{place.line})" if place else ""
+        if network is not None and network.is_foreign:
+            place = stack_file.location(f"networks.{name}")
+            where = f" ({place.short})" if place else ""
             yield (
-                f"{service.name}: a network of this run stands for the external network "
+                f"{service.name}: a network of this run stands for the "
+                f"{'external' if network.external else network.driver} network "
                 f"{network.name or name}{where}, where servers of others may be"
             )
+
+
+_REACHING = {
+    "devices": "uses devices of this machine",
+    "device_cgroup_rules": "may use devices of this machine",
+    "gpus": "uses the GPUs of this machine",
+    "cgroup_parent": "is put below a control group of this machine",
+}
+
+
+def reaching_out(stack_file: StackFile, service: Service) -> Iterator[str]:
+    """What a container gets of this machine because the stack file says so, in words.
+
+    Args:
+        stack_file: Where it stands.
+        service: The service.
+    """
+    if service.privileged:
+        yield (
+            f"{service.name}: can use every device of this machine, and write to its disks "
+            "(`privileged`)"
+        )
+    for key, what in _REACHING.items():
+        if f"services.{service.name}.{key}" in stack_file.ignored:
+            yield f"{service.name}: {what} (`{key}`)"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
+
+from stackproof.errors import ConfigError
 
 Action = Literal["keep", "share", "copy", "fresh"]
 Fallback = Literal["share", "read_only", "refuse"]
@@ -24,6 +26,7 @@ class PlannedMount:
         read_only: Whether the service can't write to it.
         is_file: Whether the source is a single file.
         is_data: Whether a server keeps its data there.
+        is_secret: Whether what it says must never be shown.
         written: The source as the stack file has it.
         where: File and line.
         asked: The setting that has decided; empty for none.
@@ -37,6 +40,7 @@ class PlannedMount:
     read_only: bool = False
     is_file: bool = False
     is_data: bool = False
+    is_secret: bool = False
     written: str = ""
     where: str = ""
     asked: str = ""
@@ -52,3 +56,16 @@ class PlannedMount:
         """The mount in words: source as written, target and place."""
         place = f" ({self.where})" if self.where else ""
         return f"{self.written or self.source} at {self.target}{place}"
+
+
+class UndecidedMount(ConfigError):
+    """A mount that a person has to allow.
+
+    Args:
+        mount: What `mounts` of the stack config calls it.
+        told: As for `ConfigError`.
+    """
+
+    def __init__(self, mount: str, *told: str, **options: Any) -> None:
+        super().__init__(*told, **options)
+        self.mount = mount

@@ -18,20 +18,20 @@ def notices_of(service: str, mounts: tuple[PlannedMount, ...]) -> Iterator[str]:
         service: Name of the service.
         mounts: What was decided.
     """
-    for one in mounts:
-        if one.action == "fresh" and one.is_data:
+    for mount in mounts:
+        if mount.action == "fresh" and mount.is_data:
             yield (
-                f"{service}: an empty place of this run stands for {one.label}: a second server on "
-                "the same data would destroy them"
+                f"{service}: starts with an empty folder instead of {mount.label}: "
+                "a second server on the same data would destroy it"
             )
-        elif one.action == "fresh" and one.kind == "volume":
-            yield f"{service}: an empty folder of this run stands for {one.label}, a Docker volume"
-        elif one.action == "fresh":
-            yield f"{service}: an empty place of this run stands for {one.label}, which is missing"
-        elif one.action == "copy" and not one.read_only and not one.asked:
+        elif mount.action == "fresh" and mount.kind == "volume":
+            yield f"{service}: starts with an empty folder instead of Docker volume {mount.label}"
+        elif mount.action == "fresh":
+            yield f"{service}: starts with an empty folder, because {mount.label} is missing"
+        elif mount.action == "copy" and not mount.read_only and not mount.asked:
             yield (
-                f"{service}: writes to a copy of {one.label}, which `down` removes; "
-                f"`mounts: {{{one.written!r}: share}}` lets it write to the original"
+                f"{service}: writes to a copy of {mount.label}, which `down` removes; "
+                f"`mounts: {{{mount.written!r}: share}}` lets it write to the original"
             )
 
 
@@ -41,13 +41,15 @@ def unlike_copies(mounts: Mapping[str, tuple[PlannedMount, ...]]) -> Iterator[st
     Args:
         mounts: What was decided, by service; with containers each mount is one of its own.
     """
-    copied = {one.source: one for many in mounts.values() for one in many if one.action == "copy"}
+    copied = {
+        mount.source: mount for many in mounts.values() for mount in many if mount.action == "copy"
+    }
     for service, many in mounts.items():
-        for one in many:
-            above = [copied[str(p)] for p in PurePath(one.source).parents if str(p) in copied]
-            if one.kind == "bind" and one.action in {"keep", "copy"} and above:
+        for mount in many:
+            above = [copied[str(p)] for p in PurePath(mount.source).parents if str(p) in copied]
+            if mount.kind == "bind" and mount.action in {"keep", "copy"} and above:
                 yield (
-                    f"{service}: {one.label} does not show what is written to the copy of "
+                    f"{service}: {mount.label} does not show what is written to the copy of "
                     f"{above[0].written}, which it lies in"
                 )
 
@@ -66,11 +68,11 @@ def without_copies(plan: Plan, refused: Mapping[str, str]) -> tuple[Plan, list[s
     services = []
     for service in plan.services:
         mounts = []
-        for one in service.outside:
-            if one.action == "copy" and one.source in refused:
-                mounts.append(_instead(service.name, one, refused[one.source], said))
+        for mount in service.outside:
+            if mount.action == "copy" and mount.source in refused:
+                mounts.append(_instead(service.name, mount, refused[mount.source], said))
             else:
-                mounts.append(one)
+                mounts.append(mount)
         services.append(replace(service, outside=tuple(mounts)))
     return replace(plan, services=tuple(services)), list(said)
 
@@ -84,9 +86,9 @@ def _instead(service: str, mount: PlannedMount, why: str, said: dict[str, None])
             f"`mounts: {{{mount.written!r}: share}}`",
         )
     if mount.otherwise == "read_only":
-        said[f"{service}: {mount.label} is read-only, since it can't be copied: {why}"] = None
+        said[f"{service}: {mount.label} is read-only, because it can't be copied: {why}"] = None
         return replace(mount, action="keep", read_only=True)
-    said[f"{mount.label} is shared with the stack, since it can't be copied: {why}"] = None
+    said[f"{mount.label} is shared with the stack, because it can't be copied: {why}"] = None
     return replace(mount, action="share")
 
 
@@ -105,4 +107,4 @@ def described(mount: PlannedMount, why_no_copy: str = "") -> str:
         return ""
     if mount.action == "copy":
         return f"writes to a copy of {mount.source}: {mount.label}"
-    return f"writes to an empty place of the run, not to {mount.source}: {mount.label}"
+    return f"writes to an empty folder of the run, not to {mount.source}: {mount.label}"

@@ -11,6 +11,7 @@ import contextlib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from urllib.parse import unquote
@@ -20,6 +21,7 @@ from stackproof.plan.services.known_images import recognise
 from stackproof.settings.model import Origin, Settings
 from stackproof.stack_file import load_stack_file
 from stackproof.stack_file.env_files import read_dotenv
+from stackproof.stack_file.interpolation import Interpolation
 from stackproof.stack_file.model import Service, StackFile
 from stackproof.stack_file.regular_files import read_text_file
 
@@ -27,8 +29,21 @@ ORIGIN = Origin("a secret of this user")
 LARGEST_MOUNTED = 256 * 1024
 START_UP = "/docker-entrypoint-initdb.d"
 
+_OF_MARIADB = tuple(
+    f"{maker}_{who}PASSWORD" for who in ("", "ROOT_") for maker in ("MARIADB", "MYSQL")
+)
+PASSWORDS = {
+    "postgres": ("POSTGRES_PASSWORD",),
+    "rabbitmq": ("RABBITMQ_DEFAULT_PASS",),
+    "mariadb": _OF_MARIADB,
+    "mysql": _OF_MARIADB,
+}
+"""The variables of images that passwords are in."""
+
 _CANDIDATE = re.compile(
-    r"""(?:\bPOSTGRES_PASSWORD["']?\s*[:=]|--requirepass\b)[\s"',\[\]=-]*\$\{?([A-Za-z_]\w*)"""
+    r"""(?:\b(?:POSTGRES_PASSWORD|RABBITMQ_DEFAULT_PASS|(?:MARIADB|MYSQL)_(?:ROOT_)?PASSWORD)"""
+    r"""["']?\s*[:=]|--requirepass\b)"""
+    r"""[\s"',\[\]=-]*\$\{?([A-Za-z_]\w*)"""
 )
 _URL_PASSWORD = re.compile(r"://[^\s/@:]*:([^\s/@]*)@")
 
@@ -51,11 +66,12 @@ def with_credentials(settings: Settings, secret: Secret) -> Settings:
     unset = [name for name in _candidates(settings) if name not in settings.variables]
     values: dict[str, str] = {name: secret(name) for name in unset}
     for name, value in values.items():
-        others = {key: one for key, one in values.items() if key != name}
-        filled = load_stack_file(settings.compose_files, {**settings.variables, **values})
+        others = {key: other for key, other in values.items() if key != name}
+        load = partial(load_stack_file, settings.compose_files, left_out=settings.excluded)
+        filled = load({**settings.stack_variables, **values})
         plain: StackFile | None = None
         with contextlib.suppress(ConfigError):  # the variable is required, so it has no default
-            plain = load_stack_file(settings.compose_files, {**settings.variables, **others})
+            plain = load({**settings.stack_variables, **others})
         if _Check(settings, filled, plain, value).is_certain():
             settings = _with_value(settings, name, value)
     return settings
@@ -64,7 +80,7 @@ def with_credentials(settings: Settings, secret: Secret) -> Settings:
 def unset_passwords(settings: Settings) -> list[str]:
     """What a person should know about the passwords that nobody has set."""
     return [
-        f"{path[1]} is not set, so a secret value of this user stands for it; set it under "
+        f"{path[1]} is not set, so a generated secret is used; set it under "
         "`variables` to choose one"
         for path, origin in settings.origins.items()
         if origin == ORIGIN
@@ -88,7 +104,7 @@ def _candidates(settings: Settings) -> list[str]:
             found |= dict.fromkeys(_CANDIDATE.findall(read_text_file(path)))
     if not found:
         return []
-    known = read_dotenv(settings.compose_files[0].parent, settings.variables)
+    known = read_dotenv(settings.compose_files[0].parent, Interpolation(settings.stack_variables))
     return [name for name in found if name not in known]
 
 
@@ -111,28 +127,37 @@ class _Check:
     def is_certain(self) -> bool:
         """Whether some server has the value as its password, and all that use it do as well."""
         services = self.filled.services.values()
-        holders = [one for one in services if _password(one, self._environment(one)) == self.value]
-        if any(self.value in text for one in services for text in _built_with(one)):
+        holders = [
+            service
+            for service in services
+            if self.value in _passwords(service, self._environment(service))
+        ]
+        if any(self.value in text for service in services for text in _built_with(service)):
             return False
-        return bool(holders) and all(self._agrees(one) for one in holders)
+        return bool(holders) and all(self._agrees(holder) for holder in holders)
 
     def _agrees(self, holder: Service) -> bool:
         default = self._default(holder)
+        others = [word for word in _passwords(holder, self._environment(holder)) if word]
         for service in self.filled.services.values():
             texts = list(self._texts(service))
             uses = service.name == holder.name or _names(service, holder, texts)
-            if uses and not any(self.value in text for text in texts):
+            has_value = any(self.value in text for text in texts)
+            if uses and not has_value and not _gives(texts, others):
                 return False
             if default and self._has(service, texts, default):
                 return False
-        commands = [" ".join(one.command) for one in (*self.settings.migrate, *self.settings.seed)]
+        commands = [
+            " ".join(hook.command) for hook in (*self.settings.migrate, *self.settings.seed)
+        ]
         return not (default and any(_says(text, default) for text in commands))
 
     def _default(self, holder: Service) -> str:
         if self.plain is None:
             return ""
         before = self.plain.services[holder.name]
-        return _password(before, self._environment(before))
+        place = _passwords(holder, self._environment(holder)).index(self.value)
+        return _passwords(before, self._environment(before))[place]
 
     def _environment(self, service: Service) -> Mapping[str, str]:
         return {**service.environment, **self.settings.environment.get(service.name, {})}
@@ -145,49 +170,56 @@ class _Check:
     def _has(self, service: Service, texts: Sequence[str], default: str) -> bool:
         """Whether the default stands somewhere by itself, so that it would go on to be used."""
         named = any(
-            one == default and self.settings.is_secret(name)
-            for name, one in self._environment(service).items()
+            text == default and self.settings.is_secret(name)
+            for name, text in self._environment(service).items()
         )
-        files = (_mounted_text(Path(one.source), one.target) for one in service.mounts
-                 if one.kind == "bind" and one.source)  # fmt: skip
+        files = (_mounted_text(Path(mount.source), mount.target) for mount in service.mounts
+                 if mount.kind == "bind" and mount.source)  # fmt: skip
         return named or any(_says(text, default) for text in (*texts, *files))
 
 
-def _password(service: Service, environment: Mapping[str, str]) -> str:
-    """The password that the server of a known image asks for; empty where it is none."""
+def _passwords(service: Service, environment: Mapping[str, str]) -> tuple[str, ...]:
+    """The passwords that the server of a known image asks for, empty for those that are unset."""
     known = recognise(service.image) if service.image and service.build is None else None
     if known is None:
-        return ""
-    if known.name == "postgres":
-        return environment.get("POSTGRES_PASSWORD", "")
+        return ()
+    if known.name in PASSWORDS:
+        return tuple(environment.get(name, "") for name in PASSWORDS[known.name])
     words = " ".join((*(service.entrypoint or ()), *(service.command or ()))).split()
     found = [after for word, after in pairwise(words) if word == "--requirepass"]
-    return found[-1].strip("\"'") if found else ""
+    return (found[-1].strip("\"'") if found else "",)
 
 
 def _names(service: Service, holder: Service, texts: Sequence[str]) -> bool:
     """Whether a service may use a server: it waits for it, or names it."""
-    aliases = (one for found in holder.networks.values() for one in found)
+    aliases = (alias for found in holder.networks.values() for alias in found)
     links = (alias for alias, target in service.links.items() if target == holder.name)
     names = {holder.name, holder.container_name, holder.hostname, *aliases, *links} - {None}
-    pattern = "|".join(re.escape(str(one)) for one in names)
+    pattern = "|".join(re.escape(str(name)) for name in names)
     return holder.name in service.depends_on or any(
         re.search(rf"(?<![\w.-])(?:{pattern})(?![\w-])", text) for text in texts
     )
+
+
+def _gives(texts: Sequence[str], passwords: Sequence[str]) -> bool:
+    """Whether a service comes with one of some passwords, such as that of another user."""
+    return any(text == word or _says(text, word) for text in texts for word in passwords)
 
 
 def _says(text: str, default: str) -> bool:
     """Whether a text uses a word as a password."""
     if any(unquote(found) == default for found in _URL_PASSWORD.findall(text)):
         return True
-    before = r"(?:pass(?:word|wd)?|pwd|(?<![\w-])-a|(?<![\w-])-W)"
-    return bool(re.search(rf"(?i:{before})[\"'\s=:]+{re.escape(default)}(?!\w)", text))
+    before = r"(?:pass(?:word|wd)?|pwd|identified\s+by|(?<![\w-])-a|(?<![\w-])-W)"
+    attached = r"(?<![\w-])-p[\"']?"  # of the clients of MariaDB
+    ways = rf"(?:(?i:{before})[\"'\s=:]+|{attached})"
+    return bool(re.search(rf"{ways}{re.escape(default)}(?!\w)", text))
 
 
 def _built_with(service: Service) -> Iterator[str]:
     """What would go into an image."""
     if service.build is not None:
-        yield from (one for one in service.build.args.values() if one)
+        yield from (argument for argument in service.build.args.values() if argument)
 
 
 def _mounted_text(path: Path, target: str) -> str:
@@ -195,7 +227,7 @@ def _mounted_text(path: Path, target: str) -> str:
     starts = target.rstrip("/") == START_UP
     files = sorted(path.iterdir()) if starts and path.is_dir() else [path]
     found = []
-    for one in files:
+    for file in files:
         with contextlib.suppress(OSError):
-            found.append(read_text_file(one, LARGEST_MOUNTED, errors="replace"))
+            found.append(read_text_file(file, LARGEST_MOUNTED, errors="replace"))
     return "\n".join(found)

@@ -1,101 +1,77 @@
 """Reads from a Dockerfile what running its program without Docker needs; the rest is ignored.
 
-Source: Dockerfile reference. Only the stage that is built is looked at, with what it inherits from
-earlier stages by `FROM <stage>`.
+Source: Dockerfile reference. Only the built stage counts, with what it has from earlier ones.
 """
 
 from __future__ import annotations
 
-import json
 import posixpath
 import re
 import shlex
 from collections import ChainMap
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
 
 from stackproof.errors import ConfigError
+from stackproof.plan.services.built_stage import Copied, Image, KnownFolders, Run, in_context
+from stackproof.plan.services.image_defaults import read_healthcheck
+from stackproof.plan.services.instructions import (
+    FLAGS,
+    Instruction,
+    command_of,
+    has_heredoc,
+    json_list,
+    until,
+    words_of,
+)
 
 _VARIABLE = re.compile(r"\\\$|\$(?:\{(\w+)(?:(:?[-+])([^}]*))?\}|(\w+))")
 _FLAG = re.compile(r"^--[\w-]+(=\S*)?$")
-_HEREDOC = re.compile(r"<<-?\s*[\"']?(\w+)[\"']?")
+_FROM_STAGE, _CHMOD, _CHOWN = (
+    re.compile(rf"(?:^|\s)--{name}=(\S+)") for name in ("from", "chmod", "chown")
+)
+_MOUNT = re.compile(r"--mount=(\S+)")
+_FOR_INSTALLS = re.compile(
+    r"(?:PIP_(?:EXTRA_)?INDEX_URL|UV_(?:DEFAULT_|EXTRA_)?INDEX(?:_URL)?|PBR_VERSION)$"
+    r"|\w*PRETEND_VERSION"
+)
 _PORT = re.compile(r"^(\d{1,5})(?:-(\d{1,5}))?(?:/tcp)?$")
 _FROM = re.compile(r"^(\S+)(?:\s+AS\s+(\S+))?$", re.IGNORECASE)
 
+MOST_BROUGHT = 1000
+"""Files and folders that are followed through stages; each stage may name all of another's."""
 
 MOST_TEXT = 1024 * 1024
 """Letters that all variables of a Dockerfile may put in; `ENV B=$A$A` doubles a value."""
 
 
-@dataclass(frozen=True)
-class Copied:
-    """One source of a COPY or ADD from the build context.
-
-    Attributes:
-        source: Path in the build context, without a leading `/`; `.` for all of it.
-        target: Absolute path in the image of what the source became; for a folder, its content.
-        into: Whether a file lands in `target` under its own name.
-    """
-
-    source: str
-    target: str
-    into: bool
-
-
-@dataclass(frozen=True)
-class Image:
-    """What the built stage says.
-
-    Attributes:
-        workdir: The last WORKDIR, absolute; "/" where there is none.
-        environment: ENV, expanded.
-        ports: EXPOSE, TCP only.
-        entrypoint: ENTRYPOINT; None where there is none.
-        command: CMD; None where there is none.
-        copied: What comes from the build context.
-        base: The image that the stage is built from.
-    """
-
-    workdir: str = "/"
-    environment: Mapping[str, str] = field(default_factory=dict)
-    ports: tuple[int, ...] = ()
-    entrypoint: tuple[str, ...] | None = None
-    command: tuple[str, ...] | None = None
-    copied: tuple[Copied, ...] = ()
-    base: str = ""
-
-    @property
-    def argv(self) -> tuple[str, ...]:
-        """What a container runs when nothing else is asked for."""
-        return (*(self.entrypoint or ()), *(self.command or ()))
-
-
 def read_dockerfile(
     text: str, *, target: str | None = None, arguments: Mapping[str, str] | None = None
 ) -> Image:
-    """Read a Dockerfile.
+    """What the built stage of a Dockerfile says.
 
     Args:
         text: Its content.
         target: The stage to build; None for the last one.
         arguments: Build arguments.
 
-    Returns:
-        What its built stage says; instructions that don't matter here, or that can't be understood,
-        are ignored.
-
     Raises:
         ConfigError: If its variables expand without bound.
     """
-    reader = _Reader(dict(arguments or {}))
-    for keyword, rest in _instructions(text):
-        if keyword == "FROM" and target is not None and reader.stage == target.lower():
-            break
-        reader.take(keyword, rest)
+    reader = Reader(dict(arguments or {}))
+    for instruction in until(text, lambda: reader.has_read(target)):
+        reader.take(instruction)
     return reader.whole()
 
 
-class _Reader:
+class Reader:
+    """Takes the instructions of a Dockerfile, and knows what they have said so far.
+
+    Args:
+        arguments: Build arguments.
+    """
+
     def __init__(self, arguments: Mapping[str, str]) -> None:
         self.given = arguments
         self.globals: dict[str, str] = {}
@@ -105,12 +81,18 @@ class _Reader:
         self.environment: dict[str, str] = {}
         self.ports: dict[int, None] = {}
         self.copied: list[Copied] = []
+        self.brought: list[Copied] = []
+        self.folders = KnownFolders(self.image)
+        self.runs: dict[int, Run] = {}
+        self.other_bases: list[str] = []
         self.put_in = 0
         self.stage = ""
+        self.base = ""
         self.count = -1
         self.command_is_inherited = True
 
-    def take(self, keyword: str, rest: str) -> None:
+    def take(self, instruction: Instruction) -> None:
+        """Take the next instruction."""
         steps: Mapping[str, Callable[[str], None]] = {
             "FROM": self._from,
             "ARG": self._arg,
@@ -120,13 +102,22 @@ class _Reader:
             "ENTRYPOINT": self._entrypoint,
             "CMD": self._cmd,
             "COPY": self._copy,
-            "ADD": self._copy,
+            "ADD": partial(self._copy, unpacks=True),
+            "RUN": self._run,
+            "USER": self._user,
+            "HEALTHCHECK": partial(self._healthcheck, line=instruction.line),
+            "STOPSIGNAL": self._stop_signal,
         }
-        step = steps.get(keyword)
+        step = steps.get(instruction.keyword)
         if step is not None:
-            step(rest)
+            step(instruction.rest)
 
-    def expand(self, text: str) -> str:
+    def has_read(self, target: str | None) -> bool:
+        """Whether the stage that was read last is the target."""
+        return target is not None and self.stage == target.lower()
+
+    def expand(self, text: str, *, keep_unknown: bool = False) -> str:
+        """Fill in variables; a shell's text keeps those that the Dockerfile does not know."""
         known = ChainMap(self.environment, self.arguments)
 
         def counted(match: re.Match[str]) -> str:
@@ -134,15 +125,17 @@ class _Reader:
             self.put_in += len(found)
             if self.put_in > MOST_TEXT:
                 raise ConfigError(
-                    f"the variables of the Dockerfile put in more than {MOST_TEXT:,} letters",
-                    remedy="let its ENV and ARG be shorter",
+                    f"the variables of the Dockerfile expand to more than {MOST_TEXT:,} characters",
+                    remedy="shorten its ENV and ARG",
                 )
             return found
 
         def value(match: re.Match[str]) -> str:
             if match[0] == r"\$":
-                return "$"
+                return match[0] if keep_unknown else "$"
             current = known.get(match[1] or match[4])
+            if keep_unknown and current is None:
+                return match[0]
             if match[2] is None:
                 return current or ""
             has = current is not None and (current != "" or ":" not in match[2])
@@ -154,18 +147,23 @@ class _Reader:
 
     def _from(self, rest: str) -> None:
         self._keep()
-        words = [word for word in rest.split() if not _FLAG.match(word)]
-        match = _FROM.match(" ".join(words))
+        match = _FROM.match(" ".join(word for word in rest.split() if not _FLAG.match(word)))
         self.image = Image()
         self.arguments = dict(self.globals)
         base = self.expand(match[1]) if match else ""
         self.arguments = {}
         self.count += 1
         self.stage = (match[2] or str(self.count)).lower() if match else str(self.count)
-        self.image = replace(self.stages.get(base.lower(), Image()), base=base)
+        self.base = base
+        below = self.stages.get(base.lower())
+        self.image = below or Image(base=base)
         self.environment = dict(self.image.environment)
         self.ports = dict.fromkeys(self.image.ports)
         self.copied = list(self.image.copied)
+        self.brought = list(self.image.brought)
+        self.folders = KnownFolders(self.image)
+        self.runs = {id(run): run for run in self.image.runs}
+        self.other_bases = list(self.image.other_bases)
         self.command_is_inherited = True
 
     def whole(self) -> Image:
@@ -175,6 +173,9 @@ class _Reader:
             environment=dict(self.environment),
             ports=tuple(self.ports),
             copied=tuple(self.copied),
+            brought=tuple(self.brought),
+            runs=tuple(self.runs.values()),
+            other_bases=tuple(dict.fromkeys(self.other_bases)),
         )
 
     def _keep(self) -> None:
@@ -182,7 +183,7 @@ class _Reader:
             self.stages[self.stage] = self.stages[str(self.count)] = self.whole()
 
     def _arg(self, rest: str) -> None:
-        for word in _words(rest):
+        for word in words_of(rest):
             name, equals, default = word.partition("=")
             value = self.given.get(name)
             if value is None:
@@ -193,7 +194,7 @@ class _Reader:
                     self.globals[name] = value
 
     def _env(self, rest: str) -> None:
-        words = _words(rest)
+        words = words_of(rest)
         if words and "=" not in words[0]:  # the old form: ENV NAME any text
             name, _, value = rest.strip().partition(" ")
             pairs = {name: value.strip()}
@@ -202,7 +203,17 @@ class _Reader:
         self.environment |= {name: self.expand(value) for name, value in pairs.items()}
 
     def _workdir(self, rest: str) -> None:
-        self.image = replace(self.image, workdir=self._absolute(self.expand(rest.strip())))
+        self.image = replace(self.image, workdir=self.absolute(self.expand(rest.strip())))
+        self.folders.add(self.image.workdir)
+
+    def _user(self, rest: str) -> None:
+        self.image = replace(self.image, user=self.expand(rest.strip()))
+
+    def _stop_signal(self, rest: str) -> None:
+        self.image = replace(self.image, stop_signal=self.expand(rest.strip()))
+
+    def _healthcheck(self, rest: str, line: int) -> None:
+        self.image = replace(self.image, healthcheck=read_healthcheck(rest, line))
 
     def _expose(self, rest: str) -> None:
         for word in self.expand(rest).split():
@@ -214,71 +225,76 @@ class _Reader:
     def _entrypoint(self, rest: str) -> None:
         # An ENTRYPOINT takes an inherited CMD away, but not the stage's own.
         kept = None if self.command_is_inherited else self.image.command
-        self.image = replace(self.image, entrypoint=_command(rest), command=kept)
+        self.image = replace(self.image, entrypoint=command_of(rest), command=kept)
 
     def _cmd(self, rest: str) -> None:
         self.command_is_inherited = False
-        self.image = replace(self.image, command=_command(rest))
+        self.image = replace(self.image, command=command_of(rest))
 
-    def _copy(self, rest: str) -> None:
-        if re.search(r"(?:^|\s)--from=", rest) or _HEREDOC.search(rest):
+    def _copy(self, rest: str, *, unpacks: bool = False) -> None:
+        if has_heredoc(rest):
             return
-        stripped = re.sub(r"^(?:--[\w-]+(?:=\S*)?\s+)*", "", rest.strip())
-        words = list(_json_list(stripped) or _words(stripped))
+        stripped = FLAGS.sub("", rest.strip())
+        words = list(json_list(stripped) or words_of(stripped))
         if len(words) < 2:  # noqa: PLR2004 - a source and a target
             return
         *sources, target = (self.expand(word) for word in words)
-        into = len(sources) > 1 or target.endswith("/") or target in {".", "./"}
-        self.copied += [
-            Copied(posixpath.normpath(source.lstrip("/") or "."), self._absolute(target), into)
-            for source in sources
+        into, target = len(sources) > 1 or self.is_folder(target), self.absolute(target)
+        if into or "." in sources:
+            self.folders.add(target)
+        options = rest.strip()[: len(rest.strip()) - len(stripped)]
+        chown = _CHOWN.search(options)
+        owner = self.expand(chown[1]) if chown else ""
+        chmod = _CHMOD.search(options)
+        mode = self.expand(chmod[1]) if chmod else ""
+        stage = _FROM_STAGE.search(options)
+        if stage is None:
+            named = (posixpath.normpath(source.lstrip("/") or ".") for source in sources)
+            found = [Copied(name, target, into, owner, unpacks, mode) for name in named]
+            self.copied += found
+            self.brought += found
+            return
+        other = self.stages.get(self.expand(stage[1]).lower())
+        if other is None:
+            return
+        self.runs |= {id(run): run for run in other.runs}
+        self.other_bases += [other.base, *other.other_bases]
+        for source in sources:
+            path = posixpath.normpath(posixpath.join("/", source))
+            likeliest_last = reversed(list(in_context(other.brought, path)))
+            self.brought += [
+                Copied(name, target, into, owner, mode=mode) for name in likeliest_last
+            ]
+        del self.brought[MOST_BROUGHT:]
+
+    def _run(self, rest: str) -> None:
+        mounts = [
+            Copied(
+                posixpath.normpath(options.get("source", ".").lstrip("/") or "."),
+                self.absolute(options.get("target") or options.get("dst") or "."),
+                into=False,
+            )
+            for written in _MOUNT.findall(self.expand(rest))
+            if (options := dict(part.partition("=")[::2] for part in written.split(",")))
+            and options.get("type", "bind") == "bind"
+            and "from" not in options
         ]
+        text = self.expand(FLAGS.sub("", rest), keep_unknown=True)
+        exec_form = json_list(text)
+        known = {**self.arguments, **self.environment}
+        run = Run(
+            shlex.join(exec_form) if exec_form else text,
+            self.image.workdir,
+            (*self.brought, *mounts),
+            {name: value for name, value in known.items() if _FOR_INSTALLS.match(name)},
+            self.image.user,
+        )
+        self.runs[id(run)] = run
 
-    def _absolute(self, path: str) -> str:
+    def is_folder(self, written: str) -> bool:
+        """Whether what COPY has as its target is a folder, so that a file lands in it."""
+        return written.endswith("/") or self.absolute(written) in self.folders
+
+    def absolute(self, path: str) -> str:
+        """A path of the image, as WORKDIR makes it absolute."""
         return posixpath.normpath(posixpath.join(self.image.workdir, path))
-
-
-def _instructions(text: str) -> Iterator[tuple[str, str]]:
-    escape = "`" if re.search(r"^#\s*escape\s*=\s*`", text, re.MULTILINE) else "\\"
-    lines = iter(text.splitlines())
-    for line in lines:
-        parts = [line.strip()]
-        if not parts[0] or parts[0].startswith("#"):
-            continue
-        while parts[-1].endswith(escape):
-            following = next(lines, None)
-            if following is None:
-                break
-            if following.strip().startswith("#"):
-                continue
-            parts[-1] = parts[-1][:-1]
-            parts.append(following.strip())
-        joined = " ".join(parts)
-        keyword, _, rest = joined.partition(" ")
-        for end in _HEREDOC.findall(rest) if keyword.upper() in {"RUN", "COPY", "ADD"} else ():
-            for inner in lines:
-                if inner.strip() == end:
-                    break
-        yield keyword.upper(), rest.strip()
-
-
-def _command(rest: str) -> tuple[str, ...]:
-    exec_form = _json_list(rest)
-    return exec_form if exec_form is not None else ("/bin/sh", "-c", rest.strip())
-
-
-def _json_list(text: str) -> tuple[str, ...] | None:
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    if isinstance(value, list) and all(isinstance(item, str) for item in value):
-        return tuple(value)
-    return None
-
-
-def _words(text: str) -> list[str]:
-    try:
-        return shlex.split(text)
-    except ValueError:
-        return text.split()

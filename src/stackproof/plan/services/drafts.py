@@ -3,22 +3,40 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from textwrap import shorten
 
-from stackproof.errors import ConfigError
-from stackproof.plan.model import Runtime
-from stackproof.plan.services.dockerfile import Image, read_dockerfile
-from stackproof.plan.services.extension import Extension, location, read_extension
-from stackproof.plan.services.known_images import NATIVE, KnownImage, recognise
-from stackproof.plan.services.projects import find_lock, source_roots
+from stackproof.errors import ConfigError, Mistakes
+from stackproof.plan.runtime import Runtime
+from stackproof.plan.services.built_stage import Image
+from stackproof.plan.services.dockerfile import read_dockerfile
+from stackproof.plan.services.extension import Extension, read_extension
+from stackproof.plan.services.image_defaults import checked_by_another, with_defaults
+from stackproof.plan.services.known_images import KnownImage, recognise
+from stackproof.plan.services.own_builds import (
+    dockerfile_text,
+    foreign_build,
+    own_build,
+    refuse_builds,
+    refuse_builds_of_host_world,
+    shown_dockerfile,
+)
+from stackproof.plan.services.runtimes import (
+    Parts,
+    PlannedRuntime,
+    built_here,
+    plan_runtime,
+    refusal_of_images,
+)
 from stackproof.settings.model import Settings
-from stackproof.stack_file.model import Build, Service, StackFile
-from stackproof.stack_file.regular_files import read_text_file, shown_path
+from stackproof.stack_file.model import Service, StackFile
 
 NOT_INHERITED = frozenset({"PATH", "VIRTUAL_ENV", "PYTHONHOME", "UV_PROJECT_ENVIRONMENT"})
 """Variables of an image that describe the image's own file system."""
+
+LONGEST = 60
+"""Letters of a command that a notice shows."""
 
 _WRAPPERS = (("tini", "--"), ("dumb-init", "--"), ("tini",), ("dumb-init",))
 _RUNNERS = (("uv", "run"), ("poetry", "run"), ("pipenv", "run"), ("pdm", "run"))
@@ -75,23 +93,114 @@ def make_draft(settings: Settings, stack_file: StackFile, service: Service, engi
         known = recognise(service.image) if service.image and service.build is None else None
         return Draft(service, extension, known, None, None, argv, environment)
     image = read_image(stack_file, service)
-    known = _known(service, image, extension)
-    runtime, notices = _runtime(settings, stack_file, service, extension, known)
+    known = _known(service, image, extension, settings)
+    built = own_build(stack_file, service, extension, image, settings.images)
+    if built is not None:
+        image, known = built.image, None
+        planned = PlannedRuntime(built_here(built))
+    else:
+        foreign = None if known else foreign_build(stack_file, service, image)
+        parts = Parts(service, extension, image, known, foreign)
+        planned = plan_runtime(settings, stack_file, parts)
     inherited = {
         name: value
         for name, value in (image.environment if image else {}).items()
-        if name not in NOT_INHERITED
+        if built is not None or name not in NOT_INHERITED
     }
     return Draft(
-        service=service,
+        service=with_defaults(stack_file, service, image),
         extension=extension,
         known=known,
         image=image,
-        runtime=runtime,
+        runtime=planned.runtime,
         argv=_argv(stack_file, service, extension, image, known),
         environment={**inherited, **service.environment, **overrides, **extension.environment},
-        notices=(*notices, *_image_notices(service, image, known)),
+        notices=(
+            *planned.notices,
+            *_image_notices(service, image, known),
+            *checked_by_another(service, extension, image),
+        ),
     )
+
+
+def refuse_unknown_images(
+    settings: Settings, stack_file: StackFile, services: Sequence[Service]
+) -> None:
+    """Refuse services that the process engine can't run, all of them at once.
+
+    Args:
+        settings: The settings.
+        stack_file: Where they stand.
+        services: The services of a plan.
+
+    Raises:
+        ConfigError: With each of them, its image and its place.
+    """
+    mistakes = Mistakes()
+    refused, read = [], []
+    for service in services:
+        with mistakes.noted():
+            extension = read_extension(stack_file, service)
+            is_named = extension.project or extension.command or extension.own_environment
+            if not (service.build or is_named or _known(service, None, extension, settings)):
+                refused.append(service)
+                continue
+            image = read_image(stack_file, service)
+            built = own_build(stack_file, service, extension, image, settings.images)
+            if built is not None:
+                read.append((service, built))
+    if refused:
+        mistakes.found.insert(0, refusal_of_images(stack_file, refused))
+    for part in [[one] for one in read] if mistakes.found else [read]:
+        with mistakes.noted():
+            refuse_builds(stack_file, part)
+    mistakes.refuse()
+
+
+def refuse_images_with_files(stack_file: StackFile, drafts: Sequence[Draft]) -> None:
+    """Refuse services of the host world whose images have files at paths of their own.
+
+    Args:
+        stack_file: Where they stand.
+        drafts: The services of a plan.
+
+    Raises:
+        ConfigError: With each of them.
+    """
+    built = [draft.name for draft in drafts if draft.runtime and draft.runtime.kind == "build"]
+    if built:
+        raise refuse_builds_of_host_world(stack_file, built)
+    found = [draft for draft in drafts if draft.known is not None and draft.known.has_files]
+    if found:
+        names = ", ".join(draft.name for draft in found)
+        raise stack_file.refusal(
+            f"services.{found[0].name}.{'build' if found[0].service.build else 'image'}",
+            f"{names} can run in a private world alone",
+            observed="its configuration names paths, ports and peers as its container sees them",
+            remedy="remove `world: host` (where this machine allows no private world, `invoke "
+            "doctor` says why), or use --engine compose",
+        )
+
+
+def with_shared_builds(stack_file: StackFile, services: Sequence[Service]) -> list[Service]:
+    """The services, each with the build of another one whose image it runs.
+
+    Args:
+        stack_file: Where they stand.
+        services: The services of a plan.
+    """
+    builds = {
+        service.image.removesuffix(":latest"): service.build
+        for service in stack_file.services.values()
+        if service.build is not None and service.image
+    }
+    return [
+        replace(
+            service,
+            build=service.build or builds.get((service.image or "").removesuffix(":latest")),
+        )
+        for service in services
+    ]
 
 
 def read_image(stack_file: StackFile, service: Service) -> Image | None:
@@ -103,120 +212,34 @@ def read_image(stack_file: StackFile, service: Service) -> Image | None:
     build = service.build
     if build is None:
         return None
-    path = build.context / build.dockerfile
-    place = location(stack_file, f"services.{service.name}.build")
+    text = dockerfile_text(stack_file, service, build)
     try:
-        inline = build.dockerfile_inline
-        text = read_text_file(path, errors="replace") if inline is None else inline
         return read_dockerfile(text, target=build.target, arguments=build.args)
     except ConfigError as error:
-        raise ConfigError(
-            error.what,
-            source=place.source if place else None,
-            line=place.line if place else None,
-            key=f"services.{service.name}.build",
-            remedy=error.remedy,
-        ) from None
-    except OSError as error:
-        raise ConfigError(
-            "the Dockerfile can't be read",
-            source=place.source if place else None,
-            line=place.line if place else None,
-            key=f"services.{service.name}.build",
-            observed=f"{shown_path(path)}: {error.strerror}",
-            remedy="correct `context` or `dockerfile`",
-        ) from error
+        key = f"services.{service.name}.build"
+        observed = f"{shown_dockerfile(service)}, {error.observed}" if error.observed else ""
+        raise stack_file.refusal(key, error.what, observed=observed, remedy=error.remedy) from None
 
 
-def _known(service: Service, image: Image | None, extension: Extension) -> KnownImage | None:
+def _known(
+    service: Service, image: Image | None, extension: Extension, settings: Settings
+) -> KnownImage | None:
     if extension.project is not None or extension.own_environment:
         return None
     if image is not None:
-        return recognise(image.base) if image.base else None
-    return recognise(service.image) if service.image else None
-
-
-def _runtime(
-    settings: Settings,
-    stack_file: StackFile,
-    service: Service,
-    extension: Extension,
-    known: KnownImage | None,
-) -> tuple[Runtime, list[str]]:
-    if known is not None:
-        family = "redis" if known.name == "valkey" else known.name
-        bindir = (
-            _strong_bindir(settings, family) or extension.bindir or settings.servers.get(family)
-        )
-        return Runtime("image", image=known.name, version=known.version, bindir=bindir), []
-    named = extension.project or extension.command or extension.own_environment
-    if service.build is None and not named:
-        raise _not_native(stack_file, service)
-    project = extension.project or _context(service.build) or stack_file.project_directory
-    if not project.is_dir():
-        place = location(stack_file, f"services.{service.name}.build")
-        raise ConfigError(
-            f"there is no folder {project}",
-            source=place.source if place else None,
-            line=place.line if place else None,
-            key=f"services.{service.name}",
-            remedy="correct `build.context` or `x-stackproof.project`",
-        )
-    lock = None if extension.own_environment else extension.lock or find_lock(project)
-    runtime = Runtime(
-        "project",
-        project=project,
-        lock=lock,
-        source_roots=extension.source or source_roots(project),
-        python=extension.python,
-        own_environment=extension.own_environment,
-    )
-    return runtime, _project_notices(service, runtime)
-
-
-def _strong_bindir(settings: Settings, family: str) -> Path | None:
-    """A folder from the environment or `.env.integration`, which beats the stack file's."""
-    origin = settings.origin(("servers", family)).name
-    return settings.servers.get(family) if origin.startswith((".env", "environment")) else None
-
-
-def _context(build: Build | None) -> Path | None:
-    return None if build is None else build.context
-
-
-def _not_native(stack_file: StackFile, service: Service) -> ConfigError:
-    place = location(stack_file, f"services.{service.name}.image")
-    return ConfigError(
-        f"the process engine can't run the image {service.image!r}",
-        source=place.source if place else None,
-        line=place.line if place else None,
-        key=f"services.{service.name}.image",
-        observed=f"it runs {NATIVE}, and services with `build:`",
-        remedy="use --engine compose, or say how to run it here: `x-stackproof` with `command` "
-        f"(and `project`) under {service.name}",
-    )
-
-
-def _project_notices(service: Service, runtime: Runtime) -> list[str]:
-    if runtime.own_environment or runtime.project is None or runtime.lock is not None:
-        return []
-    if (runtime.project / "pyproject.toml").is_file():
-        text = (
-            "dependencies are not locked; they are taken from pyproject.toml as the index has "
-            "them now (write a requirements.txt with hashes)"
-        )
-    else:
-        text = (
-            f"{runtime.project} has no requirements.txt and no pyproject.toml; its command runs "
-            "with what this machine has"
-        )
-    return [f"{service.name}: {text}"]
+        return recognise(image.base, settings.images) if image.base else None
+    return recognise(service.image, settings.images) if service.image else None
 
 
 def _image_notices(service: Service, image: Image | None, known: KnownImage | None) -> list[str]:
-    if image is not None and known is not None:
+    if image is None or known is None:
+        return []
+    if not known.has_files:
         return [f"{service.name}: its Dockerfile is not built; {image.base} is run instead"]
-    return []
+    return [
+        f"{service.name}: not done here from its Dockerfile: `RUN {text}`"
+        for text in (shorten(run.text, LONGEST, placeholder="…") for run in image.runs)
+    ]
 
 
 def _argv(
@@ -228,23 +251,21 @@ def _argv(
 ) -> tuple[str, ...]:
     if extension.command is not None:
         return extension.command
-    if known is not None:
+    if known is not None and not known.has_files:
         return (*(service.entrypoint or ()), *(service.command or ()))
     entrypoint, command = service.entrypoint, service.command
     if entrypoint is None and image is not None:
         entrypoint = image.entrypoint
         command = image.command if command is None else command
     argv = (*(entrypoint or ()), *(command or ()))
-    if argv:
+    if argv or known is not None:
         return argv
-    place = location(stack_file, f"services.{service.name}")
-    raise ConfigError(
-        "no command",
-        source=place.source if place else None,
-        line=place.line if place else None,
-        key=f"services.{service.name}.command",
-        observed="neither the stack file nor the last stage of its Dockerfile has a command",
-        remedy="add `command`",
+    base = f"; that of its base image {image.base} can't be read here" if image is not None else ""
+    raise stack_file.refusal(
+        f"services.{service.name}.command",
+        f"{service.name} has no command",
+        observed=f"neither the stack file nor the last stage of its Dockerfile has one{base}",
+        remedy="add `command`; or use --engine compose, where the image has one",
     )
 
 

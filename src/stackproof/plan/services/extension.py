@@ -5,33 +5,20 @@ from __future__ import annotations
 import posixpath
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-from stackproof.errors import ConfigError
+from stackproof.plan.runtime import AUTO, OFF
 from stackproof.plan.services.probes import is_http
-from stackproof.settings.suggestion import did_you_mean
-from stackproof.stack_file.model import Location, Service, StackFile
+from stackproof.stack_file.model import Service, StackFile
+from stackproof.stack_file.reading.fields import Field
 from stackproof.stack_file.regular_files import real_path
-from stackproof.stack_file.scalars import whole_number
 
-KEYS = (
-    "bindir",
-    "command",
-    "data",
-    "environment",
-    "environment_of",
-    "lock",
-    "ports",
-    "project",
-    "python",
-    "ready",
-    "source",
-)
-READY_KEYS = ("alive", "command", "http", "log", "tcp")
 OWN_ENVIRONMENT = "stackproof"
+
+_MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 
 
 @dataclass(frozen=True)
@@ -39,8 +26,8 @@ class Ready:
     """`ready`: one kind of probe with its value, addresses as seen inside the container.
 
     Attributes:
-        kind: `log`, `http`, `tcp`, `alive` or `command`.
-        value: A pattern, URL, container port, number of seconds, or command.
+        kind: `log`, `http`, `tcp`, `alive`, `command` or `sql`.
+        value: A pattern, URL, container port, number of seconds, command, or query.
     """
 
     kind: str
@@ -63,6 +50,7 @@ class Extension:
         ports: Container ports that are written nowhere else.
         bindir: Folder of the server's programs.
         data: Container paths of what a snapshot has to keep, beside the volumes.
+        preload: `auto`, `off`, or modules that are imported ahead of its starts in tests.
     """
 
     project: Path | None = None
@@ -76,15 +64,7 @@ class Extension:
     ports: tuple[int, ...] = ()
     bindir: Path | None = None
     data: tuple[str, ...] = ()
-
-
-def location(stack_file: StackFile, key: str) -> Location | None:
-    """Where a key, or its nearest parent that is known, was written."""
-    while key:
-        if key in stack_file.locations:
-            return stack_file.locations[key]
-        key = key.rpartition(".")[0]
-    return None
+    preload: str | tuple[str, ...] = AUTO
 
 
 def read_extension(stack_file: StackFile, service: Service) -> Extension:
@@ -97,153 +77,128 @@ def read_extension(stack_file: StackFile, service: Service) -> Extension:
     Raises:
         ConfigError: If a key is unknown or has the wrong type, with file and line.
     """
-    return _Reader(stack_file, service).read()
+
+    def path(field: Field) -> Path:
+        return real_path(stack_file.project_directory, field.written())
+
+    def paths(field: Field) -> tuple[Path, ...]:
+        return tuple(path(item) for item in field.entries())
+
+    field = stack_file.field(f"services.{service.name}.x-stackproof", service.extension)
+    readers: Mapping[str, Callable[[Field], Any]] = {
+        "project": path,
+        "lock": path,
+        "source": paths,
+        "python": _python,
+        "command": _command,
+        "environment": _environment,
+        "environment_of": _own_environment,
+        "ready": _ready,
+        "ports": _ports,
+        "bindir": path,
+        "data": _data,
+        "preload": _preload,
+    }
+    found = field.section(readers)
+    return Extension(own_environment=found.pop("environment_of", False), **found)
 
 
-class _Reader:
-    def __init__(self, stack_file: StackFile, service: Service) -> None:
-        self.stack_file = stack_file
-        self.values = service.extension
-        self.prefix = f"services.{service.name}.x-stackproof"
+def _python(field: Field) -> str:
+    if isinstance(field.value, float) and field.value < 3.3:  # noqa: PLR2004 - 3.10 as a number is 3.1
+        field.fail(f"the number {field.value} may stand for Python {field.value}0",
+                   remedy=f'write it in quotes: "{field.value}0"')  # fmt: skip
+    return field.text()
 
-    def read(self) -> Extension:
-        for key in self.values:
-            if key not in KEYS:
-                self._refuse(key, "this key is unknown", did_you_mean(str(key), KEYS))
-        return Extension(
-            project=self._path("project"),
-            lock=self._path("lock"),
-            source=tuple(self._paths("source")),
-            python=self._text("python"),
-            command=self._command("command", self.values.get("command")),
-            environment=self._environment(),
-            ready=self._ready(),
-            own_environment=self._own_environment(),
-            ports=tuple(self._ports()),
-            bindir=self._path("bindir"),
-            data=tuple(self._data()),
+
+def _command(field: Field) -> tuple[str, ...]:
+    words = field.words(shlex.split)
+    if not words:
+        field.fail("this command is empty", remedy="write a program and its arguments")
+    return words
+
+
+def _environment(field: Field) -> dict[str, str]:
+    return {
+        name: "" if item.value is None else item.text() for name, item in field.mapping().items()
+    }
+
+
+def _own_environment(field: Field) -> bool:
+    if field.text() not in {"", OWN_ENVIRONMENT}:
+        field.fail(
+            f"the environment {field.text()!r} can't be shared",
+            remedy=f"write {OWN_ENVIRONMENT}, or remove the key",
         )
+    return bool(field.text())
 
-    def _refuse(self, key: str, what: str, remedy: str = "") -> NoReturn:
-        place = location(self.stack_file, f"{self.prefix}.{key}")
-        raise ConfigError(
-            what,
-            source=place.source if place else None,
-            line=place.line if place else None,
-            key=f"{self.prefix}.{key}",
-            remedy=remedy,
+
+def _ports(field: Field) -> tuple[int, ...]:
+    return tuple(item.port() for item in field.sequence())
+
+
+def _data(field: Field) -> tuple[str, ...]:
+    paths = tuple(posixpath.normpath(item.written()) for item in field.entries())
+    if not all(path.startswith("/") and path.strip("/") for path in paths):
+        field.fail("this must be an absolute path in the container, or a list of them",
+                   remedy="write for example [/var/lib/thing]")  # fmt: skip
+    return paths
+
+
+def _preload(field: Field) -> str | tuple[str, ...]:
+    if not isinstance(field.value, list):
+        return field.one_of((AUTO, OFF))
+    names = field.texts()
+    if not names or not all(_MODULE.fullmatch(name) for name in names):
+        field.fail("this is no list of modules", remedy="write it like [numpy, sqlalchemy.orm]")
+    return names
+
+
+def _ready(field: Field) -> Ready:
+    found = field.section(_READY) if isinstance(field.value, dict) else {}
+    if len(found) != 1:
+        field.fail(
+            "this must be a mapping with one key",
+            remedy="write one of {log: regex}, {http: url}, {tcp: port}, {alive: s}, "
+            "{command: […]}, {sql: select …}",
         )
-
-    def _text(self, key: str) -> str:
-        value = self.values.get(key)
-        if value is None:
-            return ""
-        if isinstance(value, bool) or not isinstance(value, str | int | float):
-            self._refuse(key, "should be text")
-        return str(value)
-
-    def _path(self, key: str) -> Path | None:
-        value = self._text(key)
-        return real_path(self.stack_file.project_directory, value) if value else None
-
-    def _paths(self, key: str) -> list[Path]:
-        value = self.values.get(key, [])
-        values = [value] if isinstance(value, str) else value
-        if not isinstance(values, list | tuple) or not all(isinstance(one, str) for one in values):
-            self._refuse(key, "should be a folder or a list of folders")
-        return [real_path(self.stack_file.project_directory, one) for one in values]
-
-    def _command(self, key: str, value: Any) -> tuple[str, ...] | None:
-        if value is None:
-            return None
-        if isinstance(value, str):
-            try:
-                return tuple(shlex.split(value))
-            except ValueError as error:
-                self._refuse(key, f"is no command: {error}", "close the quotes, or write a list")
-        if not isinstance(value, list | tuple) or not value:
-            self._refuse(key, "should be a command: text or a list")
-        return tuple(str(one) for one in value)
-
-    def _environment(self) -> dict[str, str]:
-        value = self.values.get("environment", {})
-        if not isinstance(value, Mapping):
-            self._refuse("environment", "should be a mapping of names to values")
-        return {str(name): _scalar(item) for name, item in value.items()}
-
-    def _own_environment(self) -> bool:
-        value = self._text("environment_of")
-        if value not in {"", OWN_ENVIRONMENT}:
-            self._refuse(
-                "environment_of",
-                f"{value!r} is no environment that can be shared",
-                f"write {OWN_ENVIRONMENT}, or remove the key",
-            )
-        return bool(value)
-
-    def _ports(self) -> list[int]:
-        value = self.values.get("ports", [])
-        if not isinstance(value, list | tuple):
-            self._refuse("ports", "should be a list of container ports")
-        return [self._port("ports", one) for one in value]
-
-    def _port(self, key: str, value: Any) -> int:
-        number = None if isinstance(value, bool) else whole_number(str(value))
-        if number is None or not 0 < number < 65536:  # noqa: PLR2004 - the last port
-            self._refuse(key, f"{value!r} is no port")
-        return number
-
-    def _data(self) -> list[str]:
-        value = self.values.get("data", [])
-        values = [value] if isinstance(value, str) else value
-        if not isinstance(values, list | tuple) or not all(_is_container_path(x) for x in values):
-            self._refuse(
-                "data",
-                "should be an absolute path in the container, or a list of such",
-                "write for example [/var/lib/thing]",
-            )
-        return [posixpath.normpath(one) for one in values]
-
-    def _ready(self) -> Ready | None:
-        value = self.values.get("ready")
-        if value is None:
-            return None
-        example = "write one of {log: regex}, {http: url}, {tcp: port}, {alive: s}, {command: […]}"
-        if not isinstance(value, Mapping) or len(value) != 1:
-            self._refuse("ready", "should be a mapping with one key", example)
-        kind, what = next(iter(value.items()))
-        if kind not in READY_KEYS:
-            self._refuse(f"ready.{kind}", "this key is unknown", did_you_mean(kind, READY_KEYS))
-        return Ready(kind, self._ready_value(kind, what))
-
-    def _ready_value(self, kind: str, value: Any) -> Any:
-        key = f"ready.{kind}"
-        if kind == "tcp":
-            return self._port(key, value)
-        if kind == "command":
-            return self._command(key, value)
-        if kind == "alive":
-            is_number = isinstance(value, int | float) and not isinstance(value, bool)
-            if not is_number or not 0 < value < float("inf"):
-                self._refuse(key, "should be a number of seconds")
-            return float(value)
-        if not isinstance(value, str):
-            self._refuse(key, "should be text")
-        if kind == "http" and not (value.startswith("/") or is_http(value)):
-            self._refuse(key, "should be a URL, or a path that begins with /")
-        if kind == "log":
-            try:
-                re.compile(value)
-            except (re.error, OverflowError, RecursionError, ValueError) as error:
-                self._refuse(key, f"is no regular expression: {error}")
-        return value
+    return Ready(*found.popitem())
 
 
-def _is_container_path(value: Any) -> bool:
-    return isinstance(value, str) and value.startswith("/") and posixpath.normpath(value) != "/"
+def _seconds(field: Field) -> float:
+    seconds = field.number()
+    if not seconds:
+        field.fail("this must be more than 0 seconds", remedy="write it like 0.5")
+    return seconds
 
 
-def _scalar(value: Any) -> str:
-    if value is None:
-        return ""
-    return str(value).lower() if isinstance(value, bool) else str(value)
+def _url(field: Field) -> str:
+    url = field.written()
+    if not (url.startswith("/") or is_http(url)):
+        field.fail("this must be a URL, or a path that begins with /",
+                   remedy="write it like http://localhost:8000/health")  # fmt: skip
+    return url
+
+
+def _pattern(field: Field) -> str:
+    try:
+        re.compile(field.written())
+    except (re.error, OverflowError, RecursionError, ValueError) as error:
+        field.fail(f"this is not a regular expression: {error}", remedy="correct it")
+    return field.written()
+
+
+def _query(field: Field) -> str:
+    text = field.written().strip().removesuffix(";").rstrip()
+    if not text or ";" in text:
+        field.fail("this is not one query", remedy="write one `select …`")
+    return text
+
+
+_READY: Mapping[str, Callable[[Field], Any]] = {
+    "alive": _seconds,
+    "command": _command,
+    "http": _url,
+    "log": _pattern,
+    "sql": _query,
+    "tcp": Field.port,
+}

@@ -12,6 +12,8 @@ from stackproof.plan.mounts.model import PlannedMount
 from stackproof.plan.services.drafts import Draft
 from stackproof.stack_file.regular_files import real_path
 
+_SIZE = re.compile(r"(?:^|,)size=([^,]+)")
+
 
 @dataclass(frozen=True)
 class Folders:
@@ -22,12 +24,14 @@ class Folders:
         created: Folders of the run that must be made, with the container path of each.
         mounts: The part of `paths` that comes from volumes and mounts.
         sizes: Container path of a tmpfs to what it may hold, as tmpfs(5) takes it.
+        in_memory: Container path of each tmpfs to its further options.
     """
 
     paths: Mapping[str, Path]
     created: Mapping[Path, str]
     mounts: Mapping[str, Path]
     sizes: Mapping[str, str]
+    in_memory: Mapping[str, str]
 
 
 def folders_of(draft: Draft, run_folder: Path, outside: Sequence[PlannedMount]) -> Folders:
@@ -45,29 +49,33 @@ def folders_of(draft: Draft, run_folder: Path, outside: Sequence[PlannedMount]) 
         if is_new:
             created[path] = target
     paths = {**dict(_image_paths(draft)), **mounts}
-    return Folders(paths, created, mounts, dict(_bounded(draft)))
+    in_memory = dict(_in_memory(draft))
+    sizes = {
+        target: size[1] for target, options in in_memory.items() if (size := _SIZE.search(options))
+    }
+    return Folders(paths, created, mounts, sizes, in_memory)
 
 
-def _bounded(draft: Draft) -> Iterator[tuple[str, str]]:
-    """The tmpfs mounts of a service that have a size, short and long form."""
+def _in_memory(draft: Draft) -> Iterator[tuple[str, str]]:
+    """The tmpfs mounts of a service with their options, long and short form."""
     for mount in draft.service.mounts:
-        if mount.kind == "tmpfs" and mount.size:
-            yield mount.target, str(mount.size)
+        if mount.kind == "tmpfs":
+            yield mount.target, f"size={mount.size}" if mount.size else ""
     for written in draft.service.tmpfs:
         target, _, options = written.partition(":")
-        size = re.search(r"(?:^|,)size=([^,]+)", options)
-        if size:
-            yield target, size[1]
+        yield target, options
 
 
 def _mounts(
     draft: Draft, run_folder: Path, outside: Sequence[PlannedMount]
 ) -> Iterator[tuple[str, Path, bool]]:
-    decided = {one.target: one for one in outside}
+    decided = {mount.target: mount for mount in outside}
     for mount in draft.service.mounts:
-        own = f"{draft.name}-{_slug(mount.target)}"
+        own = f"{mount.owner or draft.name}-{_slug(mount.target)}"
         known = decided.get(mount.target)
-        if known is not None and known.action != "fresh":
+        if mount.content is not None:
+            yield mount.target, granted_file(run_folder, draft.name, mount.target), False
+        elif known is not None and known.action != "fresh":
             yield mount.target, Path(known.source), False  # a copy is mounted over its source
         elif known is not None and known.kind == "bind":
             if not _is_data(draft, mount.target):
@@ -83,6 +91,17 @@ def _mounts(
         yield target, run_folder / "tmp" / f"{draft.name}-{_slug(target)}", True
 
 
+def granted_file(run_folder: Path, service: str, target: str) -> Path:
+    """The file of a run that stands for a secret or config which is none of this machine's.
+
+    Args:
+        run_folder: The run folder.
+        service: The service that may read it.
+        target: Where the service sees it.
+    """
+    return run_folder / "granted" / f"{service}-{_slug(target)}"
+
+
 def _declared_data(draft: Draft, run_folder: Path) -> Iterator[tuple[str, Path, bool]]:
     """Paths that `x-stackproof` calls data, and that are in no mount."""
     mounted = [mount.target for mount in draft.service.mounts]
@@ -92,8 +111,7 @@ def _declared_data(draft: Draft, run_folder: Path) -> Iterator[tuple[str, Path, 
 
 
 def _is_data(draft: Draft, target: str) -> bool:
-    known = draft.known
-    return known is not None and (target + "/").startswith(known.volume + "/")
+    return draft.known is not None and draft.known.keeps(target)
 
 
 def _slug(path: str) -> str:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from stackproof.plan.services.dockerignore import context_files
 from stackproof.stack_file.model import Build, Service
 from stackproof.stack_file.regular_files import read_file
 
@@ -44,7 +45,7 @@ def _parts(build: Build, platform: str) -> Iterator[bytes]:
         yield build.dockerfile_inline.encode()
     else:
         yield _written(build.context / build.dockerfile)
-    for name in _context(build):
+    for name in context_files(build):
         path = build.context / name
         if path.is_symlink():
             yield f"{name} -> {path.readlink()}".encode()
@@ -52,23 +53,6 @@ def _parts(build: Build, platform: str) -> Iterator[bytes]:
             mode = "x" if path.stat().st_mode & 0o100 else "-"
             yield f"{name} {mode}".encode()
             yield hashlib.sha256(_bytes(path)).digest()
-
-
-def _context(build: Build) -> list[str]:
-    """The files that go to the builder, in order.
-
-    A `.dockerignore` beside the Dockerfile, named after it, wins over that of the context (Docker
-    documentation, "Build context", "Filename and location").
-    """
-    from docker.utils.build import exclude_paths
-
-    dockerfile = Path(build.dockerfile)
-    own = build.context / dockerfile.with_name(dockerfile.name + ".dockerignore")
-    ignored = own if own.is_file() else build.context / ".dockerignore"
-    lines = _written(ignored).decode(errors="replace").splitlines()
-    patterns = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
-    found: set[str] = exclude_paths(str(build.context), patterns)
-    return sorted(found)
 
 
 def _written(path: Path) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import shlex
 from collections.abc import Sequence
@@ -9,6 +10,7 @@ from urllib.parse import urlsplit
 
 from stackproof.plan.services.known_images import KnownImage
 from stackproof.readiness.probes import (
+    AmqpProbe,
     CommandProbe,
     HttpProbe,
     PostgresProbe,
@@ -16,14 +18,14 @@ from stackproof.readiness.probes import (
     RedisProbe,
     TcpProbe,
 )
-from stackproof.stack_file.scalars import whole_number
+from stackproof.stack_file.reading.scalars import whole_number
 
 _OR_FAIL = re.compile(r"(?<!\s)\s*+\|\|\s*+(?:exit\s++\d++|false)\s*+;?\s*+$")
 _SHELL = re.compile(r"[|&;<>`]|\$\(")
 _URL_OPEN = re.compile(
     r"(?:urlopen|\bget)\(\s*(?:url\s*=\s*)?(?P<quote>['\"])(?P<url>http://[^'\"]+)(?P=quote)"
 )
-_JUDGES_CONTENT = re.compile(r"\.read\(|json|assert\b|\.text\b|\.content\b|Request\(")
+_JUDGES_CONTENT = re.compile(r"json|assert\b|\.text\b|\.content\b|Request\(")
 _PLAIN_FLAGS = re.compile(
     r"^-[fsSLkqIgO]+$|^--(?:fail|silent|show-error|location|spider|quiet|head|no-verbose)$"
 )
@@ -69,10 +71,33 @@ def _shell_words(text: str) -> list[str] | None:
 
 
 def _asks_native(test: Sequence[str], known: KnownImage) -> bool:
-    program = (
-        r"\bpg_isready\b|\bpsql\b" if known.name == "postgres" else r"\b(?:redis|valkey)-cli\b"
-    )
-    return re.search(program, " ".join(test[1:])) is not None
+    text = " ".join(test[1:])
+    if known.name == "rabbitmq":
+        return all(map(_asks_broker, re.split(r"&&", _OR_FAIL.sub("", text))))
+    program = _CLIENTS.get(known.scheme)
+    return program is not None and re.search(program, text) is not None
+
+
+_CLIENTS = {
+    "postgresql": r"\bpg_isready\b|\bpsql\b",
+    "redis": r"\b(?:redis|valkey)-cli\b",
+    "mysql": r"\b(?:mysqladmin|mariadb-admin)\b.*\bping\b|\bhealthcheck\.sh\b",
+}
+"""Scheme of a server → the commands of its image that ask whether it answers."""
+
+_BROKER_OPTIONS = frozenset({"-q", "--quiet", "-s", "--silent"})
+_BROKER_ANSWERS = frozenset(
+    {"ping", "check_running", "check_port_connectivity", "status", "await_startup",
+     "node_health_check"}
+)  # fmt: skip
+
+
+def _asks_broker(command: str) -> bool:
+    """Whether a command asks a broker only what a handshake shows: it has started and answers."""
+    words = _shell_words(command) or [""]
+    asked = [word for word in words[1:] if word not in _BROKER_OPTIONS]
+    is_tool = words[0].rsplit("/", 1)[-1] in {"rabbitmq-diagnostics", "rabbitmqctl"}
+    return is_tool and len(asked) == 1 and asked[0] in _BROKER_ANSWERS
 
 
 def _idiom(words: Sequence[str]) -> Probe | None:
@@ -112,11 +137,29 @@ def _tcp(url: str) -> Probe | None:
 
 def _python(code: str) -> Probe | None:
     match = _URL_OPEN.search(code)
-    if match is None or _JUDGES_CONTENT.search(code):
+    if match is None or _JUDGES_CONTENT.search(code) or not _drops_what_it_reads(code):
         return None
     if "urlopen" not in match[0] and "raise_for_status" not in code:
         return None
     return HttpProbe(match["url"]) if is_http(match["url"]) else None
+
+
+def _drops_what_it_reads(code: str) -> bool:
+    """Whether a program only reads or prints answers, as `urlopen(…).read()` does."""
+    try:
+        nodes = list(ast.walk(ast.parse(code)))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    reads = {node for node in nodes if isinstance(node, ast.Attribute) and node.attr == "read"}
+    for statement in nodes:
+        if isinstance(statement, ast.Expr):
+            value = statement.value
+            if isinstance(value, ast.Call) and ast.unparse(value.func) == "print":
+                value = value.args[0] if len(value.args) == 1 else value
+            while isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute):
+                reads.discard(value.func)
+                value = value.func.value
+    return not reads
 
 
 def is_http(url: str) -> bool:
@@ -131,7 +174,7 @@ def is_http(url: str) -> bool:
 def _netcat(arguments: Sequence[str]) -> Probe | None:
     places = [word for word in arguments if not word.startswith("-")]
     if "-z" not in " ".join(arguments) and not any(
-        "z" in one for one in arguments if one[0] == "-"
+        "z" in argument for argument in arguments if argument[0] == "-"
     ):
         return None
     port = whole_number(places[-1]) if len(places) >= 2 else None  # noqa: PLR2004 - host and port
@@ -140,4 +183,4 @@ def _netcat(arguments: Sequence[str]) -> Probe | None:
 
 def is_replaced(probe: Probe | None) -> bool:
     """Whether a probe asks in another way than the health check's own command."""
-    return isinstance(probe, HttpProbe | PostgresProbe | RedisProbe | TcpProbe)
+    return isinstance(probe, AmqpProbe | HttpProbe | PostgresProbe | RedisProbe | TcpProbe)

@@ -2,38 +2,27 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
 from stackproof.plan.addressing.addresses import HOST, Addresses
-from stackproof.plan.addressing.environment_rules import translate_environment
-from stackproof.plan.addressing.listening import tell_port
 from stackproof.plan.addressing.paths import PathMap
-from stackproof.plan.addressing.translation import Translated, Translator
-from stackproof.plan.model import Endpoint, Reach, ServicePlan, Translation
+from stackproof.plan.addressing.translation import Translator
+from stackproof.plan.model import Endpoint, ServicePlan, Translation
 from stackproof.plan.mounts.model import PlannedMount
-from stackproof.plan.services.drafts import Draft, local_command
-from stackproof.plan.services.extension import Ready
-from stackproof.plan.services.folders import Folders, folders_of
+from stackproof.plan.reach import Reach
+from stackproof.plan.services.drafts import Draft
+from stackproof.plan.services.folders import Folders
 from stackproof.plan.services.image_tag import image_of
-from stackproof.plan.services.notices import ignored_by_processes, unseen_mounts
-from stackproof.plan.services.probes import is_replaced, probe_for
-from stackproof.readiness.probes import (
-    AliveProbe,
-    CommandProbe,
-    HealthTiming,
-    HttpProbe,
-    LogProbe,
-    PostgresProbe,
-    Probe,
-    RedisProbe,
-    TcpProbe,
-)
+from stackproof.plan.services.notices import replaced_check
+from stackproof.plan.services.ready import asked_of_container
+from stackproof.plan.world.model import Interface, WorldName
+from stackproof.plan.world.networks import interfaces_of
+from stackproof.readiness.probes import HealthTiming, Probe
 from stackproof.settings.model import Settings
-from stackproof.stack_file.model import Condition, Healthcheck, Limits, StackFile
+from stackproof.stack_file.model import Condition, Healthcheck, Limits, Mount, StackFile
 
 DEFAULT_CPUS = 1.0
 DEFAULT_MEMORY = 1 << 30
@@ -54,6 +43,7 @@ class Surroundings:
         run_folder: The temporary folder of the run.
         drafts: All services of the plan, in start order.
         mounts: The mounts of each service that are not the run's own, decided.
+        runs_in: Engine and world.
     """
 
     settings: Settings
@@ -62,30 +52,50 @@ class Surroundings:
     run_folder: Path
     drafts: Sequence[Draft]
     mounts: Mapping[str, tuple[PlannedMount, ...]] = field(default_factory=dict)
+    runs_in: tuple[str, WorldName] = ("compose", "host")
+
+    @property
+    def is_translated(self) -> bool:
+        """Whether services see addresses and paths of this machine."""
+        return self.runs_in == ("process", "host")
 
     @cached_property
     def planned(self) -> frozenset[str]:
         """Names of all services of the plan."""
-        return frozenset(one.name for one in self.drafts)
+        return frozenset(draft.name for draft in self.drafts)
+
+    @cached_property
+    def database(self) -> Draft | None:
+        """The PostgreSQL service that the settings name, or the only one; None where it is open."""
+        found = [draft for draft in self.drafts if draft.known and draft.known.name == "postgres"]
+        if self.settings.database is not None:
+            found = [draft for draft in found if draft.name == self.settings.database.service]
+        return found[0] if len(found) == 1 else None
+
+    @cached_property
+    def interfaces(self) -> Mapping[str, tuple[Interface, ...]]:
+        """The networks of each service in a private world."""
+        return interfaces_of(self.stack_file)
 
     @cached_property
     def one_shots(self) -> frozenset[str]:
-        """Services whose successful end another one waits for."""
-        return frozenset(
+        """Services that are to end: others wait for that, or the settings say so."""
+        awaited = {
             name
             for draft in self.drafts
             for name, dependency in draft.service.depends_on.items()
             if dependency.condition == "service_completed_successfully"
-        )
+        }
+        return frozenset({*awaited, *self.settings.one_shots})
 
 
-@dataclass
+@dataclass(frozen=True)
 class Resolved:
     """One service of the plan, and what a person should know about how it came about."""
 
     service: ServicePlan
-    translations: list[Translation] = field(default_factory=list)
-    notices: list[str] = field(default_factory=list)
+    translations: tuple[Translation, ...] = ()
+    notices: tuple[str, ...] = ()
 
 
 def container_service(draft: Draft, around: Surroundings) -> Resolved:
@@ -94,83 +104,51 @@ def container_service(draft: Draft, around: Surroundings) -> Resolved:
     Its health check, if it only asks over the network and the port is published, is asked from
     here, which is quick; any other runs in the container.
     """
-    resolved = Resolved(_service_plan(draft, around, (), {}))
     translator = Translator(around.addresses, draft.name, PathMap({}))
-    probe = _probe(draft, around, translator, resolved, draft.environment)
-    if isinstance(probe, HttpProbe):  # ports are published for this address, not for ::1
-        probe = HttpProbe(probe.url.replace("//localhost:", f"//{HOST}:", 1))
-    if draft.extension.ready is None and not _asks_from_here(probe, around, draft.name):
-        probe = _as_written(draft.service.healthcheck)
-    service = _service_plan(draft, around, draft.argv, dict(draft.environment), probe=probe)
-    defaults = Limits(DEFAULT_CPUS, DEFAULT_MEMORY)
-    limits = Limits(
-        service.limits.cpus or defaults.cpus,
-        service.limits.memory or defaults.memory,
-        service.limits.pids,
+    _refuse_unwritable(draft, around.stack_file)
+    probe = asked_of_container(draft, translator, around.database)
+    service = service_plan(draft, around, draft.argv, dict(draft.environment), probe=probe)
+    limits = replace(
+        service.limits,
+        cpus=service.limits.cpus or DEFAULT_CPUS,
+        memory=service.limits.memory or DEFAULT_MEMORY,
     )
-    image = image_of(around.settings.stack, draft.service)
-    builds = draft.service.build is not None
-    resolved.service = replace(
-        service, limits=limits, image=image, builds=builds, reach=_reach(draft)
+    return Resolved(
+        replace(
+            service,
+            limits=limits,
+            image=image_of(around.settings.stack, draft.service),
+            builds=draft.service.build is not None,
+            reach=reach_of(draft),
+        ),
+        notices=tuple(replaced_check(draft)),
     )
-    resolved.translations.clear()
-    return resolved
 
 
-def _reach(draft: Draft) -> Reach:
+def _refuse_unwritable(draft: Draft, stack_file: StackFile) -> None:
+    """Refuse what Docker refuses later: nothing can be brought into a read-only container."""
+    granted = [mount for mount in draft.service.mounts if mount.content is not None]
+    if draft.service.read_only and granted:
+        raise stack_file.refusal(
+            f"services.{draft.name}.read_only",
+            f"{granted[0].written} can't be brought into a read-only container",
+            observed="Docker Compose refuses that too: only a `file` can be mounted there",
+            remedy="write it to a file and name that under `file`, or remove read_only",
+        )
+
+
+def reach_of(draft: Draft) -> Reach:
+    """What of this machine a service reaches that others don't."""
     service = draft.service
-    pairs = (one.partition("=") for one in service.extra_hosts)
+    pairs = (host.partition("=") for host in service.extra_hosts)
     return Reach(
         hosts={name.lower(): address for name, _, address in pairs},
         host_network=service.network_mode == "host",
-        binds=tuple(one.target for one in service.mounts if one.kind == "bind"),
+        binds=tuple(mount.target for mount in service.mounts if mount.kind == "bind"),
     )
 
 
-def _asks_from_here(probe: Probe | None, around: Surroundings, service: str) -> bool:
-    """Whether a probe's answer comes from the service itself.
-
-    A bare connection does not count: Docker's proxy accepts it whether the service listens or not.
-    """
-    published = around.addresses.ports[service].values()
-    if isinstance(probe, HttpProbe):
-        return any(probe.url.startswith(f"http://{HOST}:{port}") for port in published)
-    return isinstance(probe, PostgresProbe | RedisProbe)
-
-
-def _as_written(check: Healthcheck | None) -> Probe | None:
-    """A health check that runs in the container, with its own addresses."""
-    if check is None or len(check.test) < 2:  # noqa: PLR2004 - the form and the command
-        return None
-    if check.test[0] == "CMD":
-        return CommandProbe(check.test[1:])
-    return CommandProbe(("/bin/sh", "-c", check.test[1]))
-
-
-def native_service(draft: Draft, around: Surroundings) -> Resolved:
-    """A service as a process of this machine: addresses, ports and paths are translated."""
-    folders = folders_of(draft, around.run_folder, around.mounts.get(draft.name, ()))
-    translator = Translator(around.addresses, draft.name, PathMap(folders.paths))
-    resolved = Resolved(_service_plan(draft, around, (), {}))
-    environment = translate_environment(translator, draft.environment)
-    resolved.translations += environment.translations
-    resolved.notices += [*draft.notices, *environment.notices]
-    argv = _command(draft, translator, resolved)
-    if draft.known is None:
-        ports = around.addresses.ports[draft.name]
-        told = tell_port(draft.name, argv, environment.values, ports, resolved.translations)
-        resolved.translations += told[0]
-        resolved.notices += told[1]
-    probe = _probe(draft, around, translator, resolved, environment.values)
-    resolved.service = _service_plan(
-        draft, around, argv, environment.values, probe=probe, folders=folders
-    )
-    resolved.notices += ignored_by_processes(draft, around.stack_file)
-    resolved.notices += unseen_mounts(draft, folders, resolved.translations)
-    return resolved
-
-
-def _service_plan(
+def service_plan(
     draft: Draft,
     around: Surroundings,
     argv: tuple[str, ...],
@@ -179,6 +157,16 @@ def _service_plan(
     probe: Probe | None = None,
     folders: Folders | None = None,
 ) -> ServicePlan:
+    """What all engines and worlds have in common.
+
+    Args:
+        draft: The service.
+        around: The plan's surroundings.
+        argv: Its command, as it is run.
+        environment: Its environment, as it gets it.
+        probe: What shows that it is ready.
+        folders: Its files on this machine; None for the compose engine.
+    """
     service, settings = draft.service, around.settings
     grace, upper = service.stop_grace_period, settings.timeouts.stop
     return ServicePlan(
@@ -188,6 +176,7 @@ def _service_plan(
         working_dir=_working_folder(draft, folders) if folders else None,
         runtime=draft.runtime,
         depends_on=_depends_on(draft, around.planned),
+        restarts_with=_restarts_with(draft, around.planned),
         probe=probe,
         timing=_timing(service.healthcheck),
         restart=service.restart,
@@ -200,17 +189,23 @@ def _service_plan(
         mounts=folders.mounts if folders and draft.known else {},
         one_shot=draft.name in around.one_shots,
         extension=service.extension,
+        preload=draft.extension.preload,
         data=draft.extension.data,
         outside=around.mounts.get(draft.name, ()),
         joins=tuple(key for key, value in service.joins.items() if value == "host"),
+        granted=_granted(service.mounts),
     )
+
+
+def _granted(mounts: Sequence[Mount]) -> tuple[Mount, ...]:
+    """What is no file of this machine, without its line in the stack file, which may move."""
+    return tuple(replace(mount, where=None) for mount in mounts if mount.content is not None)
 
 
 def _stop_signal(draft: Draft) -> str:
     """The official PostgreSQL image stops by SIGINT: SIGTERM would wait for every client to go."""
     is_server = draft.runtime is not None and draft.runtime.image == "postgres"
-    written = draft.service.stop_signal
-    return "SIGINT" if is_server and written == "SIGTERM" else written
+    return draft.service.stop_signal or ("SIGINT" if is_server else "SIGTERM")
 
 
 def _depends_on(draft: Draft, planned: Collection[str]) -> dict[str, Condition]:
@@ -221,11 +216,17 @@ def _depends_on(draft: Draft, planned: Collection[str]) -> dict[str, Condition]:
     }
 
 
+def _restarts_with(draft: Draft, planned: Collection[str]) -> tuple[str, ...]:
+    found = draft.service.depends_on.items()
+    return tuple(name for name, one in found if one.restart and name in planned)
+
+
 def _timing(check: Healthcheck | None) -> HealthTiming:
+    """Its times; 0 stands for Docker's default, as it does there."""
     given = {
         name: value
         for name in ("interval", "timeout", "retries", "start_period", "start_interval")
-        if (value := getattr(check, name, None)) is not None
+        if (value := getattr(check, name, None))
     }
     return HealthTiming(**given)
 
@@ -236,7 +237,7 @@ def _limits(settings: Settings, draft: Draft) -> Limits:
     levels = (own, draft.service.limits, settings.limits)
 
     def first(name: str) -> float | None:
-        return next((x for one in levels if (x := getattr(one, name)) is not None), None)
+        return next((x for level in levels if (x := getattr(level, name)) is not None), None)
 
     memory, pids = first("memory"), first("pids")
     return Limits(
@@ -245,7 +246,7 @@ def _limits(settings: Settings, draft: Draft) -> Limits:
 
 
 def _endpoints(draft: Draft, addresses: Addresses) -> tuple[Endpoint, ...]:
-    declared = {one.target: one.app_protocol for one in reversed(draft.service.ports)}
+    declared = {port.target: port.app_protocol for port in reversed(draft.service.ports)}
     check = draft.service.healthcheck
     asked = " ".join(check.test) if check else ""
     return tuple(
@@ -269,81 +270,3 @@ def _working_folder(draft: Draft, folders: Folders) -> Path | None:
     if found is not None and found.is_dir():
         return found
     return draft.runtime.project if draft.runtime else None
-
-
-def _command(draft: Draft, translator: Translator, resolved: Resolved) -> tuple[str, ...]:
-    local = draft.argv if draft.known else local_command(draft.argv)
-    if local != draft.argv:
-        before, after = shlex.join(draft.argv), shlex.join(local)
-        resolved.translations.append(Translation(draft.name, "command", before, after, "command"))
-    done = translator.arguments(local)
-    argv = tuple(one.text for one in done)
-    if len(argv) != len(local):
-        texts = (shlex.join(local), shlex.join(argv))
-        resolved.translations.append(Translation(draft.name, "command", *texts, _rules(done)))
-    else:
-        for number, (before, part) in enumerate(zip(local, done, strict=True)):
-            if before != part.text:
-                texts = (before, part.text)
-                place = f"command[{number}]"
-                resolved.translations.append(Translation(draft.name, place, *texts, _rules([part])))
-    for host in done[0].problems if done else ():
-        resolved.notices.append(
-            f"{draft.name}: its command names {host} without a port that is known; see `expose`"
-        )
-    return argv
-
-
-def _rules(parts: Sequence[Translated]) -> str:
-    return ", ".join(dict.fromkeys(rule for part in parts for rule in part.rules))
-
-
-def _probe(
-    draft: Draft,
-    around: Surroundings,
-    translator: Translator,
-    resolved: Resolved,
-    environment: Mapping[str, str],
-) -> Probe | None:
-    endpoints = around.addresses.ports[draft.name]
-    if draft.extension.ready is not None:
-        return _ready(draft.extension.ready, translator, endpoints)
-    native: Probe | None = None
-    if draft.known is not None and draft.known.port in endpoints:
-        native = draft.known.probe(HOST, endpoints[draft.known.port], environment)
-    check = draft.service.healthcheck
-    if check is not None and (check.disable or check.test[:1] == ("NONE",)):
-        return None
-    if check is None or not check.test:
-        published = [one.target for one in draft.service.ports if one.target in endpoints]
-        return native or (TcpProbe(HOST, endpoints[published[0]]) if published else None)
-    done = translator.arguments(check.test)
-    test = tuple(one.text for one in done)
-    probe = probe_for(test, draft.known, native)
-    before = _command_text(check.test)
-    if is_replaced(probe):
-        rule, after = "probe", str(probe)
-    else:
-        rule, after = _rules(done), _command_text(test)
-    if before != after:
-        resolved.translations.append(Translation(draft.name, "healthcheck", before, after, rule))
-    return probe
-
-
-def _command_text(test: Sequence[str]) -> str:
-    return test[1] if test[0] == "CMD-SHELL" else shlex.join(test[1:])
-
-
-def _ready(ready: Ready, translator: Translator, endpoints: Mapping[int, int]) -> Probe:
-    if ready.kind == "log":
-        return LogProbe(ready.value)
-    if ready.kind == "alive":
-        return AliveProbe(ready.value)
-    if ready.kind == "tcp":
-        return TcpProbe(HOST, endpoints.get(ready.value, ready.value))
-    if ready.kind == "command":
-        return CommandProbe(tuple(one.text for one in translator.arguments(ready.value)))
-    if ready.value.startswith("/"):
-        port = next(iter(endpoints.values()), 80)
-        return HttpProbe(f"http://{HOST}:{port}{ready.value}")
-    return HttpProbe(translator.value(ready.value, "environment").text)

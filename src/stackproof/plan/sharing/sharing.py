@@ -9,17 +9,24 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from stackproof.errors import ConfigError
 from stackproof.plan.addressing.container_ports import service_names
 from stackproof.plan.model import Translation
 from stackproof.plan.services.drafts import Draft
-from stackproof.plan.services.extension import location
+from stackproof.plan.services.known_images import database_of
 from stackproof.plan.sharing.texts import CantBeSure, PartNames, Rewriter
 from stackproof.settings.model import SAFE_ENDINGS, Settings
 from stackproof.stack_file.model import StackFile
 
 SHARED_RULE = "shared server"
 """The rule of translations that put a stack's own part in the place of the server's."""
+
+
+SHARED = ("isolation", "shared")
+"""The setting that names the shared services."""
+
+
+DIVISIBLE = frozenset({"postgres", "redis", "valkey"})
+"""Known images whose servers can be divided among stacks."""
 
 
 @dataclass(frozen=True)
@@ -74,23 +81,20 @@ def needs_of(
     """
     known = {draft.name: draft for draft in drafts}
     needs = [_need(settings, known.get(name), name) for name in names]
-    _refuse_same_names(settings, [one for one in needs if one.database])
-    sample = {one.service: SharedPart(one.service, "sample", {}, one.database) for one in needs}
+    _refuse_same_names(settings, [need for need in needs if need.database])
+    sample = {need.service: SharedPart(need.service, "sample", {}, need.database) for need in needs}
     shared = share(stack_file, drafts, sample)
     return tuple(
-        one if one.database else replace(one, indexes=shared.indexes.get(one.service, 1))
-        for one in needs
+        need if need.database else replace(need, indexes=shared.indexes.get(need.service, 1))
+        for need in needs
     )
 
 
 def _need(settings: Settings, draft: Draft | None, name: str) -> SharedNeed:
-    place = settings.origin(("isolation", "shared"))
-    if draft is None or draft.known is None:
-        raise ConfigError(
+    if draft is None or draft.known is None or draft.known.name not in DIVISIBLE:
+        raise settings.refusal(
+            SHARED,
             f"{name} can't be shared",
-            source=place.name,
-            line=place.line,
-            key="isolation.shared",
             observed="it is not among the services that are started"
             if draft is None
             else "it is neither PostgreSQL nor Redis or Valkey, which can be divided",
@@ -100,14 +104,12 @@ def _need(settings: Settings, draft: Draft | None, name: str) -> SharedNeed:
         words = (*draft.argv, "")
         asked = [words[at + 1] for at, word in enumerate(draft.argv) if word == "--requirepass"]
         return SharedNeed(name, indexes=1, password=asked[-1] if asked else "")
-    database = database_of(draft)
+    database = database_of(draft.environment)
     if not database.endswith(SAFE_ENDINGS):
-        raise ConfigError(
-            f"{name} can't be shared: its database {database!r} may be somebody's own",
-            source=place.name,
-            line=place.line,
-            key="isolation.shared",
-            observed=f"a database that is made to be lost ends in {' or '.join(SAFE_ENDINGS)}",
+        raise settings.refusal(
+            SHARED,
+            f"{name} can't be shared: its database {database!r} may hold somebody's data",
+            observed=f"the name of a disposable database ends in {' or '.join(SAFE_ENDINGS)}",
             remedy="rename it in the stack config, under `variables` and `database`",
         )
     return SharedNeed(name, database=database)
@@ -116,24 +118,15 @@ def _need(settings: Settings, draft: Draft | None, name: str) -> SharedNeed:
 def _refuse_same_names(settings: Settings, needs: Sequence[SharedNeed]) -> None:
     """Refuse two servers whose databases have one name: a text would not say which is meant."""
     owners: dict[str, str] = {}
-    for one in needs:
-        other = owners.setdefault(one.database, one.service)
-        if other != one.service:
-            place = settings.origin(("isolation", "shared"))
-            raise ConfigError(
-                f"{other} and {one.service} can't both be shared",
-                source=place.name,
-                line=place.line,
-                key="isolation.shared",
-                observed=f"the database of both is called {one.database!r}",
+    for need in needs:
+        other = owners.setdefault(need.database, need.service)
+        if other != need.service:
+            raise settings.refusal(
+                SHARED,
+                f"{other} and {need.service} can't both be shared",
+                observed=f"the database of both is called {need.database!r}",
                 remedy="give one of them another name, or share only one",
             )
-
-
-def database_of(draft: Draft) -> str:
-    """The database that the official image of PostgreSQL makes."""
-    environment = draft.environment
-    return environment.get("POSTGRES_DB") or environment.get("POSTGRES_USER") or "postgres"
 
 
 @dataclass
@@ -165,7 +158,7 @@ def share(
         ConfigError: If a text names a shared server, and it is not certain how to rewrite it.
     """
     result = Shared()
-    before = {draft.name: database_of(draft) for draft in drafts if draft.name in parts}
+    before = {draft.name: database_of(draft.environment) for draft in drafts if draft.name in parts}
     names = {
         name: PartNames(
             database=(before[name], part.database) if part.database else None,
@@ -178,12 +171,9 @@ def share(
         try:
             result.drafts.append(_rewritten(draft, rewriter, parts, result.translations))
         except CantBeSure as doubt:
-            place = location(stack_file, f"services.{draft.name}.{doubt.place}")
-            raise ConfigError(
+            raise stack_file.refusal(
+                f"services.{draft.name}.{doubt.place}",
                 f"{draft.name} can't be isolated on a shared {doubt.service}",
-                source=place.source if place else None,
-                line=place.line if place else None,
-                key=f"services.{draft.name}.{doubt.place}",
                 observed=doubt.observed,
                 remedy=f"{doubt.remedy}, or remove {doubt.service} from `isolation.shared` of the "
                 "stack config",

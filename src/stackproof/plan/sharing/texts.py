@@ -10,7 +10,7 @@ from urllib.parse import unquote
 from stackproof.plan.addressing import patterns
 from stackproof.plan.addressing.environment_rules import HOST_NAME
 from stackproof.plan.addressing.urls import Url, find_urls
-from stackproof.stack_file.scalars import whole_number
+from stackproof.stack_file.reading.scalars import whole_number
 
 _REDIS_SCHEMES = frozenset({"redis", "rediss", "valkey", "valkeys"})
 _REDIS_PATH = re.compile(r"/?(\d{0,18}+)")
@@ -71,7 +71,9 @@ class Rewriter:
         self.names = names
         self.indexes = indexes
         self._databases = {
-            one.database[0]: (name, one.database[1]) for name, one in parts.items() if one.database
+            part.database[0]: (name, part.database[1])
+            for name, part in parts.items()
+            if part.database
         }
 
     def environment(self, environment: Mapping[str, str]) -> dict[str, str]:
@@ -185,13 +187,15 @@ class Rewriter:
     def _authority(self, known: str) -> str:
         """`db:5432/shop_e2e`, as at the end of a URL whose password has a / in it."""
         owner = self._databases[known][0]
-        hosts = "|".join(re.escape(name) for name, one in self.names.items() if one == owner)
+        hosts = "|".join(
+            re.escape(name) for name, service in self.names.items() if service == owner
+        )
         return rf"(?i:(?<![\w.-])((?:{hosts})(?::\d+)?/)){re.escape(known)}(?![\w-])"
 
     def _url(self, text: str, url: Url) -> str | None:
         """A URL with the stack's own part; None where it leads elsewhere."""
-        services = [self._host(one.host) for one in url.hosts]
-        service = next((one for one in services if one is not None), None)
+        services = [self._host(host.host) for host in url.hosts]
+        service = next((service for service in services if service is not None), None)
         is_read = url.hosts[-1].end == url.path_start and "#" not in url.path + url.query
         if service is None or not is_read:
             return None
@@ -202,7 +206,7 @@ class Rewriter:
                 raise CantBeSure(
                     service,
                     f"a URL names the database {path[1:]!r}, not {database[0]!r}",
-                    "let it name that database",
+                    "name that database in it",
                 )
             path = "/" + database[1]
         else:

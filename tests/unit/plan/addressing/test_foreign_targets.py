@@ -12,7 +12,8 @@ import pytest
 
 from stackproof.plan.addressing.addresses import Addresses
 from stackproof.plan.addressing.guard import foreign_targets
-from stackproof.plan.model import Endpoint, Plan, Reach, ServicePlan
+from stackproof.plan.model import Endpoint, Plan, ServicePlan
+from stackproof.plan.reach import Reach
 from stackproof.readiness.probes import CommandProbe
 
 SERVERS = {"db": (5432, "postgresql"), "cache": (6379, "redis"), "queue": (5672, "amqp"),
@@ -283,6 +284,8 @@ def test_what_is_the_stacks_own_or_no_address_passes(value):
         {"DJANGO_ALLOWED_HOSTS": "shop.example"},
         {"VIRTUAL_HOST": "shop.example"},
         {"LETSENCRYPT_HOST": "shop.example"},
+        {"RABBITMQ_DEFAULT_VHOST": "orders"},
+        {"AMQP_VHOST": "orders", "AMQP_PORT": "5672"},
         {"CORS_ORIGINS": "https://shop.example,https://www.shop.example"},
         {"CSRF_TRUSTED_ORIGINS": "https://shop.example"},
         {"PUBLIC_URL": "https://shop.example"},

@@ -64,28 +64,73 @@ def owner_of(client: Address, server: Address) -> Owner | None:
 
 
 def _ask_kernel(client: Address, server: Address) -> Owner | None:
-    wanted = SOCKET_ID.pack(
-        client[1], server[1], socket.inet_aton(client[0]), socket.inet_aton(server[0]), 0, NO_COOKIE
-    )
+    with diagnosis() as link:
+        found = find(link, client, server)
+    if found is None or found.state in NOBODYS or not found.inode:
+        return None
+    wanted = _socket_id(client, server)[:36]
+    return Owner(found.uid, found.inode) if _is_same(found.ends, wanted) else None
+
+
+class Found(NamedTuple):
+    """A socket that the kernel has found.
+
+    Attributes:
+        state: What it is at.
+        ends: Ports and addresses, as `SOCKET_ID` has them.
+        uid: The user that has made it.
+        inode: Its number in /proc/PID/fd.
+    """
+
+    state: int
+    ends: bytes
+    uid: int
+    inode: int
+
+
+def diagnosis() -> socket.socket:
+    """A socket that the kernel is asked through, about the caller's own network namespace.
+
+    Raises:
+        OSError: If the kernel can't be asked.
+    """
+    kind = socket.SOCK_DGRAM | socket.SOCK_CLOEXEC
+    link = socket.socket(socket.AF_NETLINK, kind, NETLINK_SOCK_DIAG)
+    link.settimeout(1.0)
+    return link
+
+
+def find(link: socket.socket, near: Address, far: Address) -> Found | None:
+    """The TCP socket that a packet from one address to another arrives at; None for none.
+
+    Where no connection has both ends, it is the socket that listens at the near one.
+
+    Args:
+        link: The kernel is asked through it.
+        near: IPv4 address and port of the end that is asked for.
+        far: Those of the other end.
+
+    Raises:
+        OSError: If the kernel can't be asked.
+    """
+    wanted = _socket_id(near, far)
     head = struct.pack("=BBBBI", socket.AF_INET, socket.IPPROTO_TCP, 0, 0, ALL_STATES)
     size = 16 + len(head) + len(wanted)
-    message = struct.pack("=IHHII", size, SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST, 1, 0) + head + wanted
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM, NETLINK_SOCK_DIAG) as link:
-        link.settimeout(1.0)
-        link.send(message)
-        answer = link.recv(4096)
+    link.send(struct.pack("=IHHII", size, SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST, 1, 0) + head + wanted)
+    answer = link.recv(4096)
     (kind,) = struct.unpack_from("=H", answer, 4)
     if kind != SOCK_DIAG_BY_FAMILY:
         (number,) = struct.unpack_from("=i", answer, 16)
         if -number == errno.ENOENT:
             return None
         raise OSError(-number, os.strerror(-number))
-    state = answer[17]
-    found = answer[20 : 20 + 36]  # ports and addresses; the interface follows
     uid, inode = struct.unpack_from("=II", answer, 80)
-    if state in NOBODYS or not inode or not _is_same(found, wanted[:36]):
-        return None
-    return Owner(uid, inode)
+    return Found(answer[17], answer[20 : 20 + 36], uid, inode)
+
+
+def _socket_id(near: Address, far: Address) -> bytes:
+    addresses = socket.inet_aton(near[0]), socket.inet_aton(far[0])
+    return SOCKET_ID.pack(near[1], far[1], *addresses, 0, NO_COOKIE)
 
 
 def _is_same(found: bytes, wanted: bytes) -> bool:
@@ -97,7 +142,7 @@ def _is_same(found: bytes, wanted: bytes) -> bool:
 
 def _look_up(client: Address, server: Address) -> Owner | None:
     ends = (_hexadecimal(client), _hexadecimal(server))
-    mapped = tuple("0000000000000000" + _word(0xFFFF) + one for one in ends)
+    mapped = tuple("0000000000000000" + _word(0xFFFF) + end for end in ends)
     for name, wanted in (("tcp", ends), ("tcp6", mapped)):
         with contextlib.suppress(FileNotFoundError), open(f"{PROC}/net/{name}") as file:
             next(file, None)
@@ -143,7 +188,7 @@ class Admission:
     def _is_of_the_run(self, owner: Owner) -> bool:
         if owner.uid not in {self._server, os.getuid()}:
             return False
-        return str(owner.inode) in socket_inodes(one.pid for one in marked(self._run))
+        return str(owner.inode) in socket_inodes(process.pid for process in marked(self._run))
 
 
 def _shown_for_others() -> set[int]:

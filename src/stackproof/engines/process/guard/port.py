@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import stackproof
 from stackproof.engines.process.capture import LogFile, Pipe
-from stackproof.engines.process.guard.relay import bound
+from stackproof.engines.process.guard.sockets import bound
 
 if TYPE_CHECKING:
     import asyncio

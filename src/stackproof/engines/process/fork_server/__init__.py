@@ -1,0 +1,1 @@
+"""Warm starts: services forked from a process that has their packages imported already."""

@@ -1,0 +1,1 @@
+"""Virtualenvs of Python services: the interpreter, what is installed, what each project adds."""

@@ -1,0 +1,1 @@
+"""The isolation receipt: what a service could do to its surroundings, tried from inside."""

@@ -1,0 +1,1 @@
+"""The private world of a stack: what each service sees, by Linux namespaces."""

@@ -1,0 +1,1 @@
+"""Reads what people write as YAML, strictly: each value knows its key, its file and its line."""

@@ -1,0 +1,1 @@
+"""Event-driven automation: sensor, trigger, event, rule, enforcement, execution, notification."""

@@ -1,0 +1,5 @@
+"""Tells watchers, over WebSockets, what changes."""
+
+from automation.notifier.app import app
+
+__all__ = ["app"]

@@ -1,0 +1,1 @@
+"""Tells events: of timers, and of the sensors that packs bring."""

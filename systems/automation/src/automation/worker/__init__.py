@@ -1,0 +1,1 @@
+"""Runs the programs of packs, each in the virtualenv of its pack."""

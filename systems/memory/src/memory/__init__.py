@@ -1,0 +1,1 @@
+"""Several models behind one MCP server, with a memory that they share."""

@@ -1,0 +1,1 @@
+export const title = "Words of the day";
