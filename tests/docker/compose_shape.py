@@ -120,6 +120,7 @@ def _service(printed, on):
         },
         "healthcheck": _healthcheck(printed.get("healthcheck")),
         "volumes": [_mount(one) for one in printed.get("volumes", ())],
+        "develop": [_watch(one) for one in printed.get("develop", {}).get("watch", ())],
         "shm_size": int(printed.get("shm_size", 0)),
         "ulimits": {name: _bound(one) for name, one in printed.get("ulimits", {}).items()},
         "deploy": {
@@ -161,6 +162,14 @@ def _mount(printed):
         found["source"] = os.path.normpath(found["source"])
     if "size" in found["tmpfs"]:
         found["tmpfs"]["size"] = int(found["tmpfs"]["size"])
+    return found
+
+
+def _watch(printed):
+    """A rule of `develop.watch`; the command of one that has none is printed as null."""
+    found = _filled(printed)
+    if not found.get("exec", {}).get("command"):
+        found.pop("exec", None)
     return found
 
 
@@ -271,6 +280,7 @@ def _service_as_compose(stack, service):
         "external_links": list(service.external_links),
         "ports": [_port_as_compose(one) for one in service.ports],
         "volumes": [_mount_as_compose(one) for one in service.mounts],
+        "develop": [_watch_as_compose(one) for one in service.watch],
         "healthcheck": _healthcheck_as_compose(service.healthcheck),
         "restart": [service.restart.policy, service.restart.max_retries],
         "limits": _limits_as_compose(service.limits),
@@ -315,6 +325,14 @@ def _mount_as_compose(mount):
              "read_only": mount.read_only}  # fmt: skip
     tmpfs = {"size": mount.size} if mount.size else {}
     return _filled(found) | {"bind": {}, "volume": {}, "tmpfs": tmpfs}
+
+
+def _watch_as_compose(rule):
+    command = {"command": list(rule.command), "environment": dict(rule.environment)}
+    found = {"path": str(rule.path), "action": rule.action, "target": rule.target,
+             "ignore": list(rule.ignore), "include": list(rule.include),
+             "exec": _filled(command) if rule.command else None}  # fmt: skip
+    return _filled(found)
 
 
 def _healthcheck_as_compose(check):

@@ -27,6 +27,7 @@ PROGRAM = (Path(__file__).parent / "world_program.py").read_text()
 ECHO = """
 import socket, sys, threading
 listener = socket.create_server((sys.argv[1], int(sys.argv[2])))
+print("listens")
 def answer(link, peer):
     with link:
         while data := link.recv(65536):
@@ -80,7 +81,16 @@ class World:
 
     def serve(self, room, port, address="0.0.0.0", text=None):
         """Let a room answer on a port with its name, the client's address and what was said."""
-        return self.ask("start", room, ECHO, address, port, text or room)
+        return self.listener(room, ECHO, address, port, text or room)
+
+    def listener(self, room, code, *arguments):
+        """Let Python code run in a room, and wait until it `listens`: its number.
+
+        Over a paced way a client is let in before its server listens, and can't try again.
+        """
+        pid = self.ask("start", room, code, *arguments)
+        self.wait_for(pid, "listens")
+        return pid
 
     def wait_for(self, pid, text):
         """Wait until a process in a room has written something."""

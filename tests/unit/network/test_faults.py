@@ -124,6 +124,7 @@ print(size, time.monotonic() - began)
 WHOLE = """
 import socket, sys
 listener = socket.create_server(("0.0.0.0", int(sys.argv[1])))
+print("listens")
 while True:
     link, _ = listener.accept()
     with link:
@@ -135,7 +136,7 @@ while True:
     ("room", "address", "server"), [("web", DB, "db"), ("db", "172.19.0.2", "web")]
 )
 def test_everything_arrives_late_and_whole_in_both_directions(world, room, address, server):
-    pid = world.ask("start", server, WHOLE, 8120)
+    pid = world.listener(server, WHOLE, 8120)
     world.ask("pace", "web", "db", {"delay": 0.3, "jitter": 0.1})
     size, seconds = world.run(room, RETRY + TIMED, address, 8120, 300_000).split()
     assert int(size) == 300_000
@@ -144,7 +145,7 @@ def test_everything_arrives_late_and_whole_in_both_directions(world, room, addre
 
 
 def test_a_slow_line_takes_its_time(world):
-    pid = world.ask("start", "db", WHOLE, 8121)
+    pid = world.listener("db", WHOLE, 8121)
     world.ask("pace", "web", "db", {"rate": 200_000})
     size, seconds = world.run("web", RETRY + TIMED, DB, 8121, 100_000).split()
     assert int(size) == 100_000
