@@ -120,7 +120,7 @@ class Isolation:
     pool: int | None = None
     memory: int | None = None
     strict: bool = False
-    preload: str = "off"
+    preload: str = "auto"
     cold: tuple[str, ...] = ()
     data: str = "auto"
 
