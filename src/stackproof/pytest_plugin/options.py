@@ -174,7 +174,11 @@ def wish_of(item: pytest.Item) -> Wish:
 
 
 def _environment(config: pytest.Config) -> dict[str, str]:
-    """That of this process; the flake meter starts all anew, since forks share one hash seed."""
-    if config.getoption(COLD) or runs_wanted(config):
-        return {**os.environ, "STACKPROOF_PRELOAD": "off"}
-    return dict(os.environ)
+    """That of this process; the flake meter starts all anew, since forks share one hash seed.
+
+    Whoever asks for forks by the variable measures them.
+    """
+    anew = {"STACKPROOF_PRELOAD": "off"}
+    if config.getoption(COLD):
+        return {**os.environ, **anew}
+    return {**anew, **os.environ} if runs_wanted(config) else dict(os.environ)

@@ -134,3 +134,32 @@ def test_c(request):
 """,
     )
     result.assert_outcomes(passed=6)
+
+
+READS_ITS_WISH = """
+from stackproof.pytest_plugin.options import wish_of
+
+def test_it(request):
+    environment = wish_of(request.node).stack_request.environment
+    assert environment.get("STACKPROOF_PRELOAD") == {}
+"""
+
+
+@pytest.mark.parametrize(
+    ("variable", "options", "seen"),
+    [
+        (None, (), None),
+        (None, ("--flake-runs=1",), "off"),
+        ("auto", ("--flake-runs=1",), "auto"),
+        ("auto", ("--cold",), "off"),
+        ("auto", ("--cold", "--flake-runs=1"), "off"),
+    ],
+)
+def test_services_start_anew_under_the_meter_unless_forks_are_asked_for(
+    run, monkeypatch, variable, options, seen
+):
+    if variable:
+        monkeypatch.setenv("STACKPROOF_PRELOAD", variable)
+    else:
+        monkeypatch.delenv("STACKPROOF_PRELOAD", raising=False)
+    run(*options, tests=READS_ITS_WISH.format(repr(seen))).assert_outcomes(passed=1)
