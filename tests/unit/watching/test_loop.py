@@ -28,8 +28,8 @@ class Typist:
         if not self.steps:
             self.resolved.run.about.unlink()  # `invoke down`
             return frozenset()
-        path = self.steps.pop(0)()
-        return frozenset([path] if path else [])
+        saved = self.steps.pop(0)()
+        return frozenset(saved if isinstance(saved, list) else [saved] if saved else [])
 
     def close(self):
         self.listening -= 1
@@ -80,6 +80,15 @@ def test_new_folders_are_listened_to_from_then_on(project, watched):
         at_arming=[lambda: None, late],
     )
     assert watched.done == [["api"], ["api"]]
+
+
+def test_a_burst_of_saves_is_one_restart(project, watched):
+    def save_all():
+        names = ("api/main.py", "api/other.py", "api/main.py", "web/main.py")
+        return [project.write(name, f"print({at})\n") for at, name in enumerate(names)]
+
+    watched.watch(save_all, lambda: project.folder / "api/main.py")  # a late word of the same
+    assert watched.done == [["api", "web"]]
 
 
 def test_files_that_services_and_editors_write_wake_nobody(project, watched):
