@@ -17,7 +17,7 @@ import psutil
 
 from benchmarks import results
 from benchmarks.containers import PEER, model_of, write_peer_model
-from benchmarks.stack import ROOT, SILENT, by_hand, specs, state_folder
+from benchmarks.stack import ROOT, SILENT, alone, state_folder
 from stackproof import lifecycle
 from stackproof.engines.process.fork_server.keeping import NOT_YET
 from stackproof.isolation.isolated import IsolatedStack, open_stack
@@ -59,18 +59,18 @@ def isolated_stacks() -> None:
 
 
 def isolated_and_floor() -> None:
-    """A fresh stack on the process engine, against its slowest service's own start by hand."""
+    """A fresh stack on the process engine, against its slowest service's own start."""
     ours, floors = [], []
     with state_folder() as state:
         open_stack(choice(state, "process"), SILENT).close(SILENT)  # so that the snapshot is there
         for number in range(ROUNDS):
             ours.append(snapshot_round(choice(state, "process"))[0])
-            floors.append(slowest_bare_start(state))
+            floors.append(slowest_start(state))
             print(f"round {number + 1}: {ours[-1]:.2f} s, floor {floors[-1]:.2f} s", flush=True)
     results.write(
         "isolated-floor", f"{WHAT}, process engine, from the snapshot",
         ours=ours, other=floors, unit="s", bound=1.25,
-        other_is="the slowest service's own bare start, by hand",
+        other_is="the slowest service's own start, alone",
     )  # fmt: skip
 
 
@@ -159,16 +159,12 @@ def snapshot_round(chosen: StackRequest) -> tuple[float, float]:
     return up, _timed(lambda: own.close(SILENT))
 
 
-def slowest_bare_start(state: str) -> float:
-    """The longest that one service of the stack takes alone, started by hand."""
+def slowest_start(state: str) -> float:
+    """The longest that one service of the stack takes alone."""
     own = open_stack(choice(state, "process"), SILENT)
-    seconds = []
-    for spec in specs(lifecycle.Started(own.stack, own.lease), own.resolved):
-        own.stack.service(spec.name).stop()
-        seconds.append(by_hand(spec)[0])
-        own.stack.service(spec.name).start()
+    seconds = alone(own.stack)
     own.close(SILENT)
-    return max(seconds)
+    return max(one.start for one in seconds.values())
 
 
 TEST = """

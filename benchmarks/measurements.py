@@ -17,7 +17,7 @@ from benchmarks.gateway import gateway
 from benchmarks.isolation import crowds, isolated_and_floor, isolated_stacks
 from benchmarks.network import network
 from benchmarks.receipt import receipt
-from benchmarks.stack import ROOT, SILENT, by_hand, longest_chain, resolved, specs, state_folder
+from benchmarks.stack import ROOT, SILENT, alone, longest_chain, resolved, state_folder
 from benchmarks.warm import warm_starts
 from benchmarks.watch import edit_to_healthy
 from stackproof import lifecycle
@@ -30,7 +30,7 @@ LISTINGS = 11
 
 
 def up_and_down() -> None:
-    """`up` against the longest chain of bare starts, `down` against the slowest bare stop."""
+    """`up` against the longest chain of single starts, `down` against the slowest single stop."""
     ups, chains, downs, stops = [], [], [], []
     with state_folder() as state:
         warm = resolved(state)
@@ -41,25 +41,19 @@ def up_and_down() -> None:
             began = time.monotonic()
             started = lifecycle.up(made, SILENT, hold=True)
             ups.append(time.monotonic() - began)
-            starts, ends = {}, {}
-            wanted = specs(started, made)
-            for spec in wanted:
-                handle = started.stack.service(spec.name)
-                handle.stop()
-                starts[spec.name], ends[spec.name] = by_hand(spec)
-                handle.start()
-            chains.append(longest_chain(wanted, starts))
-            stops.append(max(ends.values()))
+            seconds = alone(started.stack)
+            chains.append(longest_chain(started.stack.plan, seconds))
+            stops.append(max(one.stop for one in seconds.values()))
             began = time.monotonic()
             lifecycle.down(made, SILENT, force=True)
             downs.append(time.monotonic() - began)
     results.write(
         "up", "up to all-healthy, reference stack with beat", ours=ups, other=chains, unit="s",
-        other_is="longest chain of bare starts, by hand", bound=1.15,
+        other_is="longest chain of starts, each service alone", bound=1.15,
     )  # fmt: skip
     results.write(
         "down", "down of the same", ours=downs, other=stops, unit="s", bound=0.5, difference=True,
-        other_is="slowest service's own stop, by hand",
+        other_is="slowest service's own stop",
     )  # fmt: skip
 
 
