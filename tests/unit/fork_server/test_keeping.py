@@ -214,6 +214,24 @@ def test_two_processes_learn_together(tmp_path):
     assert learned(tmp_path, "key") == ["a", "b", "c"]
 
 
+def test_what_two_processes_need_at_once_is_found_out_by_one(made, tmp_path, monkeypatch):
+    one, other, found = ForkServers(tmp_path), ForkServers(tmp_path), []
+
+    def while_the_other_wants_it(python, env, names, varying):
+        found.append(names)
+        if len(found) == 1:
+            given = {"LANG": "C.UTF-8"}
+            assert [other.server_for("worker", ENTRY, given, WANTED)[0] for _ in range(2)]
+            next(iter(other._programs.values())).preparing.join(1)
+        return approve(python, env, names, varying)
+
+    monkeypatch.setattr(keeping, "approve", while_the_other_wants_it)
+    assert [start(servers) for servers in (one, one, one, other, other)][2::2] == [
+        "server:json,celery", "server:json,celery",
+    ]  # fmt: skip
+    assert len(found) == 1
+
+
 def test_what_differs_between_two_environments_is_not_imported_ahead(made, tmp_path, monkeypatch):
     found = Approved(("json",), {"celery": "differs"}, "", ("json", "celery"), compared=True)
     monkeypatch.setattr(keeping, "compare", lambda *_: found)

@@ -19,6 +19,7 @@ from stackproof.engines.process.fork_server.kept import SECONDS, Kept
 from stackproof.engines.process.fork_server.known import (
     Approved,
     Known,
+    finding_out,
     keep,
     kept,
     key_of,
@@ -184,10 +185,11 @@ class ForkServers:
                 if name not in program.varying
             }
             varying = sorted(program.varying)
-        approved = self._approve(entry, program, environment, varying)
-        if approved.modules and not approved.compared and not self._closed:
-            approved = compare(entry.python, environment, approved)
-            keep(self._cache, program.key, approved)
+        with finding_out(self._cache, program.key):
+            approved = self._approve(entry, program, environment, varying)
+            if approved.modules and not approved.compared and not self._closed:
+                approved = compare(entry.python, environment, approved)
+                keep(self._cache, program.key, approved)
         self._serve(entry, program, environment, approved)
 
     def _approve(

@@ -9,13 +9,15 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from stackproof.engines.cache import locked
 from stackproof.engines.process.fork_server.entry import Entry
+from stackproof.errors import StackproofError
 
 FOLDER = "preload"
 
@@ -69,6 +71,20 @@ def _installed(python: Path) -> str:
     """What changes when packages of a virtualenv do."""
     folders = sorted((python.parent.parent / "lib").glob("python*/site-packages"))
     return " ".join(str(folder.stat().st_mtime_ns) for folder in folders)
+
+
+@contextmanager
+def finding_out(cache: Path, key: str) -> Iterator[None]:
+    """Let no other process find out the same meanwhile, if a lock can be had.
+
+    Args:
+        cache: The cache folder.
+        key: Name of what is kept of the program.
+    """
+    with ExitStack() as held:
+        with suppress(StackproofError, OSError):
+            held.enter_context(locked(cache / FOLDER / key))
+        yield
 
 
 def kept(cache: Path, key: str) -> Approved | None:
