@@ -204,6 +204,30 @@ def project(tmp_path, free_ports):
 
 
 @pytest.fixture
+def nox(project):
+    """Run a session of a small project in this environment; give back all that it says."""
+    project.write(
+        "noxfile.py",
+        "from pathlib import Path\n"
+        "from stackproof.sessions import Project, define_sessions\n"
+        "define_sessions(Project(root=Path(__file__).parent, packages=()))\n",
+    )
+
+    def run(*words, code=1, sessions=("-s", "integration")):
+        done = subprocess.run(
+            [sys.executable, "-m", "nox", "--no-venv", *sessions, "--", *words],
+            cwd=project.folder, env=project.environment, capture_output=True, text=True,
+            check=False, timeout=300,
+        )  # fmt: skip
+        said = done.stdout + done.stderr
+        assert done.returncode == code, said
+        assert "Traceback" not in said
+        return said
+
+    return run
+
+
+@pytest.fixture
 def free_ports():
     from stackproof.reaper.port_claims import claim
 

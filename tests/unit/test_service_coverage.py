@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from stackproof.artifacts.service_coverage import DATA, combine, coverage_environment
+from stackproof.artifacts.service_coverage import DATA, STACKS, combine, coverage_environment
 
 
 def measured(folder, place, environment):
@@ -22,7 +22,7 @@ def test_what_a_service_has_run_at_its_own_path_counts_for_the_source_here(tmp_p
     source, place, folder = tmp_path / "source", tmp_path / "app", tmp_path / "coverage"
     source.mkdir()
     (source / "shop.py").write_text("price = 1\nif price > 2:\n    price = 2\n")
-    environment = coverage_environment(folder, {source: [str(place)]})
+    environment = coverage_environment(folder, "shop-e2e", {source: [str(place)]})
     measured(tmp_path, place, environment)
     assert combine(folder).startswith("coverage of the services: 67 %")
     text = Path(folder, "coverage.txt").read_text()
@@ -30,10 +30,24 @@ def test_what_a_service_has_run_at_its_own_path_counts_for_the_source_here(tmp_p
     assert "app/shop.py" not in text
 
 
+def test_what_several_stacks_have_run_is_one_report(tmp_path):
+    folder = tmp_path / "coverage"
+    for project, name in [("shop-1", "web"), ("shop-2", "web"), ("stock-1", "back")]:
+        source, place = tmp_path / name, tmp_path / f"app-{project}"
+        source.mkdir(exist_ok=True)
+        (source / "shop.py").write_text("price = 1\nif price > 2:\n    price = 2\n")
+        measured(tmp_path, place, coverage_environment(folder, project, {source: [str(place)]}))
+    assert combine(folder).startswith("coverage of the services: 67 %")
+    files = [line.split() for line in Path(folder, "coverage.txt").read_text().splitlines()]
+    told = [(Path(words[0]).parent.name, *words[1:]) for words in files if "shop.py" in words[0]]
+    assert told == [("back", "3", "1", "67%", "3"), ("web", "3", "1", "67%", "3")]
+    assert {path.name for path in folder.iterdir()} == {"coverage.txt", "coverage.xml"}
+
+
 def test_other_users_may_add_measurements_only_where_services_run_as_others(tmp_path):
     modes = []
     for by_others in (False, True):
-        coverage_environment(tmp_path / str(by_others), {}, by_others=by_others)
-        modes.append(stat.S_IMODE((tmp_path / str(by_others) / DATA).stat().st_mode))
+        coverage_environment(tmp_path, str(by_others), {}, by_others=by_others)
+        modes.append(stat.S_IMODE((tmp_path / STACKS / str(by_others) / DATA).stat().st_mode))
     assert modes[1] == 0o1733
     assert modes[0] & 0o022 == 0

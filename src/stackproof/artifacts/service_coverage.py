@@ -1,11 +1,13 @@
 """Coverage of Python services: measured inside their processes, combined into the artifacts.
 
 The services' own environments stay as their locks say: coverage reaches them by a folder on
-their import path, which holds a `sitecustomize` module that starts the measurement.
+their import path, which holds a `sitecustomize` module that starts the measurement. Each stack of a
+session has such a folder; what all of them measured makes one report.
 """
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,29 +18,53 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import coverage
 
+STACKS = "stacks"
+"""Folder of what each stack measures, by its project."""
+
 SITE = "coverage-site"
 DATA = f"{SITE}/data"
 """In there, so that a service with files of its own needs one folder of this machine."""
 
 CONFIG = "coveragerc"
+SOURCES = "sources.json"
 
 FOR_OTHERS = 0o1733
 """Everybody may add measurements, and neither list nor change those of others."""
 
 _SITECUSTOMIZE = """\
+import os, posix, signal
 import coverage
 
 coverage.process_startup()
+_save = signal.getsignal(signal.SIGTERM)
+
+
+def _end(number, frame):
+    _save(number, frame)
+    posix._exit(128 + number)
+
+
+if os.getpid() == 1 and callable(_save):
+    signal.signal(signal.SIGTERM, _end)
+"""
+"""The handler of coverage saves, and sends the signal again without a handler: the first process of
+a PID namespace loses that one, and would not end.
+Source: pid_namespaces(7), "The namespace init process".
 """
 
 
 def coverage_environment(
-    folder: Path, sources: Mapping[Path, Collection[str]], *, by_others: bool = False
+    folder: Path,
+    project: str,
+    sources: Mapping[Path, Collection[str]],
+    *,
+    by_others: bool = False,
 ) -> Mapping[str, str] | None:
     """Make the folder that starts coverage in each Python process which has it on its path.
 
     Args:
-        folder: Where the measurements go; it must outlive the services.
+        folder: Where the measurements of a session go; it must outlive the services.
+        project: Name of the copy of the stack whose services are measured.
         sources: Folders whose files are measured, with the paths at which services see each.
         by_others: Whether services run as other users than this one.
 
@@ -51,7 +77,8 @@ def coverage_environment(
     spec = find_spec("coverage")
     if spec is None or spec.origin is None:
         return None
-    site, data = folder / SITE, folder / DATA
+    own = folder / STACKS / project
+    site, data = own / SITE, own / DATA
     site.mkdir(parents=True, exist_ok=True)
     data.mkdir(exist_ok=True)
     if by_others:
@@ -61,12 +88,13 @@ def coverage_environment(
         package.symlink_to(Path(spec.origin).parent)
     (site / "sitecustomize.py").write_text(_SITECUSTOMIZE, encoding="utf-8")
     config = site / CONFIG
-    config.write_text(_config(data, sources), encoding="utf-8")
+    places = {str(source): sorted({str(source), *seen}) for source, seen in sources.items()}
+    config.write_text(_config(data, places), encoding="utf-8")
+    (own / SOURCES).write_text(json.dumps(places), encoding="utf-8")
     return {"COVERAGE_PROCESS_START": str(config), "PYTHONPATH": str(site)}
 
 
-def _config(data: Path, sources: Mapping[Path, Collection[str]]) -> str:
-    places = {str(source): sorted({str(source), *seen}) for source, seen in sources.items()}
+def _config(data: Path, places: Mapping[str, Collection[str]]) -> str:
     listed = "".join(f"\n    {place}" for found in places.values() for place in found)
     return (
         "[run]\n"
@@ -88,7 +116,7 @@ def _same(number: int, source: str, places: Collection[str]) -> str:
 
 
 def combine(folder: Path) -> str:
-    """Combine what the services' processes measured, and write reports beside it.
+    """Combine what the processes of all stacks measured, and write reports beside it.
 
     Args:
         folder: What was given to `coverage_environment`; gets `coverage.xml` and `coverage.txt`.
@@ -96,31 +124,45 @@ def combine(folder: Path) -> str:
     Returns:
         The total as a sentence, or why there is none.
     """
-    data = folder / DATA
+    stacks = folder / STACKS
+    found = [data for data in stacks.glob(f"*/{DATA}") if any(data.iterdir())]
     if find_spec("coverage") is None:
         return "coverage of the services was not measured: coverage is not installed"
-    if not data.is_dir() or not any(data.iterdir()):
+    if not found:
         return "coverage of the services was not measured: their processes left no data"
     import coverage
 
     try:
-        total = _report(folder, data)
+        total = _report(folder, found)
     except coverage.CoverageException as error:
         return f"coverage of the services could not be combined: {error}"
-    shutil.rmtree(folder / SITE)
+    shutil.rmtree(stacks)
     return f"coverage of the services: {total:.0f} % ({folder / 'coverage.txt'})"
 
 
-def _report(folder: Path, data: Path) -> float:
-    where = (str(data / "coverage"), str(folder / SITE / CONFIG))
+def _report(folder: Path, found: Collection[Path]) -> float:
+    together = folder / STACKS / ".all"
+    together.mkdir(exist_ok=True)
+    config = together / CONFIG
+    config.write_text(_config(together, _all_places(folder / STACKS)), encoding="utf-8")
+    where = (str(together / "coverage"), str(config))
     with _measured(*where) as measured:
-        measured.combine([str(data)])
+        measured.combine([str(data) for data in found])
         measured.save()
         measured.xml_report(outfile=str(folder / "coverage.xml"), ignore_errors=True)
     text = (folder / "coverage.txt").open("w", encoding="utf-8")
     with text as file, _measured(*where) as measured:
         measured.load()
         return measured.report(file=file, ignore_errors=True, show_missing=True)
+
+
+def _all_places(stacks: Path) -> dict[str, list[str]]:
+    """The folders that are measured, with the paths at which services of any stack see each."""
+    places: dict[str, set[str]] = {}
+    for path in sorted(stacks.glob(f"*/{SOURCES}")):
+        for source, seen in json.loads(path.read_text(encoding="utf-8")).items():
+            places.setdefault(source, set()).update(seen)
+    return {source: sorted(seen) for source, seen in places.items()}
 
 
 @contextmanager

@@ -49,8 +49,9 @@ class IsolatedStack:
         Raises:
             TeardownIncomplete: If something is left.
         """
+        measured = self.resolved.settings.coverage  # which is written when the services end
         try:
-            found = lifecycle.down(self.resolved, say, force=True, disposable=True)
+            found = lifecycle.down(self.resolved, say, force=True, disposable=not measured)
         finally:
             self.stack.close()
             if self.lease is not None:
@@ -163,7 +164,7 @@ def _make(
     request: StackRequest, say: Say, artifacts: Artifacts | None, publish: snapshots.Publish
 ) -> None:
     """Start an empty copy, migrate and seed it, and have its data published."""
-    resolved = lifecycle.resolve(replace(request, isolated=True))
+    resolved = lifecycle.resolve(replace(request, isolated=True, coverage=None))
     say(f"making a snapshot of {resolved.plan.stack} after migrate and seed")
     kept = artifacts(resolved) if artifacts else None
     started = lifecycle.up(resolved, say, hold=True, artifacts=kept)

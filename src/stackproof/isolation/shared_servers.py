@@ -143,7 +143,9 @@ def start_servers(
     whole = lifecycle.resolve(replace(request, isolated=True))
     settings = whole.settings
     needs = shared_needs(settings, whole.stack_file, engine=settings.engine, names=names)
-    resolved = lifecycle.resolve(replace(request, isolated=True, services=tuple(names)))
+    resolved = lifecycle.resolve(
+        replace(request, isolated=True, services=tuple(names), coverage=None)
+    )
     kept = artifacts(resolved) if artifacts else None
     with isolation.seeded(request, whole, say, artifacts) as snapshot:
         if snapshot is None:

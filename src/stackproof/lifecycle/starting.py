@@ -137,8 +137,7 @@ def _start(
         resolved = _with_claimed_ports(resolved, lease)
         record = resolved.record(files=not hold)
         write_about(run, record)
-        extra_env = _extra_env(resolved, artifacts)
-        running = engine.start(_launch(resolved, say, extra_env, snapshot))
+        running = engine.start(_launch(resolved, say, snapshot))
         if share is not None:
             running = SharedRunning(resolved.plan, running, share.running)
         stack = Stack(resolved.plan, running)
@@ -193,25 +192,24 @@ def _with_claimed_ports(resolved: ResolvedStack, lease: Lease) -> ResolvedStack:
     return resolved.with_ports(dict(zip(wanted, lease.claim_ports(len(wanted)), strict=True)))
 
 
-def _launch(
-    resolved: ResolvedStack, say: Say, extra_env: Mapping[str, str], snapshot: Path | None
-) -> Launch:
+def _launch(resolved: ResolvedStack, say: Say, snapshot: Path | None) -> Launch:
     isolation, asked = resolved.settings.isolation, resolved.request.service_limits
     tried = [name for name, limits in asked.items() if limits.memory is not None]
     return Launch(
         resolved.plan.unshared,
         resolved.run,
         say,
-        extra_env,
+        _extra_env(resolved),
         snapshot,
         forks=resolved.request.isolated and isolation.preload == "auto",
         cold=(*isolation.cold, *tried),
     )
 
 
-def _extra_env(resolved: ResolvedStack, artifacts: RunArtifacts | None) -> Mapping[str, str]:
+def _extra_env(resolved: ResolvedStack) -> Mapping[str, str]:
     """Variables that make the services' Python processes measure their coverage."""
-    if not resolved.settings.coverage or artifacts is None:
+    folder = resolved.request.coverage
+    if folder is None:
         return {}
     roots: dict[Path, set[str]] = {}
     by_others = False
@@ -222,8 +220,10 @@ def _extra_env(resolved: ResolvedStack, artifacts: RunArtifacts | None) -> Mappi
             for root in runtime.source_roots:
                 seen = world.seen_at(root) if world is not None else None
                 roots.setdefault(root, set()).add(seen or str(root))
-    folder = artifacts.folder / "coverage"
-    return coverage_environment(folder, roots, by_others=by_others) or {}
+    if not roots:
+        return {}
+    project = resolved.plan.project
+    return coverage_environment(folder, project, roots, by_others=by_others) or {}
 
 
 @contextmanager

@@ -72,6 +72,7 @@ def add_options(parser: pytest.Parser) -> None:
         help="a path of the command line that gives way to others, if there are any",
     )
     group.addoption("--stack-artifacts", type=Path, help="folder that failing tests write to")
+    group.addoption("--stack-coverage", type=Path, help="folder for coverage of isolated stacks")
     group.addoption(COLD, action="store_true", help="start each service of Python anew")
     group.addoption(
         "--stack-keep", action="store_true", help="leave a failing test's isolated stack up"
@@ -166,6 +167,7 @@ def wish_of(item: pytest.Item) -> Wish:
         without=tuple(option("--stack-without")),
         service_environment=said.env,
         service_limits=said.limits,
+        coverage=option("--stack-coverage"),
     )
     isolation = said.isolation or option("--isolation")
     if runs_wanted(item.config) and isolation != "shared":

@@ -56,6 +56,7 @@ class StackRequest:
         without: Services to leave out beside those of the settings.
         service_environment: Further variables by service, stronger than the configured ones.
         service_limits: Upper bounds by service, stronger than the configured ones.
+        coverage: Where the coverage of its services goes; None where it is not measured.
     """
 
     root: Path
@@ -71,6 +72,7 @@ class StackRequest:
     without: tuple[str, ...] = ()
     service_environment: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     service_limits: Mapping[str, Limits] = field(default_factory=dict)
+    coverage: Path | None = None
 
     @property
     def shares_no_port(self) -> bool:
@@ -239,7 +241,7 @@ def _for_one(settings: Settings, request: StackRequest) -> Settings:
         project=f"{settings.stack}-{secrets.token_hex(4)}",
         environment=environment,
         service_limits={**settings.service_limits, **request.service_limits},
-        coverage=False,
+        coverage=request.coverage is not None,
     )
 
 

@@ -35,8 +35,10 @@ def pytest_arguments(resolved: ResolvedStack, name: str, artifacts: RunArtifacts
 
 
 def stack_options(resolved: ResolvedStack) -> list[str]:
-    """The profiles that tests can count on, and services that are left out, for pytest."""
+    """For pytest: profiles that tests can count on, services left out, where coverage goes."""
+    measured = resolved.request.coverage
     return [
         *(f"--stack-profile={profile}" for profile in resolved.settings.profiles),
         *(f"--stack-without={name}" for name in resolved.request.without),
+        *([f"--stack-coverage={measured}"] if measured else []),
     ]

@@ -10,7 +10,6 @@ from pathlib import Path
 from stackproof import lifecycle
 from stackproof.artifacts.forensics import collect, read_journal
 from stackproof.artifacts.run import RunArtifacts, new_run
-from stackproof.artifacts.service_coverage import combine
 from stackproof.artifacts.timeline import Timeline
 from stackproof.engines.base import Say
 from stackproof.errors import Refused, StackproofError, masked_errors
@@ -19,6 +18,7 @@ from stackproof.plan.model import Plan
 from stackproof.settings import Settings
 from stackproof.settings.llm_choice import FAKE
 from stackproof.suites.llm_session import describe_bill, read_bill, require_mode, require_replayed
+from stackproof.suites.measuring import measured, report_coverage
 from stackproof.suites.pytest_arguments import pytest_arguments, stack_options
 from stackproof.waiting import reminding
 from stackproof_redaction import Redactor
@@ -115,6 +115,7 @@ def run_suite(request: SuiteRequest, run_pytest: RunPytest, say: Say) -> bool:
             remedy=f"add `gateway: {{service: NAME}}` to config/{resolved.settings.stack}.yaml",
         )
     artifacts = _artifacts(resolved, request.suite)
+    resolved = measured(resolved, artifacts)
     run = _Run(request, resolved, artifacts, Timeline(), lambda line: say(run.mask(line)))
     with masked_errors(run.mask):
         try:
@@ -178,11 +179,13 @@ class _Run:
 
     def tests_only(self, run_pytest: RunPytest) -> bool:
         """Run the tests, each of which has its stack started by the plugin."""
-        passed = self._test(run_pytest, *self._of_isolated_stacks())
-        self._require_replayed()
-        if self.resolved.settings.coverage:
-            self.say("the coverage of services is not measured in isolated stacks")
-        return passed
+        try:
+            passed = self._test(run_pytest, *self._of_isolated_stacks())
+            self._require_replayed()
+            return passed
+        finally:
+            if not (self.request.keep and not self.passed):  # else stacks of failing tests are up
+                report_coverage(self.resolved, self.say)
 
     def _of_isolated_stacks(self) -> list[str]:
         """What pytest is told of the stacks that it starts for tests."""
@@ -210,8 +213,7 @@ class _Run:
         with self._step("down", "stopping") as say:
             lifecycle.down(self.resolved, say, force=True)
         started.let_go()
-        if self.resolved.settings.coverage:
-            self.say(combine(self.artifacts.folder / "coverage"))
+        report_coverage(self.resolved, self.say)
 
     def _attempt(self, what: str, action: Callable[[], None]) -> None:
         try:

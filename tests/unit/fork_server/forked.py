@@ -51,6 +51,7 @@ PROGRAMS = {
     "words": "import sys; sys.exit('no luck')",
     "error": "def f():\n    raise ValueError('wrong')\nf()",
     "interrupt": "import os, signal; os.kill(os.getpid(), signal.SIGINT)\nwhile True: pass",
+    "customized": "import builtins; print(builtins.customized)",
     "end": "import atexit, threading, time\natexit.register(print, 'at exit')\n"
     "threading.Thread(target=lambda: (time.sleep(0.2), print('thread'))).start()\nprint('main')",
     "threads": "import asyncio, concurrent.futures as c\n"
@@ -63,6 +64,15 @@ PROGRAMS = {
     "    print(q.get()); p.join()",
     "child": "import subprocess, sys\n"
     "print(subprocess.check_output([sys.executable, '-c', 'print(5)'], text=True).strip())",
+}
+
+
+SITES = {
+    ".": {"sitecustomize.py": "raise SystemExit('that of the program')"},
+    "site": {
+        "sitecustomize.py": "import builtins, coverage; builtins.customized = coverage.__file__",
+        "coverage.py": "",
+    },
 }
 
 
@@ -121,6 +131,10 @@ def inside(folder, recorder, server):
     for name, text in PROGRAMS.items():
         (app / f"{name}.py").write_text(text)
         (app / f"{name}.py").chmod(0o644)
+    for place, files in SITES.items():
+        (app / place).mkdir(exist_ok=True)
+        for name, text in files.items():
+            (app / place / name).write_text(text)
     mounts = [MountSpec("/app", str(app))]
     if not sys.prefix.startswith("/usr"):
         mounts.append(MountSpec(sys.prefix, sys.prefix, read_only=True))
@@ -130,13 +144,15 @@ def inside(folder, recorder, server):
     found = {"recorded": begin(room, "seen", recorder)}
     if not server:
         return found
-    found |= {name: begin(room, name, server) for name in PROGRAMS}
+    found |= {name: begin(room, name, server) for name in PROGRAMS if name != "customized"}
     found["again"] = begin(room, "chance", server)
     found["module"] = begin(room, "seen", server, module="seen")
     found["user"] = begin(room, "seen", server, uid=1234)
     found["other environment"] = cold(room, "seen", server, env={**USUAL, "PY_SAX_PARSER": "x"})
     found["other zone"] = cold(room, "seen", server, env={**USUAL, "TZ": "Asia/Tokyo"})
     found["other locale"] = cold(room, "seen", server, env={**USUAL, "LC_ALL": "C"})
+    measured = {**USUAL, "COVERAGE_PROCESS_START": "rc", "PYTHONPATH": "/app/site"}
+    found["customized"] = begin(room, "customized", server, env=measured)
     found["harmless"] = begin(room, "status", server, env={**USUAL, "LEVEL": "debug"})
     found["wrong token"] = cold(room, "seen", server[:-1] + ("0" if server[-1] != "0" else "1"))
     found["no server"] = cold(room, "seen", "stackproof-nowhere:0")
@@ -170,7 +186,7 @@ def outside(folder):
     os.mkdir(first)
     enter_namespaces([*program, first, recorder.address, ""])
     modules = recorder.modules()
-    more = ["xml.sax", "random", "ssl", "multiprocessing", "logging", "threading"]
+    more = ["xml.sax", "random", "ssl", "multiprocessing", "logging", "threading", "coverage"]
     server = Kept(python, USUAL, [*modules, *more])
     server.is_ready(60)
     second = f"{folder}/second"

@@ -40,6 +40,10 @@ def test_what_the_first_copy_imported_is_there_in_later_ones(forked):
     assert (seen(forked, "recorded")["ahead"], seen(forked)["ahead"]) == (False, True)
 
 
+def test_it_is_customized_by_its_import_path_before_its_own_folder_is_on_it(forked):
+    assert forked["customized"] == {"output": "/app/site/coverage.py\n", "status": 0}
+
+
 def test_what_the_first_copy_imports_beside_that_is_noted(forked):
     assert "colorsys" in forked["later"]
 

@@ -1,5 +1,6 @@
 """Which services of a start are asked for as forks, and what is said of the others."""
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -28,9 +29,10 @@ def begun(monkeypatch, tmp_path):
     service = SimpleNamespace(runtime=SimpleNamespace(project=tmp_path), preload=("numpy",))
     plan = SimpleNamespace(stack="shop", secrets=("s3cret",), service=lambda _: service)
 
-    def begin(**launch):
+    def begin(*, sets=None, **launch):
         told = {"forks": True, "extra_env": {}, "cold": (), "plan": plan, **launch}
-        found = forker(SimpleNamespace(**told), tmp_path)(SPEC, Path("/venv"))
+        spec = replace(SPEC, env={**told["extra_env"], **(sets or {})})
+        found = forker(SimpleNamespace(**told), tmp_path)(spec, Path("/venv"))
         return found.forked, found.cold, asked
 
     begin.wanted = Wanted(stack_of(plan, service), ("numpy",), frozenset({"s3cret"}))
@@ -45,8 +47,15 @@ def test_no_fork_is_asked_for_where_stacks_are_not_those_of_tests(begun):
     assert begun(forks=False) == (None, "", [])
 
 
-def test_a_service_whose_coverage_is_measured_begins_anew(begun):
-    assert begun(extra_env={"COVERAGE": "1"}) == (None, "its coverage is measured", [])
+def test_a_service_whose_coverage_is_measured_is_forked(begun):
+    measured = {"COVERAGE_PROCESS_START": "/run/coveragerc", "PYTHONPATH": "/run"}
+    assert begun(extra_env=measured) == (FORKED, "", [begun.wanted])
+
+
+@pytest.mark.parametrize("measured", [{}, {"COVERAGE_PROCESS_START": "/run/coveragerc"}])
+def test_a_service_that_measures_its_coverage_itself_begins_anew(begun, measured):
+    told = begun(extra_env=measured, sets={"COVERAGE_PROCESS_START": "own"})
+    assert told == (None, "it sets COVERAGE_PROCESS_START itself", [])
 
 
 def test_a_service_that_is_to_be_cold_begins_anew(begun):

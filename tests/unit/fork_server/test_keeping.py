@@ -95,6 +95,16 @@ def test_no_server_gets_to_know_a_secret_or_what_differs_from_copy_to_copy(made,
     assert made[1].environment == {"LANG": "C.UTF-8"}
 
 
+def test_coverage_is_no_part_of_what_is_known_and_no_server_gets_to_know_of_it(made, tmp_path):
+    keep(tmp_path, KEY, Approved(("json",)))
+    servers = ForkServers(tmp_path)
+    for number in range(3):
+        site = f"/artifacts/{number}/coverage-site"
+        answer = start(servers, COVERAGE_PROCESS_START=f"{site}/coveragerc", PYTHONPATH=site)
+    assert answer == "server:json"
+    assert made[0].environment == {"LANG": "C.UTF-8"}
+
+
 def test_a_program_that_may_not_be_forked_begins_anew_each_time(made, tmp_path, monkeypatch):
     monkeypatch.setattr(keeping, "approve", lambda *_: Approved(cold="imports start 1 thread(s)"))
     servers = ForkServers(tmp_path)

@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from stackproof.engines.process.fork_server.order import Order
+from stackproof.engines.process.fork_server.recording import OF_MEASURING
 from stackproof.engines.process.fork_server.values import OWN_MODULES
 from stackproof.reaper import kernel
 
@@ -180,11 +181,17 @@ def _run_script(path: str, main: types.ModuleType) -> None:
 
 
 def _customize() -> None:
-    """Import what the import path's own start wants, such as coverage's."""
+    """Import what the import path's own start wants, such as coverage's, before its program.
+
+    As in an interpreter, the program's own folder is not on the path yet.
+    """
     if os.environ.get("PYTHONPATH"):
-        sys.modules.pop("sitecustomize", None)
+        for name in [name for name in sys.modules if name.partition(".")[0] in OF_MEASURING]:
+            del sys.modules[name]
+        first = sys.path.pop(0)
         with contextlib.suppress(ImportError):
             importlib.import_module("sitecustomize")
+        sys.path.insert(0, first)
 
 
 def _run_to_the_end(run: Callable[[], object]) -> NoReturn:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from stackproof.engines.base import Launch
 from stackproof.engines.process.fork_server.keeping import ForkServers, Wanted
+from stackproof.engines.process.fork_server.preloading import COVERAGE
 from stackproof.engines.process.spec import ServiceSpec
 from stackproof.plan.model import Plan, ServicePlan
 
@@ -31,7 +32,7 @@ def forker(launch: Launch, cache: Path) -> Callable[[ServiceSpec, Path], Service
     """What gives a service of Python its fork server, from its spec and its virtualenv.
 
     Args:
-        launch: What is started; services whose coverage is measured start anew.
+        launch: What is started.
         cache: As for `ForkServers`.
     """
     if not launch.forks:
@@ -40,8 +41,8 @@ def forker(launch: Launch, cache: Path) -> Callable[[ServiceSpec, Path], Service
     servers, secrets = fork_servers(cache), frozenset(plan.secrets)
 
     def forked(spec: ServiceSpec, virtualenv: Path) -> ServiceSpec:
-        if launch.extra_env:
-            return replace(spec, cold="its coverage is measured")
+        if spec.env.get(COVERAGE) != launch.extra_env.get(COVERAGE):
+            return replace(spec, cold=f"it sets {COVERAGE} itself")
         if spec.name in launch.cold:
             return replace(spec, cold="`isolation.cold` names it, or a test limits its memory")
         service = plan.service(spec.name)

@@ -16,7 +16,10 @@ from dataclasses import dataclass, field
 from importlib.machinery import BuiltinImporter, FrozenImporter, PathFinder
 from pathlib import Path
 
-OF_EACH_COPY = frozenset({"PYTHONPATH", "STACKPROOF_RUN"})
+COVERAGE = "COVERAGE_PROCESS_START"
+"""What has coverage begin: in a copy, never in the process that it is forked from."""
+
+OF_EACH_COPY = frozenset({"PYTHONPATH", "STACKPROOF_RUN", COVERAGE})
 """Variables that differ from copy to copy; all others of the first copy are compared."""
 
 

@@ -8,6 +8,9 @@ from collections.abc import Sequence
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
+OF_MEASURING = frozenset({"coverage", "sitecustomize"})
+"""What a program does not import itself; a copy that is measured brings its own."""
+
 SIZE = 1 << 20
 """Bytes of names that are noted; what LiteLLM imports has 90,000."""
 
@@ -49,7 +52,8 @@ class Recorder:
         target: ModuleType | None = None,  # noqa: ARG002 - the protocol's
     ) -> ModuleSpec | None:
         """Nothing, so that the others are asked."""
-        self._notes.add(fullname)
+        if fullname.partition(".")[0] not in OF_MEASURING:
+            self._notes.add(fullname)
         return None
 
 
