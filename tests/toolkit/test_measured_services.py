@@ -75,6 +75,7 @@ FILES = {
           worker:
             build: worker
             command: python worker.py
+            user: "1234"
         """,
     "config/shop.yaml": """\
         stack: shop

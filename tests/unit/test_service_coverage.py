@@ -4,8 +4,13 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
 
 from stackproof.artifacts.service_coverage import DATA, STACKS, combine, coverage_environment
+from stackproof.stack.resolved import StackRequest, resolve
+from stackproof.suites.measuring import report_coverage
 
 
 def measured(folder, place, environment):
@@ -51,3 +56,37 @@ def test_other_users_may_add_measurements_only_where_services_run_as_others(tmp_
         modes.append(stat.S_IMODE((tmp_path / STACKS / str(by_others) / DATA).stat().st_mode))
     assert modes[1] == 0o1733
     assert modes[0] & 0o022 == 0
+
+
+@pytest.mark.parametrize(
+    ("line", "folder", "is_measured"),
+    [
+        ("coverage: true", "measured", True),
+        ("coverage: true", None, False),
+        ("", "measured", False),
+    ],
+)
+def test_an_isolated_stack_is_measured_where_its_session_and_its_own_config_want_it(
+    tmp_path, line, folder, is_measured
+):
+    (tmp_path / "config").mkdir()
+    config = f"stack: shop\ncompose_files: [../compose.yaml]\n{line}\n"
+    (tmp_path / "config" / "shop.yaml").write_text(config)
+    command = "{command: [sleep, '600'], environment_of: stackproof}"
+    stack = f"services: {{a: {{image: any, x-stackproof: {command}}}}}"
+    (tmp_path / "compose.yaml").write_text(stack)
+    place = None if folder is None else tmp_path / folder
+    request = StackRequest(tmp_path, {}, isolated=True, coverage=place)
+    assert resolve(request).settings.coverage is is_measured
+
+
+@pytest.mark.parametrize(("coverage", "lines"), [(True, 1), (False, 0)])
+def test_a_session_whose_engine_does_not_measure_says_so_where_it_was_asked_for(coverage, lines):
+    resolved = SimpleNamespace(
+        request=SimpleNamespace(coverage=None),
+        settings=SimpleNamespace(coverage=coverage),
+        plan=SimpleNamespace(engine="compose"),
+    )
+    told = []
+    report_coverage(resolved, told.append)
+    assert told == ["coverage of the services is not measured by the engine compose"] * lines

@@ -209,7 +209,7 @@ def _launch(resolved: ResolvedStack, say: Say, snapshot: Path | None) -> Launch:
 def _extra_env(resolved: ResolvedStack) -> Mapping[str, str]:
     """Variables that make the services' Python processes measure their coverage."""
     folder = resolved.request.coverage
-    if folder is None:
+    if folder is None or not resolved.settings.coverage:
         return {}
     roots: dict[Path, set[str]] = {}
     by_others = False

@@ -241,7 +241,7 @@ def _for_one(settings: Settings, request: StackRequest) -> Settings:
         project=f"{settings.stack}-{secrets.token_hex(4)}",
         environment=environment,
         service_limits={**settings.service_limits, **request.service_limits},
-        coverage=request.coverage is not None,
+        coverage=settings.coverage and request.coverage is not None,
     )
 
 

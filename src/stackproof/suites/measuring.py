@@ -33,5 +33,4 @@ def report_coverage(resolved: ResolvedStack, say: Say) -> None:
     if resolved.request.coverage is not None:
         say(combine(resolved.request.coverage))
     elif resolved.settings.coverage:
-        engine = resolved.plan.engine
-        say(f"coverage of the services was not measured: the engine {engine} does not measure it")
+        say(f"coverage of the services is not measured by the engine {resolved.plan.engine}")

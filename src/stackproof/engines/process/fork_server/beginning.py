@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from stackproof.engines.process.fork_server.order import Order
-from stackproof.engines.process.fork_server.recording import OF_MEASURING
+from stackproof.engines.process.fork_server.recording import Notes, record
 from stackproof.engines.process.fork_server.values import OWN_MODULES
 from stackproof.reaper import kernel
 
@@ -38,16 +38,20 @@ _PR_SET_DUMPABLE, _PR_SET_NAME = 4, 15
 _ARGUMENTS, _ENVIRONMENT = (47, 48), (49, 50)
 """Fields of /proc/PID/stat, counted from 0: where the texts begin and end in memory."""
 
+OF_MEASURING = frozenset({"coverage", "sitecustomize"})
+"""What begins anew in a copy, which may have its own: those of the import path."""
+
 SIGNALLED = 128
 """What an interpreter adds to the number of a signal that should have ended it, as PID 1."""
 
 
-def begin(order: Order, search: Sequence[str]) -> NoReturn:
+def begin(order: Order, search: Sequence[str], notes: Notes | None = None) -> NoReturn:
     """Become the program of an order; called in the room, with its rights.
 
     Args:
         order: What it becomes.
         search: `sys.path` of the fork server without what its own start has put there.
+        notes: Where it is noted what the program imports, but for what measures it.
     """
     _take_environment(order)
     _show_as(order)
@@ -55,6 +59,8 @@ def begin(order: Order, search: Sequence[str]) -> NoReturn:
     _forget()
     run = _prepared(order, search)
     _customize()
+    if notes is not None:
+        record(notes)
     _run_to_the_end(run)
 
 

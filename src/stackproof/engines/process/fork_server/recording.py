@@ -8,9 +8,6 @@ from collections.abc import Sequence
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
-OF_MEASURING = frozenset({"coverage", "sitecustomize"})
-"""What a program does not import itself; a copy that is measured brings its own."""
-
 SIZE = 1 << 20
 """Bytes of names that are noted; what LiteLLM imports has 90,000."""
 
@@ -52,8 +49,7 @@ class Recorder:
         target: ModuleType | None = None,  # noqa: ARG002 - the protocol's
     ) -> ModuleSpec | None:
         """Nothing, so that the others are asked."""
-        if fullname.partition(".")[0] not in OF_MEASURING:
-            self._notes.add(fullname)
+        self._notes.add(fullname)
         return None
 
 

@@ -29,7 +29,7 @@ from stackproof.engines.process.fork_server.preloading import (
     Preloaded,
     preload,
 )
-from stackproof.engines.process.fork_server.recording import Notes, record
+from stackproof.engines.process.fork_server.recording import Notes
 from stackproof.engines.process.limits import join_groups
 from stackproof.engines.process.world.rooms import Room
 from stackproof.reaper import kernel
@@ -149,9 +149,7 @@ class ForkServer:
             join_groups(order.groups)
 
         def work() -> None:
-            if recording:
-                record(self._notes)
-            begin(order, self._search)
+            begin(order, self._search, self._notes if recording else None)
 
         program = replace(
             room.program((), {}, order.cwd, (streams[0], streams[1], streams[2]), order.uid),
