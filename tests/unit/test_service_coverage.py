@@ -12,13 +12,16 @@ from stackproof.artifacts.service_coverage import DATA, STACKS, combine, coverag
 from stackproof.stack.resolved import StackRequest, resolve
 from stackproof.suites.measuring import report_coverage
 
+LOW = "price = 1\nif price > 2:\n    price = 2\n"
+HIGH = LOW.replace("1", "3")
 
-def measured(folder, place, environment):
+
+def measured(folder, place, environment, text=LOW):
     """Run a module as a service would that has its code at another path than this machine."""
-    place.mkdir()
-    (place / "shop.py").write_text("price = 1\nif price > 2:\n    price = 2\n")
+    place.mkdir(exist_ok=True)
+    (place / "shop.py").write_text(text)
     subprocess.run(
-        [sys.executable, "-c", "import shop"], check=True, cwd=folder,
+        [sys.executable, "-B", "-c", "import shop"], check=True, cwd=folder,
         env={**environment, "PYTHONPATH": f"{environment['PYTHONPATH']}:{place}"},
     )  # fmt: skip
 
@@ -27,12 +30,18 @@ def test_what_a_service_has_run_at_its_own_path_counts_for_the_source_here(tmp_p
     source, place, folder = tmp_path / "source", tmp_path / "app", tmp_path / "coverage"
     source.mkdir()
     (source / "shop.py").write_text("price = 1\nif price > 2:\n    price = 2\n")
-    environment = coverage_environment(folder, "shop-e2e", {source: [str(place)]})
+    environment = coverage_environment(folder, "shop-e2e", "web", {source: [str(place)]})
     measured(tmp_path, place, environment)
     assert combine(folder).startswith("coverage of the services: 67 %")
     text = Path(folder, "coverage.txt").read_text()
     assert f"{source}/shop.py" in text or "source/shop.py" in text
     assert "app/shop.py" not in text
+
+
+def reported(folder):
+    """What the report says of each file."""
+    files = [line.split() for line in Path(folder, "coverage.txt").read_text().splitlines()]
+    return [(Path(words[0]).parent.name, *words[1:]) for words in files if "shop.py" in words[0]]
 
 
 def test_what_several_stacks_have_run_is_one_report(tmp_path):
@@ -41,19 +50,31 @@ def test_what_several_stacks_have_run_is_one_report(tmp_path):
         source, place = tmp_path / name, tmp_path / f"app-{project}"
         source.mkdir(exist_ok=True)
         (source / "shop.py").write_text("price = 1\nif price > 2:\n    price = 2\n")
-        measured(tmp_path, place, coverage_environment(folder, project, {source: [str(place)]}))
+        seen = {source: [str(place)]}
+        measured(tmp_path, place, coverage_environment(folder, project, name, seen))
     assert combine(folder).startswith("coverage of the services: 67 %")
-    files = [line.split() for line in Path(folder, "coverage.txt").read_text().splitlines()]
-    told = [(Path(words[0]).parent.name, *words[1:]) for words in files if "shop.py" in words[0]]
-    assert told == [("back", "3", "1", "67%", "3"), ("web", "3", "1", "67%", "3")]
+    assert reported(folder) == [("back", "3", "1", "67%", "3"), ("web", "3", "1", "67%", "3")]
     assert {path.name for path in folder.iterdir()} == {"coverage.txt", "coverage.xml"}
+
+
+def test_files_that_two_services_see_at_one_path_are_told_apart(tmp_path):
+    folder, place = tmp_path / "coverage", tmp_path / "app"
+    for service, text in [("web", LOW), ("worker", HIGH)]:
+        source = tmp_path / service
+        source.mkdir()
+        (source / "shop.py").write_text(text)
+        seen = {source: [str(place)]}
+        measured(tmp_path, place, coverage_environment(folder, "shop-e2e", service, seen), text)
+    assert combine(folder).startswith("coverage of the services: 83 %")
+    assert reported(folder) == [("web", "3", "1", "67%", "3"), ("worker", "3", "0", "100%")]
 
 
 def test_other_users_may_add_measurements_only_where_services_run_as_others(tmp_path):
     modes = []
     for by_others in (False, True):
-        coverage_environment(tmp_path, str(by_others), {}, by_others=by_others)
-        modes.append(stat.S_IMODE((tmp_path / STACKS / str(by_others) / DATA).stat().st_mode))
+        coverage_environment(tmp_path, str(by_others), "web", {}, by_others=by_others)
+        folder = tmp_path / STACKS / str(by_others) / "web"
+        modes.append(stat.S_IMODE((folder / DATA).stat().st_mode))
     assert modes[1] == 0o1733
     assert modes[0] & 0o022 == 0
 

@@ -1,8 +1,9 @@
 """Coverage of Python services: measured inside their processes, combined into the artifacts.
 
 The services' own environments stay as their locks say: coverage reaches them by a folder on
-their import path, which holds a `sitecustomize` module that starts the measurement. Each stack of a
-session has such a folder; what all of them measured makes one report.
+their import path, which holds a `sitecustomize` module that starts the measurement. Each service of
+each stack of a session has such a folder, since several may see different files at one path; what
+all of them measured makes one report.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     import coverage
 
 STACKS = "stacks"
-"""Folder of what each stack measures, by its project."""
+"""Folder of what is measured, by project and service."""
 
 SITE = "coverage-site"
 DATA = f"{SITE}/data"
@@ -56,20 +57,22 @@ Source: pid_namespaces(7), "The namespace init process".
 def coverage_environment(
     folder: Path,
     project: str,
+    service: str,
     sources: Mapping[Path, Collection[str]],
     *,
     by_others: bool = False,
 ) -> Mapping[str, str] | None:
-    """Make the folder that starts coverage in each Python process which has it on its path.
+    """Make the folder that starts coverage in each Python process of a service.
 
     Args:
         folder: Where the measurements of a session go; it must outlive the services.
-        project: Name of the copy of the stack whose services are measured.
-        sources: Folders whose files are measured, with the paths at which services see each.
-        by_others: Whether services run as other users than this one.
+        project: Name of the copy of the stack.
+        service: The service that is measured.
+        sources: Folders whose files are measured, with the paths at which it sees each.
+        by_others: Whether it runs as another user than this one.
 
     Returns:
-        Variables for the services, PYTHONPATH to be put in front of their own; None where
+        Variables for the service, PYTHONPATH to be put in front of its own; None where
         coverage is not installed beside stackproof.
 
     Source: coverage.py documentation, "Measuring subprocesses".
@@ -77,7 +80,7 @@ def coverage_environment(
     spec = find_spec("coverage")
     if spec is None or spec.origin is None:
         return None
-    own = folder / STACKS / project
+    own = folder / STACKS / project / service
     site, data = own / SITE, own / DATA
     site.mkdir(parents=True, exist_ok=True)
     data.mkdir(exist_ok=True)
@@ -125,7 +128,7 @@ def combine(folder: Path) -> str:
         The total as a sentence, or why there is none.
     """
     stacks = folder / STACKS
-    found = [data for data in stacks.glob(f"*/{DATA}") if any(data.iterdir())]
+    found = [data for data in stacks.glob(f"*/*/{DATA}") if any(data.iterdir())]
     if find_spec("coverage") is None:
         return "coverage of the services was not measured: coverage is not installed"
     if not found:
@@ -141,36 +144,37 @@ def combine(folder: Path) -> str:
 
 
 def _report(folder: Path, found: Collection[Path]) -> float:
-    together = folder / STACKS / ".all"
-    together.mkdir(exist_ok=True)
-    config = together / CONFIG
-    config.write_text(_config(together, _all_places(folder / STACKS)), encoding="utf-8")
-    where = (str(together / "coverage"), str(config))
-    with _measured(*where) as measured:
-        measured.combine([str(data) for data in found])
-        measured.save()
+    sources, parts = set(), []
+    for data in found:
+        own = data.parents[1]
+        sources |= json.loads((own / SOURCES).read_text(encoding="utf-8")).keys()
+        parts.append(_combined(own / "coverage", own / SITE / CONFIG, [data]))
+    config = folder / STACKS / CONFIG
+    config.write_text(_config(folder, {one: [one] for one in sorted(sources)}), encoding="utf-8")
+    together = _combined(folder / STACKS / "coverage", config, parts)
+    with _measured(together, config) as measured:
+        measured.load()
         measured.xml_report(outfile=str(folder / "coverage.xml"), ignore_errors=True)
     text = (folder / "coverage.txt").open("w", encoding="utf-8")
-    with text as file, _measured(*where) as measured:
+    with text as file, _measured(together, config) as measured:
         measured.load()
         return measured.report(file=file, ignore_errors=True, show_missing=True)
 
 
-def _all_places(stacks: Path) -> dict[str, list[str]]:
-    """The folders that are measured, with the paths at which services of any stack see each."""
-    places: dict[str, set[str]] = {}
-    for path in sorted(stacks.glob(f"*/{SOURCES}")):
-        for source, seen in json.loads(path.read_text(encoding="utf-8")).items():
-            places.setdefault(source, set()).update(seen)
-    return {source: sorted(seen) for source, seen in places.items()}
+def _combined(together: Path, config: Path, found: Collection[Path]) -> Path:
+    """One file of measurements from many files and folders, with the paths of a configuration."""
+    with _measured(together, config) as measured:
+        measured.combine([str(one) for one in found])
+        measured.save()
+    return together
 
 
 @contextmanager
-def _measured(data: str, config: str) -> Iterator[coverage.Coverage]:
+def _measured(data: Path, config: Path) -> Iterator[coverage.Coverage]:
     """Measurements for one report, which makes a database in memory that nobody closes."""
     import coverage
 
-    measured = coverage.Coverage(data_file=data, config_file=config)
+    measured = coverage.Coverage(data_file=str(data), config_file=str(config))
     try:
         yield measured
     finally:

@@ -214,7 +214,7 @@ class Launch:
         plan: The plan.
         run: Its run folder, which has been opened.
         say: Takes lines of progress.
-        extra_env: Variables for every service of a Python project; PYTHONPATH goes in front. The
+        extra_env: Further variables, by service of a Python project; PYTHONPATH goes in front. The
             compose engine ignores them: containers have their own files.
         snapshot: Folder of a snapshot to start from; None for empty data.
         forks: Whether this process starts copies of the stack one after the other, so that Python
@@ -226,7 +226,7 @@ class Launch:
     plan: Plan
     run: RunFolder
     say: Say
-    extra_env: Mapping[str, str] = field(default_factory=dict)
+    extra_env: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     snapshot: Path | None = None
     forks: bool = False
     cold: Sequence[str] = ()

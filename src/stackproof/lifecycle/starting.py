@@ -206,24 +206,24 @@ def _launch(resolved: ResolvedStack, say: Say, snapshot: Path | None) -> Launch:
     )
 
 
-def _extra_env(resolved: ResolvedStack) -> Mapping[str, str]:
-    """Variables that make the services' Python processes measure their coverage."""
-    folder = resolved.request.coverage
+def _extra_env(resolved: ResolvedStack) -> Mapping[str, Mapping[str, str]]:
+    """Variables that make Python processes measure their coverage, by service."""
+    folder, found = resolved.request.coverage, {}
     if folder is None or not resolved.settings.coverage:
         return {}
-    roots: dict[Path, set[str]] = {}
-    by_others = False
     for service in resolved.plan.services:
         runtime, world = service.runtime, service.world
-        by_others = by_others or (world is not None and world.user.uid != 0)
-        if runtime is not None and not runtime.own_environment:
-            for root in runtime.source_roots:
-                seen = world.seen_at(root) if world is not None else None
-                roots.setdefault(root, set()).add(seen or str(root))
-    if not roots:
-        return {}
-    project = resolved.plan.project
-    return coverage_environment(folder, project, roots, by_others=by_others) or {}
+        if runtime is None or runtime.own_environment:
+            continue
+        roots = {
+            root: [(world.seen_at(root) if world is not None else None) or str(root)]
+            for root in runtime.source_roots
+        }
+        found[service.name] = coverage_environment(
+            folder, resolved.plan.project, service.name, roots,
+            by_others=world is not None and world.user.uid != 0,
+        ) or {}  # fmt: skip
+    return found
 
 
 @contextmanager

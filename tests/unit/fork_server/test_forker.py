@@ -31,7 +31,7 @@ def begun(monkeypatch, tmp_path):
 
     def begin(*, sets=None, **launch):
         told = {"forks": True, "extra_env": {}, "cold": (), "plan": plan, **launch}
-        spec = replace(SPEC, env={**told["extra_env"], **(sets or {})})
+        spec = replace(SPEC, env={**told["extra_env"].get(SPEC.name, {}), **(sets or {})})
         found = forker(SimpleNamespace(**told), tmp_path)(spec, Path("/venv"))
         return found.forked, found.cold, asked
 
@@ -49,12 +49,12 @@ def test_no_fork_is_asked_for_where_stacks_are_not_those_of_tests(begun):
 
 def test_a_service_whose_coverage_is_measured_is_forked(begun):
     measured = {"COVERAGE_PROCESS_START": "/run/coveragerc", "PYTHONPATH": "/run"}
-    assert begun(extra_env=measured) == (FORKED, "", [begun.wanted])
+    assert begun(extra_env={SPEC.name: measured}) == (FORKED, "", [begun.wanted])
 
 
 @pytest.mark.parametrize("measured", [{}, {"COVERAGE_PROCESS_START": "/run/coveragerc"}])
 def test_a_service_that_measures_its_coverage_itself_begins_anew(begun, measured):
-    told = begun(extra_env=measured, sets={"COVERAGE_PROCESS_START": "own"})
+    told = begun(extra_env={SPEC.name: measured}, sets={"COVERAGE_PROCESS_START": "own"})
     assert told == (None, "it sets COVERAGE_PROCESS_START itself", [])
 
 

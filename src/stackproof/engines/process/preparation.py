@@ -170,18 +170,18 @@ class Preparation:
         return self._in_room(service, service.world, spec, furniture, user)
 
     def _project_spec(self, service: ServicePlan, runtime: Runtime) -> ServiceSpec:
-        own = self._own_folders(service, None)
+        own, extra = self._own_folders(service, None), self.extra_env.get(service.name, {})
         around = surroundings(service.name, runtime, self.run, self.cache, self.step)
         for notice in around.notices:
             self.say(f"note: {service.name}: {notice}")
         search = ":".join([*map(str, around.programs), SYSTEM_PATH])
         seen = service.world.seen_at if service.world is not None else str
         roots = [seen(root) or str(root) for root in around.imported]
-        imported = [self.extra_env.get("PYTHONPATH", ""), *roots]
+        imported = [extra.get("PYTHONPATH", ""), *roots]
         caller = import_path(self.environment) if runtime.own_environment else {}
         environment = {
             **own,
-            **self.extra_env,
+            **extra,
             "PATH": search,
             "VIRTUAL_ENV": str(around.virtualenv),
             "PYTHONUNBUFFERED": "1",
@@ -199,12 +199,12 @@ class Preparation:
         if service.world.user.uid and os.geteuid() == 0:
             make_readable(around.virtualenv)
         from_caller = caller.get("PYTHONPATH", "")
-        furniture = of_python(around, service.world, self.extra_env, from_caller)
+        furniture = of_python(around, service.world, extra, from_caller)
         spec = self._in_room(service, service.world, spec, furniture, service.world.user)
         return self._forked(spec, around.virtualenv)
 
     def _build_spec(self, service: ServicePlan, world: World, image: Furniture) -> ServiceSpec:
-        own = {**self._own_folders(service, None), **self.extra_env, "PATH": SYSTEM_PATH}
+        own = {**self._own_folders(service, None), "PATH": SYSTEM_PATH}
         environment = {**own, **service.environment}
         spec = self._spec(service, service.argv, environment, world.working_dir, None)
         return self._in_room(service, world, spec, image, world.user)

@@ -41,7 +41,7 @@ def forker(launch: Launch, cache: Path) -> Callable[[ServiceSpec, Path], Service
     servers, secrets = fork_servers(cache), frozenset(plan.secrets)
 
     def forked(spec: ServiceSpec, virtualenv: Path) -> ServiceSpec:
-        if spec.env.get(COVERAGE) != launch.extra_env.get(COVERAGE):
+        if spec.env.get(COVERAGE) != launch.extra_env.get(spec.name, {}).get(COVERAGE):
             return replace(spec, cold=f"it sets {COVERAGE} itself")
         if spec.name in launch.cold:
             return replace(spec, cold="`isolation.cold` names it, or a test limits its memory")
