@@ -9,6 +9,7 @@ from stackproof.stack import service_files
 from stackproof.stack.changes import changes
 from stackproof.stack.resolved import StackRequest, resolve
 from stackproof.stack.running_record import read_about, write_about
+from stackproof_redaction import Redactor
 
 COMPOSE = """\
 services:
@@ -208,3 +209,27 @@ def test_what_is_read_once_is_planned_from_one_reading_and_read_anew_the_next_ti
     assert of_one == len(resolved.plan.services) == len(read)
     project.resolve()
     assert len(read) == 2 * of_one
+
+
+def test_what_is_as_it_was_is_not_masked_again(project, monkeypatch):
+    before = project.resolve().record()
+    monkeypatch.setattr(Redactor, "value", None)
+    assert project.resolve().record(known=before).services == before.services
+
+
+@pytest.mark.parametrize("change", ["a secret more", "another value"])
+def test_what_has_changed_or_is_a_secret_by_now_is_masked_anew(project, change):
+    project.edit("GREETING: hello", "GREETING: hello-canary")
+    before = project.resolve().record()
+    if change == "a secret more":
+        project.write(
+            "config/shop.yaml",
+            "stack: shop\ncompose_files: [../compose.yaml]\nsecrets: [GREETING]\n",
+        )
+        project.write(".env.integration", "GREETING=hello-canary\n")
+    else:
+        project.edit("GREETING: hello-canary", "GREETING: other-canary")
+    after = project.resolve().record(known=before)
+    assert after.services == project.resolve().record().services
+    assert after.services["worker"]["plan"] != before.services["worker"]["plan"]
+    assert after.services["other"] == before.services["other"] or change == "a secret more"

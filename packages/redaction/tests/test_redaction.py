@@ -196,3 +196,23 @@ def test_whole_patterns_are_made_only_when_a_text_has_their_beginning():
     assert "_whole" not in vars(spelling)
     assert list(spelling.spans("hunt")) == []
     assert "_whole" in vars(spelling)
+
+
+@settings(deadline=None)
+@given(one_line, st.sampled_from(sorted(SPELLINGS)))
+def test_a_text_that_is_a_secret_and_no_more_is_masked_in_any_form(secret, form):
+    assert Redactor([secret, "a-much-longer-secret"]).text(SPELLINGS[form](secret)) == MASK
+
+
+@settings(deadline=None)
+@given(secrets)
+def test_a_text_that_is_a_secret_in_base64_and_no_more_is_masked(secret):
+    for form in encoded(secret, b"", b"").values():
+        found = survivors(secret, Redactor([secret]).text(form))
+        assert [name for name in found if name.startswith("Base64")] == []
+
+
+def test_a_piece_of_a_long_secret_in_base64_is_masked_though_it_is_shorter_than_the_secret():
+    secret = "".join(f"{number:04x}" for number in range(60))
+    written = base64.b64encode(secret.encode()).decode()
+    assert Redactor([secret]).text(written[40:100]) == MASK

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from stackproof.engines.attached.engine import AttachedEngine
 from stackproof.engines.base import Engine
 from stackproof.engines.process.engine import ProcessEngine
 from stackproof.engines.process.images.credentials import secret_value
@@ -131,21 +130,15 @@ class ResolvedStack:
         if token:
             ownership.write_file(str(self.run.path), GATEWAY_SECRET, token.encode())
 
-    def record(self, *, complete: bool = False, files: bool = True) -> RunningRecord:
-        """What the copy is started from, as it is now.
-
-        Args:
-            complete: Whether its start has come to its end.
-            files: Whether files are looked at.
-        """
+    def record(
+        self, *, complete: bool = False, files: bool = True, known: RunningRecord | None = None
+    ) -> RunningRecord:
+        """What the copy is started from, as it is now; see `RunningRecord.of`."""
+        free = self.request.shares_no_port
         return RunningRecord.of(
-            self.plan,
-            self.settings,
-            self.stack_file,
-            complete=complete,
-            all_free=self.request.shares_no_port,
-            files=files,
-        )
+            self.plan, self.settings, self.stack_file,
+            complete=complete, all_free=free, files=files, known=known,
+        )  # fmt: skip
 
     def needed_ports(self) -> tuple[PortKey, ...]:
         """The container ports that need a free port of this machine before the start."""
@@ -289,10 +282,12 @@ def _needed_ports(
 
 
 def make_engine(name: str, cache: Path, environment: Mapping[str, str]) -> Engine:
-    """The engine of a name; Docker's client is loaded only for the one that needs it."""
+    """The engine of a name; what only one of them needs is loaded only for that one."""
     if name == "process":
         return ProcessEngine(environment, cache)
     if name == "attached":
+        from stackproof.engines.attached.engine import AttachedEngine
+
         return AttachedEngine()
     from stackproof.engines.compose.engine import ComposeEngine
 

@@ -36,7 +36,8 @@ class RunningRecord:
         ports: Host ports by service and container port.
         all_free: Whether every port is a free one, whatever the files ask for.
         services: What each service was started from: `plan` and `written`, both masked, `digest` of
-            all of it unmasked, and `files` with a digest of each (None where nobody looks at them).
+            all of it unmasked, `masked` of that and of what is masked in it, and `files` with a
+            digest of each (None where nobody looks at them).
         origins: What the data of each server were made from.
         is_complete: Whether the start has come to its end.
         without: Services that the command line has left out.
@@ -64,6 +65,7 @@ class RunningRecord:
         complete: bool = False,
         all_free: bool = False,
         files: bool = True,
+        known: RunningRecord | None = None,
     ) -> RunningRecord:
         """The record of a plan and of the files that its services are started from.
 
@@ -74,12 +76,20 @@ class RunningRecord:
             complete: Whether the start has come to its end.
             all_free: Whether every port is a free one.
             files: Whether files are looked at; not for a stack that no later command updates.
+            known: An earlier record: what is the same is not masked again.
         """
         services, redactor = {}, Redactor(plan.secrets)
         for service in plan.services:
             found = service_files(service, stack_file) if files else None
             services[service.name] = {
-                **_plain(service, _written(service.name, stack_file), settings, plan, redactor),
+                **_plain(
+                    service,
+                    _written(service.name, stack_file),
+                    settings,
+                    plan,
+                    redactor,
+                    known.services.get(service.name, {}) if known is not None else {},
+                ),
                 "files": found,
             }
         return cls(
@@ -137,6 +147,7 @@ def _plain(
     settings: Settings,
     plan: Plan,
     redactor: Redactor,
+    known: Mapping[str, Any],
 ) -> dict[str, Any]:
     planned = {
         **asdict(service),
@@ -150,8 +161,16 @@ def _plain(
     }
     both = {"plan": planned, "written": written}
     text = json.dumps(both, default=str, sort_keys=True)
-    masked = json.loads(json.dumps(redactor.value(both), default=str))
-    return {**masked, "digest": hashlib.sha256(text.encode()).hexdigest()}
+    digest, masked = _sum(text), _sum(text, *sorted(plan.secrets))
+    if known.get("masked") == masked:
+        shown = {name: known[name] for name in both}
+    else:
+        shown = json.loads(json.dumps(redactor.value(both), default=str))
+    return {**shown, "digest": digest, "masked": masked}
+
+
+def _sum(*texts: str) -> str:
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()
 
 
 def write_about(run: RunFolder, record: RunningRecord) -> None:

@@ -135,8 +135,11 @@ class _Search:
         written = {form for secret in secrets for form in _written(secret)}
         encoded = (form.encode("utf-8", "surrogatepass") for form in written)
         self._finders.append(Encoded(encoded))
+        self._shortest = min(finder.shortest for finder in self._finders)
 
     def spans(self, text: str) -> Iterator[Span]:
+        if len(text) < self._shortest:  # as most keys and many values are
+            return
         for finder in self._finders:
             yield from finder.spans(text)
 

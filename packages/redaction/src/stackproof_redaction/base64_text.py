@@ -32,11 +32,15 @@ class Encoded:
 
     Args:
         secrets: What was encoded, each in every spelling that is likely.
+
+    Attributes:
+        shortest: They stand in no text with fewer characters.
     """
 
     def __init__(self, secrets: Iterable[bytes]) -> None:
         cores = {core for secret in secrets for core in _cores(secret)}
         self._cores = sorted(core for core in cores if len(core) >= SHORTEST_CORE)
+        self.shortest = min([*map(len, self._cores), SHORTEST_FRAGMENT])
         self._whole = "\n".join(core for core in self._cores if len(core) > SHORTEST_FRAGMENT)
 
     def spans(self, text: str) -> Iterator[Span]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import xml.etree.ElementTree as ET
 from pathlib import Path
 
 from stackproof_redaction import MASK, Redactor
@@ -53,12 +52,14 @@ def _masked(suffix: str, text: str, redactor: Redactor) -> str:
         if suffix in {".jsonl", ".ndjson"}:
             values = [redactor.value(json.loads(line)) for line in text.splitlines() if line]
             return "".join(f"{json.dumps(value)}\n" for value in values)
-    except (ValueError, RecursionError, ET.ParseError):
+    except (ValueError, RecursionError, SyntaxError):
         pass  # it is not what its name says
     return redactor.text(text)
 
 
 def _masked_xml(text: str, redactor: Redactor) -> str:
+    import xml.etree.ElementTree as ET  # most runs mask no XML, and it takes milliseconds to load
+
     tree = ET.ElementTree(ET.fromstring(text))  # noqa: S314 - this run's own file
     for element in tree.iter():
         element.text, element.tail = (

@@ -41,12 +41,17 @@ class Spelling:
 
     Args:
         secret: The secret, not empty.
+
+    Attributes:
+        shortest: It stands in no text with fewer characters: each of its own is written with one at
+            the least, but for backslashes.
     """
 
     def __init__(self, secret: str) -> None:
         self._secret = secret
         self._parts = _parts(secret)
         self._head = re.compile("".join(self._parts[:HEAD]))
+        self.shortest = len(secret.replace("\r\n", "\n").replace("\\", ""))
 
     @cached_property
     def _whole(self) -> re.Pattern[str]:
