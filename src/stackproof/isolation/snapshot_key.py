@@ -83,7 +83,8 @@ def _tree(root: Path) -> Iterator[tuple[str, str]]:
         return
     for folder, names, files in os.walk(root):
         names[:] = sorted(set(names) - IGNORED)
+        below = folder[len(str(root)) :].lstrip(os.sep)
         for name in sorted(files):
-            path = Path(folder, name)
-            if path.is_file():
-                yield str(path.relative_to(root)), digest(path)
+            path = os.path.join(folder, name)  # noqa: PTH118 - a Path a file takes longer
+            if os.path.isfile(path):  # noqa: PTH113 - as above
+                yield os.path.join(below, name), digest(path)  # noqa: PTH118 - as above

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
+from pathlib import Path
 
 from stackproof.plan.addressing.container_ports import (
     HostPort,
@@ -13,6 +14,7 @@ from stackproof.plan.addressing.container_ports import (
     fixed_ports,
     refuse_unknown_services,
 )
+from stackproof.plan.services.dockerignore import hidden_paths
 from stackproof.plan.services.drafts import (
     Draft,
     make_draft,
@@ -21,7 +23,21 @@ from stackproof.plan.services.drafts import (
 )
 from stackproof.settings.model import Settings
 from stackproof.stack_file import select_services, start_order
-from stackproof.stack_file.model import StackFile
+from stackproof.stack_file.model import Build, StackFile
+
+
+class HiddenPaths:
+    """The paths of build contexts that no COPY sees: each context is walked once for a reading."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[Path, str], tuple[str, ...]] = {}
+
+    def __call__(self, build: Build) -> tuple[str, ...]:
+        """Those of one build context."""
+        key = build.context, build.dockerfile
+        if key not in self._known:
+            self._known[key] = hidden_paths(build)
+        return self._known[key]
 
 
 @dataclass(frozen=True)
@@ -31,6 +47,7 @@ class Outline:
     drafts: tuple[Draft, ...]
     targets: Mapping[str, tuple[int, ...]]
     fixed: Mapping[PortKey, HostPort]
+    hidden: HiddenPaths = field(default_factory=HiddenPaths, compare=False)
 
 
 class _Reading:

@@ -129,7 +129,7 @@ def make_plan(
     mounts = plan_mounts(settings, stack_file, outline.drafts, engine)
     runs_in = (engine, world if engine == "process" else "host")
     around = Surroundings(
-        settings, stack_file, addresses, run_folder, outline.drafts, mounts, runs_in
+        settings, stack_file, addresses, run_folder, outline.drafts, mounts, runs_in, outline.hidden
     )
     plan = _planned(around, shared)
     return replace(

@@ -169,14 +169,14 @@ def files_below(root: Path) -> dict[str, str]:
     return {str(path): digest(path) for path in _sources(root)}
 
 
-def digest(path: Path) -> str:
+def digest(path: str | Path) -> str:
     """A digest of a file's content; of its size and time where it is large."""
     try:
-        about = path.stat()
+        about = os.stat(path)  # noqa: PTH116 - a Path a file takes longer
         if about.st_size >= LARGE:
             return f"{about.st_size} {about.st_mtime_ns}"
         if time.time() - max(about.st_mtime, about.st_ctime) < SETTLED:
-            return hashlib.sha256(path.read_bytes()).hexdigest()
+            return _hashed(path)
         state = (about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns)
         return _settled(str(path), state)
     except OSError as error:
@@ -186,4 +186,8 @@ def digest(path: Path) -> str:
 @lru_cache(maxsize=20_000)
 def _settled(path: str, _state: tuple[int, ...]) -> str:
     """The digest of a file that was written long ago; each write gives it another state."""
+    return _hashed(path)
+
+
+def _hashed(path: str | Path) -> str:
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stackproof.plan import outline
 from stackproof.plan.services.dockerignore import context_files, hidden_paths
 from stackproof.stack_file.model import Build
 
@@ -70,3 +71,20 @@ def test_any_pattern_can_be_read(tmp_path_factory, lines):
     folder = tmp_path_factory.getbasetemp() / "ignored"
     build = context(folder, *lines, files=["a", "b/a"])
     assert set(hidden_paths(build)).isdisjoint(context_files(build))
+
+
+def test_a_build_context_is_walked_once_for_a_reading_and_anew_for_the_next(tmp_path, monkeypatch):
+    build, walked = context(tmp_path, "a.py"), []
+
+    def hidden(one):
+        walked.append(one)
+        return hidden_paths(one)
+
+    monkeypatch.setattr(outline, "hidden_paths", hidden)
+    reading = outline.HiddenPaths()
+    before = [reading(Build(tmp_path, args={"A": number})) for number in "12"]
+    (tmp_path / ".dockerignore").write_text("b.md")
+    assert before == [(".dockerignore", "a.py")] * 2
+    assert reading(build) == before[0]
+    assert len(walked) == 1
+    assert outline.HiddenPaths()(build) == ("b.md",)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from stackproof.engines.base import Say
@@ -78,9 +79,16 @@ class ProcessSnapshots:
 
 
 def _listing(folder: Path) -> str:
-    found = [
-        (str(path.relative_to(folder)), about.st_size, about.st_mtime_ns)
-        for path in sorted(folder.rglob("*"))
-        if not path.is_dir() and (about := path.lstat())
-    ]
-    return content_key(found)
+    return content_key(sorted(_entries(str(folder), ""), key=lambda entry: entry[0].split("/")))
+
+
+def _entries(folder: str, prefix: str) -> Iterator[tuple[str, int, int]]:
+    """Name, size and time of all files and links below a folder."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            name = prefix + entry.name
+            if entry.is_dir(follow_symlinks=False):
+                yield from _entries(entry.path, f"{name}/")
+            elif not entry.is_dir():
+                about = entry.stat(follow_symlinks=False)
+                yield name, about.st_size, about.st_mtime_ns

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -111,8 +112,13 @@ def _text(path: Path) -> str:
         raise ConfigError("the file can't be read", source=path, observed=what) from error
 
 
-def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
+@lru_cache(maxsize=16)
+def _logical_lines(text: str) -> tuple[tuple[int, str], ...]:
     """Lines without comments, continued ones joined, with the number of the first."""
+    return tuple(_joined_lines(text))
+
+
+def _joined_lines(text: str) -> Iterator[tuple[int, str]]:
     parts: list[str] = []
     first = 0
     for number, line in enumerate([*text.splitlines(), ""], 1):

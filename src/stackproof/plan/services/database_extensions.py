@@ -20,6 +20,9 @@ SKIPPED = frozenset({"node_modules", "__pycache__", "venv", "vendor", "dist"})
 MOST_FILES = 1000
 LARGEST_FILE = 256 * 1024
 
+_WORD = "extension"
+"""What every form has in it: nearly all files are told apart by that alone."""
+
 _NAME = r"[\\\"'`]{0,3}(?P<name>[a-z][a-z0-9_-]{1,40})\b"
 _CREATED = re.compile(
     rf"(?:create\s{{1,9}}extension(?:\s{{1,9}}if\s{{1,9}}not\s{{1,9}}exists)?\s{{1,9}}"
@@ -63,6 +66,8 @@ def extensions_in(text: str) -> Iterator[str]:
     Args:
         text: SQL, a migration, or a program that has SQL in it.
     """
+    if _WORD not in text.lower():
+        return
     for created in _CREATED.finditer(text):
         yield created["name"].lower()
     for operation in _CLASS.finditer(text):
@@ -94,7 +99,7 @@ def _files(root: Path) -> Iterator[Path]:
             name for name in folders if name not in SKIPPED and not name.startswith(".")
         )
         for name in sorted(files):
-            if Path(name).suffix in SUFFIXES:
+            if os.path.splitext(name)[1] in SUFFIXES:  # noqa: PTH122 - a Path a file takes longer
                 yield Path(folder, name)
 
 

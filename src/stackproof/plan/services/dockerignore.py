@@ -102,7 +102,8 @@ def _read_patterns(lines: Iterable[str]) -> list[_Pattern]:
 
 
 def _is_left_out(path: str, patterns: list[_Pattern]) -> bool:
-    places = [path, *map(str, Path(path).parents[:-1])] if "/" in path else [path]
+    parts = path.split("/")
+    places = ["/".join(parts[:length]) for length in range(len(parts), 0, -1)]
     found = False
     for pattern in patterns:
         if pattern.is_exception == found and any(map(pattern.regex.fullmatch, places)):

@@ -14,7 +14,6 @@ from stackproof.plan.addressing.paths import PathMap
 from stackproof.plan.addressing.translation import Translator
 from stackproof.plan.builds.model import SYSTEM_PATH
 from stackproof.plan.model import Translation
-from stackproof.plan.services.dockerignore import hidden_paths
 from stackproof.plan.services.drafts import Draft, local_command
 from stackproof.plan.services.folders import Folders, folders_of
 from stackproof.plan.services.notices import ignored_in_rooms, ignored_keys, replaced_check
@@ -30,7 +29,7 @@ def private_service(draft: Draft, around: Surroundings) -> Resolved:
     refuse_no_world(around.stack_file, draft.service)
     outside = around.mounts.get(draft.name, ())
     folders = folders_of(draft, around.run_folder, outside)
-    built = build_world(draft, folders, outside, around.interfaces, hidden_paths)
+    built = build_world(draft, folders, outside, around.interfaces, around.hidden)
     if draft.known is not None and draft.known.name == "traefik":
         refuse_routes_of_containers(
             around.stack_file, draft.name, draft.argv, draft.environment, built.world

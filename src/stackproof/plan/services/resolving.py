@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +13,7 @@ from stackproof.plan.addressing.translation import Translator
 from stackproof.plan.model import Endpoint, ServicePlan, Translation
 from stackproof.plan.mounts.model import PlannedMount
 from stackproof.plan.reach import Reach
+from stackproof.plan.services.dockerignore import hidden_paths
 from stackproof.plan.services.drafts import Draft
 from stackproof.plan.services.folders import Folders
 from stackproof.plan.services.image_tag import image_of
@@ -22,7 +23,7 @@ from stackproof.plan.world.model import Interface, WorldName
 from stackproof.plan.world.networks import interfaces_of
 from stackproof.readiness.probes import HealthTiming, Probe
 from stackproof.settings.model import Settings
-from stackproof.stack_file.model import Condition, Healthcheck, Limits, Mount, StackFile
+from stackproof.stack_file.model import Build, Condition, Healthcheck, Limits, Mount, StackFile
 
 DEFAULT_CPUS = 1.0
 DEFAULT_MEMORY = 1 << 30
@@ -44,6 +45,7 @@ class Surroundings:
         drafts: All services of the plan, in start order.
         mounts: The mounts of each service that are not the run's own, decided.
         runs_in: Engine and world.
+        hidden: The paths of a build context that no COPY sees.
     """
 
     settings: Settings
@@ -53,6 +55,7 @@ class Surroundings:
     drafts: Sequence[Draft]
     mounts: Mapping[str, tuple[PlannedMount, ...]] = field(default_factory=dict)
     runs_in: tuple[str, WorldName] = ("compose", "host")
+    hidden: Callable[[Build], Sequence[str]] = hidden_paths
 
     @property
     def is_translated(self) -> bool:

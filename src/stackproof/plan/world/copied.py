@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import posixpath
-import tarfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -100,6 +99,8 @@ def _parts(
 
 
 def _is_archive(source: Path) -> bool:
+    import tarfile  # few Dockerfiles have an ADD, and it takes milliseconds to load
+
     try:
         return source.is_file() and tarfile.is_tarfile(source)
     except OSError:

@@ -45,11 +45,49 @@ def candidate(program: Path, origin: str) -> Candidate | None:
     return Candidate(program, origin, version) if version else None
 
 
+_State = tuple[str, int, int, int, int, int]
+"""What changes with a file: its real path, device, inode, size and times."""
+
+_ELF = b"\x7fELF"
+
+_VERSIONS: dict[tuple[Path, str, _State], str] = {}
+"""What programs have said of themselves in this process, as long as their files stay the same."""
+
+
 def program_version(program: Path, option: str = "--version") -> str:
-    """The version that a program prints; empty if it can't be had."""
+    """The version that a program prints; empty if it can't be had.
+
+    A compiled program is asked once, and again when its file has changed. A script, or a link to a
+    program of another name, may start another program each time, so it is always asked.
+
+    Args:
+        program: Its path.
+        option: What makes it print its version.
+    """
+    state = _state_of(program)
+    known = _VERSIONS.get((program, option, state), "") if state is not None else ""
+    if known:
+        return known
     output, errors = printed(program, option)
     match = _VERSION.search(output or errors)
-    return match[1] if match else ""
+    version = match[1] if match else ""
+    if version and state is not None:
+        _VERSIONS[program, option, state] = version
+    return version
+
+
+def _state_of(program: Path) -> _State | None:
+    """The state of a compiled program's file; None where it does not tell which program runs."""
+    real = os.path.realpath(program)
+    try:
+        with open(real, "rb") as file:  # noqa: PTH123 - a name that `realpath` gave
+            about, begin = os.fstat(file.fileno()), file.read(len(_ELF))
+    except OSError:
+        return None
+    own = program.name.rstrip("0123456789.")
+    if begin != _ELF or not os.path.basename(real).startswith(own):  # noqa: PTH119 - the same
+        return None
+    return real, about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns
 
 
 def printed(program: Path, *arguments: str) -> tuple[str, str]:
