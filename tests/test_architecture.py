@@ -210,3 +210,13 @@ def test_the_supervisor_loads_nothing_of_what_has_made_its_plan():
 
 def test_the_gateway_starts_without_what_only_a_real_provider_needs():
     assert loaded_by("stackproof.gateway, stackproof_gateway.__main__") & {"httpx", "rich"} == set()
+
+
+def test_an_unchanged_up_loads_nothing_that_only_a_start_needs():
+    needed_by_a_start = {
+        "docker", "httpx", "stackproof.engines.compose", "stackproof.engines.attached.engine",
+        "stackproof.engines.process.preparation", "stackproof.engines.process.images.postgres",
+        "stackproof.engines.process.fork_server.keeping", "stackproof.artifacts.forensics",
+        "stackproof.lifecycle.watching.loop",
+    }  # fmt: skip
+    assert loaded_by("stackproof.lifecycle") & needed_by_a_start == set()

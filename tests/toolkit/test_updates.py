@@ -18,8 +18,11 @@ from hypothesis import strategies as st
 from tests.processes import of_service
 
 from stackproof import lifecycle, wait_until
+from stackproof.artifacts.run import new_run
 from stackproof.errors import PortTaken, ServiceEnded, ServiceExited, StackproofError
+from stackproof.lifecycle.watching import watch
 from stackproof.stack.resolved import StackRequest, resolve
+from stackproof_redaction import Redactor
 
 PROGRAM = """\
     import json, os, pathlib, secrets, signal, sys, time
@@ -279,7 +282,7 @@ def test_a_watch_follows_edits_until_its_stack_is_taken_down(shop):
         assert not ended.done(), ended.exception()
 
     with ThreadPoolExecutor(1) as pool:
-        ended = pool.submit(lifecycle.watch, shop.resolve(), said.append)
+        ended = pool.submit(watch, shop.resolve(), said.append)
         try:
             gamma = shop.start("gamma")
             edit("alpha → beta → healthy after", lambda: shop.change_source("alpha", 2))
@@ -532,3 +535,39 @@ def test_after_any_edits_up_gives_what_a_fresh_up_would(shop, edits):
         lifecycle.down(
             shop.resolve("fresh-e2e"), shop.said.append, force=True, disposable=True
         )  # fmt: skip
+
+
+def described(shop):
+    """The runs of `up` that were kept as artifacts."""
+    return {path.name for path in (shop.folder / ".artifacts" / "up").iterdir()} - {"latest"}
+
+
+def test_a_stack_that_is_as_it_was_is_not_described_again(shop):
+    shop.up()
+    before = described(shop)
+    shop.up()
+    assert "is up already and nothing has changed" in shop.said[-1]
+    assert described(shop) == before
+    assert len(before) == 1
+
+
+@pytest.mark.parametrize("what", ["source", "process", "artifacts", "newer failure", "plan"])
+def test_a_stack_that_is_not_what_was_kept_is_described_again(shop, what):
+    stack = shop.up()
+    before, folder = described(shop), shop.folder / ".artifacts" / "up"
+    if what == "source":
+        shop.change_source("alpha", 2)
+    elif what == "process":
+        stack.running.control("restart", ["alpha"])
+    elif what == "artifacts":
+        (folder / "latest" / "plan.json").unlink()
+    elif what == "newer failure":
+        new_run(folder.parent, "up", Redactor())
+        before = described(shop)
+    else:
+        (shop.folder / "config" / "shop.yaml").write_text(
+            "stack: shop\ncompose_files: [../compose.yaml]\ntimeouts: {start: 60}\n"
+            "seed: {service: alpha, command: [python, --version]}\n"
+        )
+    shop.up()
+    assert len(described(shop) - before) == 1

@@ -18,7 +18,6 @@ from stackproof.lifecycle.recorded import (
 )
 from stackproof.lifecycle.starting import Started, kept_on_failure, up
 from stackproof.lifecycle.updating import restart
-from stackproof.lifecycle.watching import require_events, watch
 from stackproof.plan.addressing.guard import refuse_foreign_targets
 from stackproof.reaper.leftovers import clean as clean_leftovers
 from stackproof.reaper.lock import ProjectLock
@@ -32,8 +31,8 @@ from stackproof.stack.running import Stack
 
 __all__ = [
     "RecordedStack", "ResolvedStack", "StackRequest", "Started", "build", "connect", "down",
-    "kept_on_failure", "migrate", "prepare", "prepare_or_record", "require_events", "reset",
-    "resolve", "restart", "seed", "up", "watch",
+    "kept_on_failure", "migrate", "prepare", "prepare_or_record", "reset", "resolve", "restart",
+    "seed", "up",
 ]  # fmt: skip
 
 GONE_SECONDS = 10.0

@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stackproof.artifacts.forensics import collect, describe_stack
 from stackproof.artifacts.run import RunArtifacts, new_run
 from stackproof.artifacts.service_coverage import coverage_environment
 from stackproof.engines.base import Copies, Launch, Lease, Say
 from stackproof.errors import NotReady, ServiceExited, StackproofError, TeardownIncomplete
 from stackproof.errors.starting import logs_of_running
 from stackproof.lifecycle.belonging import await_end_of_dead, own_kept, own_record
+from stackproof.lifecycle.describing import SUITE, keep_start
 from stackproof.lifecycle.ending import drop_kept, is_disposable, stop_seconds
 from stackproof.lifecycle.strictness import refuse_weak_world, require_enforced
 from stackproof.lifecycle.taken_ports import refuse_taken_ports
@@ -89,7 +89,7 @@ def up(
         if known is not None and not (fresh or not known.is_complete):
             updated = update(resolved, known, say)
             require_enforced(resolved, updated, stays=True)
-            _keep_start(resolved, updated, say)
+            keep_start(resolved, updated, say)
             return Started(updated, None)
         if known is not None:
             resolved = resolved.anew()
@@ -158,17 +158,8 @@ def _start(
         raise
     if not hold:
         lease.release()
-        _keep_start(resolved, stack, say)
+        keep_start(resolved, stack, say)
     return Started(stack, lease if hold else None)
-
-
-def _keep_start(resolved: ResolvedStack, stack: Stack, say: Say) -> None:
-    """Keep what an `up` has started, so that the newest run of `up` is never an older failure."""
-    try:
-        kept = new_run(resolved.settings.artifacts, "up", Redactor(resolved.plan.secrets))
-        describe_stack(stack, kept)
-    except (StackproofError, OSError) as error:
-        say(f"note: what was started could not be kept as artifacts: {error}")
 
 
 def _take_down_failed(resolved: ResolvedStack, say: Say) -> None:
@@ -241,8 +232,10 @@ def kept_on_failure(
     try:
         yield
     except StackproofError as failure:
+        from stackproof.artifacts.forensics import collect
+
         redactor = Redactor(resolved.plan.secrets)
-        kept = artifacts or new_run(resolved.settings.artifacts, "up", redactor)
+        kept = artifacts or new_run(resolved.settings.artifacts, SUITE, redactor)
         try:
             collect(stack, kept)
         except (StackproofError, OSError) as error:

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from socket import socket
 
-from stackproof.engines.base import Launch, RunningPlan, Say
+from stackproof.engines.base import Launch, RunningPlan, Say, ServiceStatus
 from stackproof.errors import NoStack, StartFailed
 from stackproof.lifecycle.belonging import own_record, refuse_other_engine
 from stackproof.lifecycle.taken_ports import refuse_taken_ports
@@ -50,7 +50,7 @@ def update(
         resolved = _with_new_ports(resolved.of_run(known), known, claims)
         refuse_taken_ports(resolved, own=known.ports.values())
         running = resolved.engine.attach(resolved.plan, resolved.run)
-        record = resolved.record(complete=True)
+        record = resolved.record(complete=True, known=known)
         waits = {name: known.services[name] for name in left if name in known.services}
         record = replace(record, services={**record.services, **waits})
         changed = changes(known, record)
@@ -58,8 +58,11 @@ def update(
             say(f"{resolved.plan.project} is up already and nothing has changed; it is reused")
         write_about(resolved.run, known.without_start_of(changed.services))
         running = _apply(resolved, running, changed, say, forks=forks)
-        recreated = _recreate(resolved, running, say)
-        _wait_until_well(resolved, running, waiting or say)
+        states = running.status()
+        recreated = _recreate(resolved, states, say)
+        _wait_until_well(
+            resolved, running, running.status() if recreated else states, waiting or say
+        )
     stack = Stack(resolved.plan, running)
     if changed or recreated:
         mark_databases(stack)
@@ -89,7 +92,7 @@ def restart(resolved: ResolvedStack, names: Sequence[str], say: Say) -> Stack:
         refuse_other_engine(resolved, known)
         refuse_unfit(f"the data of {resolved.plan.project}", known.origins, resolved.plan)
         running = resolved.engine.attach(resolved.plan, resolved.run)
-        record = resolved.record(complete=True)
+        record = resolved.record(complete=True, known=known)
         chosen = resolved.plan.restarted_with(names)
         services = {**known.services, **{name: record.services[name] for name in chosen}}
         after = replace(known, services=services)
@@ -146,8 +149,8 @@ def _apply(
     return resolved.engine.replace(launch, names, changed.removed)
 
 
-def _recreate(resolved: ResolvedStack, running: RunningPlan, say: Say) -> list[str]:
-    removed = [state.name for state in running.status() if state.state == "removed"]
+def _recreate(resolved: ResolvedStack, states: Sequence[ServiceStatus], say: Say) -> list[str]:
+    removed = [state.name for state in states if state.state == "removed"]
     if removed:
         containers = "its container was" if len(removed) == 1 else "their containers were"
         say(f"recreating {', '.join(removed)}: {containers} removed from outside")
@@ -155,8 +158,9 @@ def _recreate(resolved: ResolvedStack, running: RunningPlan, say: Say) -> list[s
     return removed
 
 
-def _wait_until_well(resolved: ResolvedStack, running: RunningPlan, say: Say) -> None:
-    states = running.status()
+def _wait_until_well(
+    resolved: ResolvedStack, running: RunningPlan, states: Sequence[ServiceStatus], say: Say
+) -> None:
     ended = [state for state in states if state.state in {"stopped", "exited"}]
     for state in ended:
         say(f"starting {state.name} again: {state.detail or state.state}")

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from stackproof.engines.base import RunningPlan, ServiceStatus
 from stackproof.errors import StackproofError
-from stackproof.stack.first_error import first_error
 
 UNWELL_LINES, WELL_LINES = 20, 5
 """Last log lines that are told of a service that is not well, and of one that is."""
@@ -43,6 +42,8 @@ def diagnose(running: RunningPlan, since: str = "") -> list[str]:
 
 def _last_lines(running: RunningPlan, service: ServiceStatus, since: str) -> Iterator[str]:
     """The first error that a service wrote since a moment; its last lines where it is not well."""
+    from stackproof.stack.first_error import first_error
+
     count = WELL_LINES if service.is_well else UNWELL_LINES
     try:
         lines = list(running.logs([service.name], since=since, tail=None if since else count))

@@ -38,7 +38,9 @@ def up(request: StackRequest, fresh: bool = False, watch: bool = False) -> None:
     from stackproof.tasks.inspection import show_services
 
     if watch:
-        lifecycle.require_events()
+        from stackproof.lifecycle.watching import require_events
+
+        require_events()
     resolved = prepare(request)
     with progress(f"starting {resolved.plan.project}") as tell:
         started = lifecycle.up(resolved, tell, fresh=fresh)
@@ -48,12 +50,12 @@ def up(request: StackRequest, fresh: bool = False, watch: bool = False) -> None:
 
 
 def _watch(resolved: ResolvedStack) -> None:
-    from stackproof import lifecycle
+    from stackproof.lifecycle.watching import watch
 
     project = resolved.plan.project
     say(f"watching the files of {project}; Ctrl-C ends the watch and leaves the stack up")
     try:
-        lifecycle.watch(resolved, say, learn=conceal)
+        watch(resolved, say, learn=conceal)
     except KeyboardInterrupt:
         ended = f"the watch has ended; {project} stays up until `invoke down`"
         raise Exit(ended, code=INTERRUPTED) from None

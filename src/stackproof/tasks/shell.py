@@ -148,7 +148,8 @@ def make_request(
     project: str,
 ) -> StackRequest:
     """The request that the common options make."""
-    from stackproof.lifecycle import StackRequest
+    with _kept_bytecode():
+        from stackproof.lifecycle import StackRequest
 
     profiles = [*profile, *(["beat"] if with_beat else [])]
     return StackRequest(
@@ -160,6 +161,19 @@ def make_request(
         profiles=tuple(dict.fromkeys(profiles)),
         without=tuple(names(without)),
     )
+
+
+@contextmanager
+def _kept_bytecode() -> Iterator[None]:
+    """Let Python keep the compiled modules that are imported here, unless its caller has said no.
+
+    Invoke switches that off for `tasks.py`; all of stackproof would be compiled at each task.
+    """
+    before, sys.dont_write_bytecode = sys.dont_write_bytecode, bool(sys.flags.dont_write_bytecode)
+    try:
+        yield
+    finally:
+        sys.dont_write_bytecode = before
 
 
 def secure_streams() -> None:

@@ -14,10 +14,7 @@ from stackproof.engines.base import Copies, Launch, Lease, Say
 from stackproof.engines.process.control import Control
 from stackproof.engines.process.copies import note_copies, overlays_of, require_copies
 from stackproof.engines.process.images import image_of, no_steps
-from stackproof.engines.process.images.unfit_data import refuse_unfit_data
 from stackproof.engines.process.listeners import holder_of
-from stackproof.engines.process.preparation import Preparation
-from stackproof.engines.process.receipt.trial import take_alone
 from stackproof.engines.process.run_data import (
     DATA,
     can_be_seen,
@@ -144,6 +141,7 @@ class ProcessEngine:
             world: What the service is to see.
             hermetic: Whether it reaches nothing outside the stack.
         """
+        from stackproof.engines.process.receipt.trial import take_alone
 
         def say(_: str) -> None:
             pass
@@ -186,6 +184,8 @@ class ProcessEngine:
 
     def _refuse_unfit(self, plan: Plan, data: Path) -> None:
         """Refuse data that a server could not read, as long as they lie where they were."""
+        from stackproof.engines.process.images.unfit_data import refuse_unfit_data
+
         for service in plan.services:
             runtime = service.runtime
             if runtime is not None and runtime.kind == "image":
@@ -273,6 +273,8 @@ class ProcessEngine:
         self, launch: Launch, services: tuple[ServicePlan, ...], control: Control
     ) -> Iterator[ServiceSpec]:
         """Each service when it and those before it in the order of starts are prepared."""
+        from stackproof.engines.process.preparation import Preparation
+
         preparation = Preparation(launch, control, self.environment, self.cache)
         with ThreadPoolExecutor(PARALLEL_PREPARATIONS) as pool:
             ready = pool.map(preparation.spec, services)

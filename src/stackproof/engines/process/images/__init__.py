@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from stackproof.engines.process.images.caddy import CADDY
-from stackproof.engines.process.images.mariadb import MariaDB
-from stackproof.engines.process.images.memcached import Memcached
+from functools import cache
+from importlib import import_module
+from typing import cast
+
 from stackproof.engines.process.images.model import (
     Launch,
     NativeImage,
@@ -13,13 +14,6 @@ from stackproof.engines.process.images.model import (
     Step,
     no_steps,
 )
-from stackproof.engines.process.images.nats import NATS
-from stackproof.engines.process.images.nginx import Nginx
-from stackproof.engines.process.images.one_program import of_config
-from stackproof.engines.process.images.postgres import Postgres
-from stackproof.engines.process.images.rabbitmq import RabbitMQ
-from stackproof.engines.process.images.redis import Redis
-from stackproof.engines.process.images.traefik import TRAEFIK
 from stackproof.plan.runtime import Runtime
 
 __all__ = [
@@ -33,19 +27,20 @@ __all__ = [
     "no_steps",
 ]
 
-_IMAGES: dict[str, NativeImage] = {
-    "caddy": CADDY,
-    "mariadb": MariaDB(),
-    "memcached": Memcached(),
-    "mysql": MariaDB(),
-    "nats": NATS,
-    "nginx": Nginx(),
-    "postgres": Postgres(),
-    "rabbitmq": RabbitMQ(),
-    "redis": Redis(),
-    "traefik": TRAEFIK,
-    "valkey": Redis(),
+_IMAGES: dict[str, tuple[str, str]] = {
+    "caddy": ("caddy", "CADDY"),
+    "mariadb": ("mariadb", "MariaDB"),
+    "memcached": ("memcached", "Memcached"),
+    "mysql": ("mariadb", "MariaDB"),
+    "nats": ("nats", "NATS"),
+    "nginx": ("nginx", "Nginx"),
+    "postgres": ("postgres", "Postgres"),
+    "rabbitmq": ("rabbitmq", "RabbitMQ"),
+    "redis": ("redis", "Redis"),
+    "traefik": ("traefik", "TRAEFIK"),
+    "valkey": ("redis", "Redis"),
 }
+"""Module of this package, and the image in it or its class; loaded when a stack has it."""
 
 
 def image_of(runtime: Runtime) -> NativeImage:
@@ -54,9 +49,14 @@ def image_of(runtime: Runtime) -> NativeImage:
     Args:
         runtime: The service's.
     """
-    return native_image(runtime.image) if runtime.native is None else of_config(runtime.native)
+    if runtime.native is None:
+        return native_image(runtime.image)
+    from stackproof.engines.process.images.one_program import of_config
+
+    return of_config(runtime.native)
 
 
+@cache
 def native_image(name: str) -> NativeImage:
     """What runs a known image.
 
@@ -66,4 +66,6 @@ def native_image(name: str) -> NativeImage:
     Raises:
         KeyError: If the image is not known; the plan refuses such images before.
     """
-    return _IMAGES[name]
+    module, image = _IMAGES[name]
+    found = getattr(import_module(f"{__name__}.{module}"), image)
+    return cast("NativeImage", found() if isinstance(found, type) else found)
