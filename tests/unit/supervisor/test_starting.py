@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from stackproof.engines.process.control import Control
-from stackproof.errors import NoStack, StartFailed
+from stackproof.errors import StartFailed
 from stackproof.reaper.launch import launch
 from stackproof.reaper.run_folder import RunFolder
 from stackproof.reaper.takedown import take_down
@@ -23,14 +23,12 @@ def test_a_slow_supervisor_is_waited_for_and_the_last_words_of_one_that_ends_are
     lease = launch(run, [sys.executable, "-c", code, str(asked)], environment={}, private=False)
     control = Control(run)
 
-    def asks():
-        if said:
-            asked.touch()
-        raise NoStack("no socket yet")
+    def say(line):
+        said.append(line)
+        asked.touch()
 
-    monkeypatch.setattr(control, "status", asks)
     with pytest.raises(StartFailed) as caught:
-        control.wait_for_supervisor(said.append)
+        control.wait_for_supervisor(say)
     lease.close()
     take_down(run, seconds=5)
     assert "still waiting for the supervisor of slow-e2e" in said[0]
