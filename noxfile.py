@@ -49,7 +49,16 @@ PROJECT = Project(
 FAKE = replace(PROJECT, stacks={"e2e_llm": ("runs", "plans")})
 KEYLESS = (("fake", FAKE), ("replay", PROJECT))
 
+# Those of e2e whose tests have a stack each: the services of one that all share start anew anyway.
+APART = replace(PROJECT, stacks={"e2e": ("plans", "memory", "automation")})
+
 define_sessions(PROJECT)
+
+
+@nox.session(venv_backend="uv", name="e2e-cold", allow_parallel=True)
+def e2e_cold(session: nox.Session) -> None:
+    """Run the e2e scenarios once more, with services that start anew in place of forks."""
+    run_suite_session(session, APART, "e2e", ("--cold",))
 
 
 @nox.session(venv_backend="uv", name="e2e_llm-keyless", allow_parallel=True)
