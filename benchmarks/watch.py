@@ -18,6 +18,7 @@ from benchmarks.containers import PEER, model_of, wait_for_worker, write_peer_mo
 from benchmarks.stack import ROOT, SILENT, state_folder
 from stackproof import lifecycle
 from stackproof.lifecycle import ResolvedStack, StackRequest
+from stackproof.lifecycle.watching import watch
 from stackproof.settings.env_file import EXAMPLE
 from stackproof.stack.running import Stack
 from stackproof.waiting import wait_until
@@ -120,7 +121,7 @@ class Watched:
 @contextmanager
 def _watched(resolved: ResolvedStack) -> Iterator[Watched]:
     made = Watched(resolved, lifecycle.up(resolved, SILENT).stack)
-    thread = threading.Thread(target=lifecycle.watch, args=(resolved, made.said.append))
+    thread = threading.Thread(target=watch, args=(resolved, made.said.append))
     thread.start()
     try:
         yield made
