@@ -121,14 +121,14 @@ class Watched:
 @contextmanager
 def _watched(resolved: ResolvedStack) -> Iterator[Watched]:
     made = Watched(resolved, lifecycle.up(resolved, SILENT).stack)
-    thread = threading.Thread(target=watch, args=(resolved, made.said.append))
-    thread.start()
     try:
+        thread = threading.Thread(target=watch, args=(resolved, made.said.append))
+        thread.start()
         yield made
     finally:
         lifecycle.down(resolved, SILENT, force=True, disposable=True)
-        thread.join()
-        print(*made.said[-3:], sep="\n", flush=True)
+    thread.join()
+    print(*made.said[-3:], sep="\n", flush=True)
 
 
 @dataclass
